@@ -1,0 +1,334 @@
+"""The host under CPython: executes plans through wgpu-py, off screen.
+
+The only module that imports wgpu. Reads back on request, which a steady frame never does.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import wgpu
+
+from pyengine.errors import DeviceError, PlanError
+from pyengine.plan import (
+    CANVAS,
+    ComputePass,
+    ComputePipeline,
+    Draw,
+    Dispatch,
+    Indirect,
+    Plan,
+    RenderPass,
+    RenderPipeline,
+)
+
+__all__ = ["CANVAS_FORMAT", "NativeHost", "open_adapter"]
+
+CANVAS_FORMAT = "rgba8unorm"
+_ROW_ALIGNMENT = 256
+
+_BUFFER_USAGE = {
+    "uniform": wgpu.BufferUsage.UNIFORM,
+    "storage": wgpu.BufferUsage.STORAGE,
+    "indirect": wgpu.BufferUsage.INDIRECT,
+    "upload": wgpu.BufferUsage.COPY_DST,
+    "readback": wgpu.BufferUsage.COPY_SRC,
+}
+_TEXTURE_USAGE = {
+    "render": wgpu.TextureUsage.RENDER_ATTACHMENT,
+    "sample": wgpu.TextureUsage.TEXTURE_BINDING,
+    "readback": wgpu.TextureUsage.COPY_SRC,
+}
+_BINDING = {"uniform": "uniform", "read": "read-only-storage", "read_write": "storage"}
+_UNDER = {"src_factor": "one-minus-dst-alpha", "dst_factor": "one", "operation": "add"}
+_TEXEL_BYTES = {"rgba8unorm": 4, "rgba16float": 8}
+
+
+def open_adapter() -> Any:
+    """The system's fastest adapter.
+
+    Raises
+    ------
+    DeviceError
+        None is there; names the packages of a software one.
+    """
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())  # Mesa warns without it
+    try:
+        return wgpu.gpu.request_adapter_sync(power_preference="high-performance")
+    except RuntimeError as error:
+        raise DeviceError(
+            f"no WebGPU adapter ({str(error).splitlines()[0]}). Install a GPU driver, or the "
+            "software one: apt-get install mesa-vulkan-drivers libvulkan1."
+        ) from None
+
+
+class NativeHost:
+    """A device that has taken a plan.
+
+    Parameters
+    ----------
+    width, height : int
+        Size of the canvas in pixels.
+    adapter : wgpu adapter, optional
+        `open_adapter` unless given.
+    limits : mapping, optional
+        Limits by WebGPU's names to ask of the adapter (``maxBufferSize``: bytes).
+    timed : bool
+        Time each pass where the adapter can; see `timings_ms`.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        adapter: Any = None,
+        limits: Mapping[str, int] | None = None,
+        timed: bool = False,
+    ) -> None:
+        self.adapter = adapter or open_adapter()
+        self.width, self.height = width, height
+        self.timed = timed and "timestamp-query" in self.adapter.features
+        required = {_kebab(name): value for name, value in (limits or {}).items()}
+        self.device = self.adapter.request_device_sync(
+            label="vitrine",
+            required_features=["timestamp-query"] if self.timed else [],
+            required_limits=required,
+        )
+        self._plan: Plan | None = None
+        self._labels: list[str] = []
+        self._ran: list[str] = []
+
+    @staticmethod
+    def limits_of(adapter: Any) -> dict[str, int]:
+        """The adapter's limits by WebGPU's names."""
+        return {_camel(name): value for name, value in adapter.limits.items()}
+
+    def build(self, plan: Plan, load: Callable[[str], bytes] | None = None) -> None:
+        """Make every resource, pipeline and bind group.
+
+        Parameters
+        ----------
+        plan : Plan
+        load : callable, optional
+            Bytes of a buffer's ``source``.
+        """
+        self._plan = plan
+        device = self.device
+        self._buffers = {
+            b.name: device.create_buffer(
+                label=b.name,
+                size=b.size_bytes,
+                usage=_flags(_BUFFER_USAGE, b.usage),
+            )
+            for b in plan.buffers
+        }
+        for buffer in plan.buffers:
+            if buffer.source is not None and load is not None:
+                self.write(buffer.name, load(buffer.source))
+        self._modules = {
+            name: device.create_shader_module(label=name, code=text)
+            for name, text in plan.shaders.items()
+        }
+        self._pipelines: dict[str, Any] = {p.name: self._compute(p) for p in plan.compute}
+        self._pipelines |= {p.name: self._render(p) for p in plan.render}
+        count = 2 * sum(len(schedule) for schedule in plan.schedules.values())
+        if self.timed:
+            self._queries = device.create_query_set(type="timestamp", count=count)
+            self._query_bytes = device.create_buffer(
+                size=8 * count,
+                usage=wgpu.BufferUsage.QUERY_RESOLVE | wgpu.BufferUsage.COPY_SRC,
+            )
+        self.resize(self.width, self.height)
+
+    def resize(self, width: int, height: int) -> None:
+        """Make the textures of the canvas's size anew, and the bind groups that hold them."""
+        plan = self._taken()
+        self.width, self.height = width, height
+        usage = _flags(_TEXTURE_USAGE, ("render", "readback"))
+        self._textures = {CANVAS: self._texture(CANVAS, CANVAS_FORMAT, usage)}
+        for texture in plan.textures:
+            usage = _flags(_TEXTURE_USAGE, texture.usage)
+            self._textures[texture.name] = self._texture(texture.name, texture.format, usage)
+        self._groups: dict[tuple[str, tuple[str, ...]], Any] = {}
+        for _, step in plan.passes():
+            for item in step.dispatches if isinstance(step, ComputePass) else step.draws:
+                self._groups[item.pipeline, item.bindings] = self._group(item)
+
+    def write(
+        self, buffer: str, data: bytes | bytearray | memoryview, offset_bytes: int = 0
+    ) -> None:
+        """Upload bytes into a buffer with usage upload."""
+        self.device.queue.write_buffer(self._buffers[buffer], offset_bytes, data)
+
+    def run(self, schedule: str) -> None:
+        """Replay a schedule: one submission."""
+        plan = self._taken()
+        encoder = self.device.create_command_encoder(label=schedule)
+        self._ran = []
+        for step in plan.schedules[schedule]:
+            if isinstance(step, ComputePass):
+                self._run_compute(encoder, step)
+            else:
+                self._run_render(encoder, step)
+        if self.timed:
+            encoder.resolve_query_set(self._queries, 0, 2 * len(self._ran), self._query_bytes, 0)
+        self.device.queue.submit([encoder.finish()])
+
+    def read(self, buffer: str) -> memoryview:
+        """Copy a buffer with usage readback to memory: for tests and tools."""
+        view: memoryview = self.device.queue.read_buffer(self._buffers[buffer])
+        return view
+
+    def read_texture(self, name: str = CANVAS) -> bytes:
+        """Texels of a texture in rows from the top, without padding."""
+        texture = self._textures[name]
+        row = self.width * _TEXEL_BYTES[texture.format]
+        pitch = -(-row // _ROW_ALIGNMENT) * _ROW_ALIGNMENT
+        data = self.device.queue.read_texture(
+            {"texture": texture},
+            {"bytes_per_row": pitch, "rows_per_image": self.height},
+            (self.width, self.height, 1),
+        )
+        return b"".join(bytes(data[y * pitch : y * pitch + row]) for y in range(self.height))
+
+    def timings_ms(self) -> dict[str, float]:
+        """Milliseconds of each pass of the last run; empty when the host is not timed."""
+        if not self.timed:
+            return {}
+        data = self.device.queue.read_buffer(self._query_bytes)
+        stamps = memoryview(data).cast("B").cast("Q")
+        return {
+            label: (stamps[2 * i + 1] - stamps[2 * i]) / 1e6 for i, label in enumerate(self._ran)
+        }
+
+    def close(self) -> None:
+        """Free the device and all that it holds."""
+        self.device.destroy()
+
+    def _taken(self) -> Plan:
+        if self._plan is None:
+            raise PlanError("the host has taken no plan")
+        return self._plan
+
+    def _texture(self, label: str, texture_format: str, usage: int) -> Any:
+        size = (self.width, self.height, 1)
+        return self.device.create_texture(
+            label=label, size=size, format=texture_format, usage=usage
+        )
+
+    def _layout(self, layout: tuple[str, ...], visibility: int) -> Any:
+        entries: list[dict[str, Any]] = []
+        for index, access in enumerate(layout):
+            kind: dict[str, Any] = {"buffer": {"type": _BINDING.get(access)}}
+            if access == "texture":
+                kind = {"texture": {"sample_type": "float"}}
+            entries.append({"binding": index, "visibility": visibility, **kind})
+        return self.device.create_bind_group_layout(entries=entries)
+
+    def _compute(self, pipeline: ComputePipeline) -> Any:
+        group = self._layout(pipeline.layout, wgpu.ShaderStage.COMPUTE)
+        return self.device.create_compute_pipeline(
+            label=pipeline.name,
+            layout=self.device.create_pipeline_layout(bind_group_layouts=[group]),
+            compute={
+                "module": self._modules[pipeline.shader],
+                "entry_point": pipeline.entry,
+                "constants": dict(pipeline.constants),
+            },
+        )
+
+    def _render(self, pipeline: RenderPipeline) -> Any:
+        group = self._layout(pipeline.layout, wgpu.ShaderStage.VERTEX | wgpu.ShaderStage.FRAGMENT)
+        target_format = CANVAS_FORMAT if pipeline.target == CANVAS else pipeline.target
+        target: dict[str, Any] = {"format": target_format}
+        if pipeline.blend == "under":
+            target["blend"] = {"color": _UNDER, "alpha": _UNDER}
+        stage = {
+            "module": self._modules[pipeline.shader],
+            "constants": dict(pipeline.constants),
+        }
+        return self.device.create_render_pipeline(
+            label=pipeline.name,
+            layout=self.device.create_pipeline_layout(bind_group_layouts=[group]),
+            vertex={**stage, "entry_point": pipeline.vertex},
+            fragment={**stage, "entry_point": pipeline.fragment, "targets": [target]},
+            primitive={"topology": "triangle-strip"},
+        )
+
+    def _group(self, item: Dispatch | Draw) -> Any:
+        entries = []
+        for index, name in enumerate(item.bindings):
+            resource: Any = {"buffer": self._buffers.get(name)}
+            if name in self._textures:
+                resource = self._textures[name].create_view()
+            entries.append({"binding": index, "resource": resource})
+        return self.device.create_bind_group(
+            label=item.pipeline,
+            layout=self._pipelines[item.pipeline].get_bind_group_layout(0),
+            entries=entries,
+        )
+
+    def _stamps(self, label: str) -> dict[str, Any]:
+        if not self.timed:
+            return {}
+        index = 2 * len(self._ran)
+        self._ran.append(label)
+        return {
+            "timestamp_writes": {
+                "query_set": self._queries,
+                "beginning_of_pass_write_index": index,
+                "end_of_pass_write_index": index + 1,
+            }
+        }
+
+    def _run_compute(self, encoder: Any, step: ComputePass) -> None:
+        work = encoder.begin_compute_pass(label=step.label, **self._stamps(step.label))
+        for dispatch in step.dispatches:
+            work.set_pipeline(self._pipelines[dispatch.pipeline])
+            work.set_bind_group(0, self._groups[dispatch.pipeline, dispatch.bindings])
+            if isinstance(dispatch.workgroups, Indirect):
+                indirect = dispatch.workgroups
+                work.dispatch_workgroups_indirect(
+                    self._buffers[indirect.buffer], indirect.offset_bytes
+                )
+            else:
+                work.dispatch_workgroups(*dispatch.workgroups)
+        work.end()
+
+    def _run_render(self, encoder: Any, step: RenderPass) -> None:
+        attachment = {
+            "view": self._textures[step.target].create_view(),
+            "load_op": "clear",
+            "store_op": "store",
+            "clear_value": (0, 0, 0, 0),
+        }
+        work = encoder.begin_render_pass(
+            label=step.label, color_attachments=[attachment], **self._stamps(step.label)
+        )
+        for draw in step.draws:
+            work.set_pipeline(self._pipelines[draw.pipeline])
+            work.set_bind_group(0, self._groups[draw.pipeline, draw.bindings])
+            if isinstance(draw.count, Indirect):
+                work.draw_indirect(self._buffers[draw.count.buffer], draw.count.offset_bytes)
+            else:
+                work.draw(*draw.count)
+        work.end()
+
+
+def _flags(table: Mapping[str, int], names: tuple[str, ...]) -> int:
+    flags = 0
+    for name in names:
+        flags |= table[name]
+    return flags
+
+
+def _kebab(name: str) -> str:
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name)
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("-")
+    return first + "".join(word.capitalize() for word in rest)

@@ -1,0 +1,210 @@
+"""The host without a GPU: checks every rule that a plan must keep, and executes nothing.
+
+It is the written specification of what a host is owed: names that resolve, layouts that match,
+usages that allow what is done, sizes within limits, and no buffer both read and written at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pyengine.errors import PlanError
+from pyengine.plan import (
+    CANVAS,
+    DEFAULT_LIMITS,
+    Buffer,
+    ComputePass,
+    ComputePipeline,
+    Dispatch,
+    Draw,
+    Indirect,
+    Plan,
+    RenderPipeline,
+)
+
+__all__ = ["NullHost"]
+
+_USAGE_OF_ACCESS = {"uniform": "uniform", "read": "storage", "read_write": "storage"}
+_ARGUMENT_BYTES = {"dispatch": 12, "draw": 16}
+_P = TypeVar("_P", ComputePipeline, RenderPipeline)
+
+
+class NullHost:
+    """Takes a plan, checks it, and records what a frame would do."""
+
+    def __init__(self, limits: Mapping[str, int] = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self.ran: list[str] = []
+        self.written: list[tuple[str, int, int]] = []
+        self._plan: Plan | None = None
+
+    def build(self, plan: Plan) -> None:
+        """Check the plan.
+
+        Raises
+        ------
+        PlanError
+            With the pass, the pipeline and the binding that break a rule.
+        """
+        check(plan, self.limits)
+        self._plan = plan
+
+    def write(
+        self, buffer: str, data: bytes | bytearray | memoryview, offset_bytes: int = 0
+    ) -> None:
+        """Check and record an upload."""
+        target = self._buffers()[buffer]
+        if "upload" not in target.usage:
+            raise PlanError(f"buffer {buffer!r} is written but lacks usage upload")
+        if offset_bytes + len(data) > target.size_bytes:
+            raise PlanError(f"buffer {buffer!r}: {len(data)} bytes at {offset_bytes} do not fit")
+        self.written.append((buffer, offset_bytes, len(data)))
+
+    def run(self, schedule: str) -> None:
+        """Record that a schedule ran."""
+        if self._plan is None or schedule not in self._plan.schedules:
+            raise PlanError(f"schedule {schedule!r} is not in the plan")
+        self.ran.append(schedule)
+
+    def _buffers(self) -> dict[str, Buffer]:
+        if self._plan is None:
+            raise PlanError("no plan was built")
+        return {buffer.name: buffer for buffer in self._plan.buffers}
+
+
+def check(plan: Plan, limits: Mapping[str, int]) -> None:
+    """Raise `PlanError` at the first rule that ``plan`` breaks."""
+    names = [b.name for b in plan.buffers] + [t.name for t in plan.textures]
+    names += [p.name for p in plan.compute] + [p.name for p in plan.render]
+    for name in names:
+        if names.count(name) > 1:
+            raise PlanError(f"the name {name!r} is used twice")
+    for buffer in plan.buffers:
+        _check_buffer(buffer, limits)
+    for pipeline in (*plan.compute, *plan.render):
+        _check_pipeline(pipeline, plan, limits)
+    for schedule, step in plan.passes():
+        where = f"{schedule}/{step.label}"
+        if isinstance(step, ComputePass):
+            for dispatch in step.dispatches:
+                _check_dispatch(dispatch, plan, limits, where)
+        else:
+            _check_target(step.target, plan, where)
+            for draw in step.draws:
+                _check_draw(draw, plan, step.target, where)
+
+
+def _check_buffer(buffer: Buffer, limits: Mapping[str, int]) -> None:
+    if buffer.size_bytes <= 0 or buffer.size_bytes % 4:
+        raise PlanError(f"buffer {buffer.name!r}: {buffer.size_bytes} bytes is not a multiple of 4")
+    bounds = [("maxBufferSize", True)]
+    bounds.append(("maxStorageBufferBindingSize", "storage" in buffer.usage))
+    bounds.append(("maxUniformBufferBindingSize", "uniform" in buffer.usage))
+    for limit, applies in bounds:
+        if applies and buffer.size_bytes > limits[limit]:
+            raise PlanError(
+                f"buffer {buffer.name!r} has {buffer.size_bytes} bytes; {limit} is {limits[limit]}"
+            )
+    if buffer.source is not None and "upload" not in buffer.usage:
+        raise PlanError(f"buffer {buffer.name!r} has a source but lacks usage upload")
+
+
+def _check_pipeline(
+    pipeline: ComputePipeline | RenderPipeline, plan: Plan, limits: Mapping[str, int]
+) -> None:
+    if pipeline.shader not in plan.shaders:
+        raise PlanError(
+            f"pipeline {pipeline.name!r}: shader {pipeline.shader!r} is not in the plan"
+        )
+    text = plan.shaders[pipeline.shader]
+    storage = sum(access in ("read", "read_write") for access in pipeline.layout)
+    if storage > limits["maxStorageBuffersPerShaderStage"]:
+        raise PlanError(f"pipeline {pipeline.name!r} binds {storage} storage buffers")
+    if isinstance(pipeline, RenderPipeline):
+        entries: tuple[str, ...] = (pipeline.vertex, pipeline.fragment)
+        if "read_write" in pipeline.layout:
+            raise PlanError(f"pipeline {pipeline.name!r}: a vertex stage cannot write storage")
+    else:
+        entries = (pipeline.entry,)
+    for entry in entries:
+        if f"fn {entry}(" not in text:
+            raise PlanError(f"pipeline {pipeline.name!r}: no entry point {entry!r}")
+    for name in pipeline.constants:
+        if f"override {name}" not in text:
+            raise PlanError(f"pipeline {pipeline.name!r}: no override {name!r} in its shader")
+
+
+def _check_bindings(
+    pipeline: ComputePipeline | RenderPipeline, bindings: tuple[str, ...], plan: Plan, where: str
+) -> None:
+    place = f"{where}: {pipeline.name!r}"
+    if len(bindings) != len(pipeline.layout):
+        raise PlanError(f"{place} takes {len(pipeline.layout)} bindings, got {len(bindings)}")
+    buffers = {b.name: b for b in plan.buffers}
+    textures = {t.name: t for t in plan.textures}
+    modes: dict[str, set[str]] = {}
+    for access, name in zip(pipeline.layout, bindings, strict=True):
+        if access == "texture":
+            if name not in textures or "sample" not in textures[name].usage:
+                raise PlanError(f"{place}: {name!r} is not a texture with usage sample")
+            continue
+        if name not in buffers:
+            raise PlanError(f"{place}: buffer {name!r} is not in the plan")
+        if _USAGE_OF_ACCESS[access] not in buffers[name].usage:
+            raise PlanError(f"{place}: buffer {name!r} lacks usage {_USAGE_OF_ACCESS[access]}")
+        modes.setdefault(name, set()).add("write" if access == "read_write" else "read")
+    for name, used in modes.items():
+        repeated = bindings.count(name) > 1
+        if "write" in used and repeated:
+            raise PlanError(f"{place}: buffer {name!r} is written and bound twice")
+
+
+def _check_indirect(indirect: Indirect, kind: str, plan: Plan, where: str) -> None:
+    buffer = next((b for b in plan.buffers if b.name == indirect.buffer), None)
+    if buffer is None or "indirect" not in buffer.usage:
+        raise PlanError(f"{where}: {indirect.buffer!r} is not a buffer with usage indirect")
+    end = indirect.offset_bytes + _ARGUMENT_BYTES[kind]
+    if indirect.offset_bytes % 4 or end > buffer.size_bytes:
+        raise PlanError(f"{where}: {kind} arguments at {indirect.offset_bytes} do not fit")
+
+
+def _check_dispatch(dispatch: Dispatch, plan: Plan, limits: Mapping[str, int], where: str) -> None:
+    pipeline = _find(plan.compute, dispatch.pipeline, where)
+    _check_bindings(pipeline, dispatch.bindings, plan, where)
+    if isinstance(dispatch.workgroups, Indirect):
+        _check_indirect(dispatch.workgroups, "dispatch", plan, where)
+        for access, name in zip(pipeline.layout, dispatch.bindings, strict=True):
+            if name == dispatch.workgroups.buffer and access == "read_write":
+                raise PlanError(f"{where}: {name!r} is written and holds the dispatch's arguments")
+        return
+    limit = limits["maxComputeWorkgroupsPerDimension"]
+    if any(not 0 <= n <= limit for n in dispatch.workgroups):
+        raise PlanError(f"{where}: {dispatch.workgroups} workgroups; at most {limit} a dimension")
+
+
+def _check_draw(draw: Draw, plan: Plan, target: str, where: str) -> None:
+    pipeline = _find(plan.render, draw.pipeline, where)
+    _check_bindings(pipeline, draw.bindings, plan, where)
+    if target in draw.bindings:
+        raise PlanError(f"{where}: {target!r} is sampled while it is drawn to")
+    formats = {t.name: t.format for t in plan.textures} | {CANVAS: CANVAS}
+    if pipeline.target != formats[target]:
+        raise PlanError(f"{where}: {pipeline.name!r} draws to {pipeline.target}, not {target!r}")
+    if isinstance(draw.count, Indirect):
+        _check_indirect(draw.count, "draw", plan, where)
+
+
+def _check_target(target: str, plan: Plan, where: str) -> None:
+    if target == CANVAS:
+        return
+    texture = next((t for t in plan.textures if t.name == target), None)
+    if texture is None or "render" not in texture.usage:
+        raise PlanError(f"{where}: {target!r} is not a texture with usage render")
+
+
+def _find(pipelines: tuple[_P, ...], name: str, where: str) -> _P:
+    for pipeline in pipelines:
+        if pipeline.name == name:
+            return pipeline
+    raise PlanError(f"{where}: pipeline {name!r} is not in the plan")

@@ -1,0 +1,206 @@
+"""Resources, pipelines, passes and schedules as plain data; knows nothing of who executes them.
+
+A `Plan` is what the engine hands to a host, once. A host makes every resource, pipeline and bind
+group when it takes the plan; a frame then replays a schedule by its name and allocates nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+__all__ = [
+    "CANVAS",
+    "DEFAULT_LIMITS",
+    "Buffer",
+    "ComputePass",
+    "ComputePipeline",
+    "Dispatch",
+    "Draw",
+    "Indirect",
+    "Part",
+    "Plan",
+    "RenderPass",
+    "RenderPipeline",
+    "Texture",
+]
+
+CANVAS = "canvas"
+"""Name of the texture that a host supplies: the page's canvas, or an off-screen image."""
+
+DEFAULT_LIMITS: Mapping[str, int] = {
+    "maxStorageBufferBindingSize": 128 << 20,
+    "maxBufferSize": 256 << 20,
+    "maxUniformBufferBindingSize": 64 << 10,
+    "maxStorageBuffersPerShaderStage": 8,
+    "maxComputeWorkgroupsPerDimension": 65535,
+    "maxComputeInvocationsPerWorkgroup": 256,
+    "maxComputeWorkgroupStorageSize": 16384,
+}
+"""WebGPU's defaults, which every adapter offers (WebGPU §3.6.2)."""
+
+Access = Literal["uniform", "read", "read_write", "texture"]
+BufferUsage = Literal["uniform", "storage", "indirect", "upload", "readback"]
+TextureUsage = Literal["render", "sample", "readback"]
+Blend = Literal["none", "under"]
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A GPU buffer; ``source`` names the bundle's buffer that fills it at creation."""
+
+    name: str
+    size_bytes: int
+    usage: tuple[BufferUsage, ...]
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Texture:
+    """A 2-D texture of the canvas's size; made anew by the host when that changes."""
+
+    name: str
+    format: str
+    usage: tuple[TextureUsage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ComputePipeline:
+    """A compute shader with its explicit bind group layout: the access of bindings 0, 1, ..."""
+
+    name: str
+    shader: str
+    layout: tuple[Access, ...]
+    constants: Mapping[str, float] = field(default_factory=dict)
+    entry: str = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class RenderPipeline:
+    """A vertex and a fragment stage in one shader; triangle strips without vertex buffers.
+
+    ``target`` is a texture format, or `CANVAS` for the canvas's own.
+    """
+
+    name: str
+    shader: str
+    layout: tuple[Access, ...]
+    target: str
+    blend: Blend = "none"
+    constants: Mapping[str, float] = field(default_factory=dict)
+    vertex: str = "vertex_main"
+    fragment: str = "fragment_main"
+
+
+@dataclass(frozen=True, slots=True)
+class Indirect:
+    """Arguments that the GPU wrote: a buffer with usage indirect, and a byte offset."""
+
+    buffer: str
+    offset_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """One dispatch: the pipeline, its bindings in order, and workgroups or indirect arguments."""
+
+    pipeline: str
+    bindings: tuple[str, ...]
+    workgroups: tuple[int, int, int] | Indirect
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One draw: the pipeline, its bindings in order, and (vertices, instances) or arguments."""
+
+    pipeline: str
+    bindings: tuple[str, ...]
+    count: tuple[int, int] | Indirect
+
+
+@dataclass(frozen=True, slots=True)
+class ComputePass:
+    """Dispatches in order; timed as one when timing is on."""
+
+    label: str
+    dispatches: tuple[Dispatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderPass:
+    """Draws in order into ``target``, cleared first to transparent black."""
+
+    label: str
+    target: str
+    draws: tuple[Draw, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one stage adds to a plan: its resources, its pipelines and its passes in order."""
+
+    steps: tuple[ComputePass | RenderPass, ...]
+    buffers: tuple[Buffer, ...] = ()
+    textures: tuple[Texture, ...] = ()
+    shaders: Mapping[str, str] = field(default_factory=dict)
+    compute: tuple[ComputePipeline, ...] = ()
+    render: tuple[RenderPipeline, ...] = ()
+    subgroups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a host needs, once.
+
+    ``shaders`` maps a shader's name to its whole text; ``schedules`` a name to passes in order.
+    ``subgroups`` lists the shaders that use subgroup operations (Tint wants the directive,
+    naga refuses it, so the host adds it).
+    """
+
+    buffers: tuple[Buffer, ...]
+    textures: tuple[Texture, ...]
+    shaders: Mapping[str, str]
+    compute: tuple[ComputePipeline, ...]
+    render: tuple[RenderPipeline, ...]
+    schedules: Mapping[str, tuple[ComputePass | RenderPass, ...]]
+    subgroups: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, schedules: Mapping[str, tuple[Part, ...]]) -> Plan:
+        """Join parts; a part that stands in several schedules is taken once."""
+        parts: list[Part] = []
+        for members in schedules.values():
+            parts += [part for part in members if not any(part is known for known in parts)]
+        shaders: dict[str, str] = {}
+        for part in parts:
+            shaders.update(part.shaders)
+        return cls(
+            buffers=tuple(buffer for part in parts for buffer in part.buffers),
+            textures=tuple(texture for part in parts for texture in part.textures),
+            shaders=shaders,
+            compute=tuple(pipeline for part in parts for pipeline in part.compute),
+            render=tuple(pipeline for part in parts for pipeline in part.render),
+            schedules={
+                name: tuple(step for part in members for step in part.steps)
+                for name, members in schedules.items()
+            },
+            subgroups=tuple(name for part in parts for name in part.subgroups),
+        )
+
+    def passes(self) -> Iterator[tuple[str, ComputePass | RenderPass]]:
+        """Every pass with the name of its schedule."""
+        for name, schedule in self.schedules.items():
+            for step in schedule:
+                yield name, step
+
+    def count_dispatches(self, schedule: str) -> int:
+        """Dispatches and draws of a schedule: a number that no machine changes."""
+        return sum(
+            len(step.dispatches if isinstance(step, ComputePass) else step.draws)
+            for step in self.schedules[schedule]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, dicts, strings and numbers, for a host that is not Python."""
+        return asdict(self)

@@ -1,0 +1,171 @@
+"""Every struct that a shader and the host share, declared once.
+
+A `Struct` computes WGSL's memory layout and yields the WGSL text, the packer and the offsets that
+JavaScript reads, so that the three cannot disagree. Source: WGSL §14.4.1, "Alignment and Size".
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["STRUCTS", "ChunkBox", "DrawArgs", "Frame", "SortState", "Splat", "Struct"]
+
+_SCALARS = {"f32": "f", "u32": "I", "i32": "i"}
+_SUFFIXES = {"f": "f", "u": "I", "i": "i"}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One member: its WGSL type, and a comment that names its unit or space."""
+
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    size_bytes: int
+    align_bytes: int
+    code: str
+    count: int
+
+
+def _layout_of(wgsl_type: str) -> _Layout:
+    """Size, alignment and packing of a host-shareable type; vec3 is refused on purpose."""
+    if wgsl_type in _SCALARS:
+        return _Layout(4, 4, _SCALARS[wgsl_type], 1)
+    if wgsl_type == "mat4x4f":
+        return _Layout(64, 16, "f", 16)
+    if wgsl_type[:3] == "vec" and wgsl_type[3:4] in ("2", "4") and wgsl_type[4:] in _SUFFIXES:
+        count = int(wgsl_type[3])
+        return _Layout(4 * count, 4 * count, _SUFFIXES[wgsl_type[4:]], count)
+    raise ValueError(f"type {wgsl_type!r} is not supported in a shared struct")
+
+
+class Struct:
+    """A struct with WGSL's layout.
+
+    Parameters
+    ----------
+    name : str
+        PascalCase, the name in WGSL.
+    purpose : str
+        One line, printed above the WGSL text.
+    fields : sequence of (name, type, comment)
+    """
+
+    def __init__(self, name: str, purpose: str, fields: Sequence[tuple[str, str, str]]) -> None:
+        self.name = name
+        self.purpose = purpose
+        self.fields = tuple(Field(*field) for field in fields)
+        self.offsets: dict[str, int] = {}
+        self._packers: dict[str, tuple[struct.Struct, int]] = {}
+        offset, align = 0, 4
+        for field in self.fields:
+            layout = _layout_of(field.type)
+            offset = -(-offset // layout.align_bytes) * layout.align_bytes
+            self.offsets[field.name] = offset
+            packer = struct.Struct(f"<{layout.count}{layout.code}")
+            self._packers[field.name] = (packer, layout.count)
+            offset += layout.size_bytes
+            align = max(align, layout.align_bytes)
+        self.size_bytes = -(-offset // align) * align
+
+    def wgsl(self) -> str:
+        """The declaration, with a comment a field."""
+        lines = [f"// {self.purpose}", f"struct {self.name} {{"]
+        for field in self.fields:
+            offset = self.offsets[field.name]
+            lines.append(f"  {field.name}: {field.type}, // @{offset} {field.comment}")
+        return "\n".join([*lines, "}", ""])
+
+    def pack_into(self, target: bytearray, name: str, *values: float, at: int = 0) -> None:
+        """Write one field's numbers (column-major for a matrix) at its offset; no allocation."""
+        packer, count = self._packers[name]
+        if len(values) != count:
+            raise ValueError(f"{self.name}.{name} takes {count} numbers, got {len(values)}")
+        packer.pack_into(target, at + self.offsets[name], *values)
+
+    def unpack(
+        self, data: bytes | bytearray | memoryview, name: str, at: int = 0
+    ) -> tuple[float, ...]:
+        """Read one field's numbers back."""
+        values: tuple[float, ...] = self._packers[name][0].unpack_from(
+            data, at + self.offsets[name]
+        )
+        return values
+
+
+Frame = Struct(
+    "Frame",
+    "What a frame depends on: the camera, the canvas and how it is drawn.",
+    [
+        ("view", "mat4x4f", "world to camera; x right, y down, z forward"),
+        ("camera_position", "vec4f", "world; w unused"),
+        ("focal_px", "vec2f", "pixels"),
+        ("principal_px", "vec2f", "pixels, origin at the top left corner"),
+        ("viewport_px", "vec2f", "pixels"),
+        ("tangent_limit", "vec2f", "1.3 tan(fov / 2) of x and y: clamp before the Jacobian"),
+        ("background", "vec4f", "display-referred RGB; w unused"),
+        ("key_scale", "f32", "sort key = key_scale * log2(z / key_near)"),
+        ("key_near", "f32", "world units, > 0"),
+        ("key_max", "f32", "largest sort key"),
+        ("splat_scale", "f32", "multiplies every sigma; 1 unless told"),
+        ("chunk_count", "u32", "chunks of the scene"),
+        ("splat_count", "u32", "Gaussians of the scene"),
+        ("sh_degree", "u32", "bands to evaluate, at most the scene's"),
+        ("reserved", "u32", "zero"),
+    ],
+)
+
+ChunkBox = Struct(
+    "ChunkBox",
+    "What the quantised values of a chunk are relative to; bounds include three sigma.",
+    [
+        ("position_min", "vec4f", "world; w: smallest log-scale"),
+        ("position_step", "vec4f", "world units a step of 1/65535; w: log-scale a step of 1/2047"),
+        ("color_min", "vec4f", "SH DC as colour; w: largest drawn radius of a splat, world units"),
+        ("color_step", "vec4f", "colour a step of 1/2047 (r, g) and 1/1023 (b); w unused"),
+    ],
+)
+
+Splat = Struct(
+    "Splat",
+    "A Gaussian as it lands on the image: 24 bytes.",
+    [
+        ("center_px", "vec2f", "pixels"),
+        ("axes", "vec2u", "half floats: major x, y; minor x, y; pixels to the edge of the quad"),
+        ("color", "vec2u", "half floats: r, g; b, log2 of opacity"),
+    ],
+)
+
+SortState = Struct(
+    "SortState",
+    "Live number of keys and the indirect arguments that follow from it.",
+    [
+        ("key_count", "u32", "survivors"),
+        ("tile_count", "u32", "ceil(key_count / TILE)"),
+        ("reserved_0", "u32", "zero"),
+        ("reserved_1", "u32", "zero"),
+    ],
+)
+
+DrawArgs = Struct(
+    "DrawArgs",
+    "Indirect arguments: a dispatch over the sort's tiles, then a draw of the quads.",
+    [
+        ("dispatch_x", "u32", "workgroups"),
+        ("dispatch_y", "u32", "1"),
+        ("dispatch_z", "u32", "1"),
+        ("reserved", "u32", "zero"),
+        ("vertex_count", "u32", "4"),
+        ("instance_count", "u32", "survivors"),
+        ("first_vertex", "u32", "0"),
+        ("first_instance", "u32", "0"),
+    ],
+)
+
+STRUCTS: dict[str, Struct] = {s.name: s for s in (Frame, ChunkBox, Splat, SortState, DrawArgs)}
