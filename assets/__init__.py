@@ -1,0 +1,1 @@
+"""Small samples that the project made itself, with the scripts that make them."""

@@ -1,0 +1,114 @@
+"""Colour as a function of the direction of sight, tone-mapped and projected onto degree 3."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assets.sample.bake import (
+    KEY_COLOUR,
+    KEY_DIRECTION,
+    RIM_COLOUR,
+    RIM_DIRECTION,
+    SKY,
+    Light,
+    sky,
+)
+from assets.sample.surfaces import Part, unit
+from pybuild.sh import basis
+
+Floats32 = NDArray[np.float32]
+
+DIRECTIONS = 56
+CHUNK = 8192
+EXPOSURE = 0.92
+TO_PLY = np.array([1.0, -1.0, -1.0])
+"""From the model's axes to PLY axes: half a turn about x."""
+
+
+def shade(p: Part, light: Light) -> Floats32:
+    """Spherical harmonics of every splat in PLY axes.
+
+    The colour is evaluated along a fixed set of directions, each from the camera to the splat,
+    and fitted by least squares. A closed surface is never seen from behind, so there its colour
+    is mirrored: the function stays smooth and all 16 coefficients serve the visible side.
+
+    Returns
+    -------
+    (n, 16, 3) float32
+    """
+    i = np.arange(DIRECTIONS) + 0.5
+    height = 1 - 2 * i / DIRECTIONS
+    angle = np.pi * (1 + 5**0.5) * i
+    ring = np.sqrt(1 - height**2)
+    sight = np.stack([ring * np.cos(angle), height, ring * np.sin(angle)], axis=1)
+    fit = np.linalg.pinv(basis(sight * TO_PLY, 3)).astype(np.float32)
+    sh = np.empty((len(p.position), 16, 3), np.float32)
+    for start in range(0, len(p.position), CHUNK):
+        rows = slice(start, min(start + CHUNK, len(p.position)))
+        colour = _colour(p, light, rows, sight.astype(np.float32)) - 0.5
+        sh[rows] = np.einsum("kd,ndc->nkc", fit, colour, optimize=True)
+    return sh
+
+
+def _colour(p: Part, light: Light, rows: slice, sight: Floats32) -> Floats32:
+    """Display-referred colour along each direction: (rows, directions, 3)."""
+    normal = p.normal[rows].astype(np.float32)
+    across = normal @ sight.T
+    two_sided = (p.through[rows] > 0)[:, None]
+
+    def mirrored(towards: object) -> Floats32:
+        """Cosine of the mirrored line of sight with a direction of the world."""
+        axis = np.asarray(towards, np.float32)
+        facing = (normal @ axis)[:, None]
+        straight = (sight @ axis)[None, :]
+        behind = (across > 0) & ~two_sided & (p.clear[rows] == 0)[:, None]
+        return np.where(behind, straight, straight - 2 * across * facing)
+
+    facing = np.abs(across)
+    fresnel = (1 - facing) ** 4
+    specular = p.specular[rows].astype(np.float32)[:, None, :]
+    reflectance = specular + (1 - specular) * (fresnel * 0.55)[..., None]
+    reflectance = reflectance + _film(p, rows, facing)
+    lobe = (3 + 9 * p.gloss[rows].astype(np.float32))[:, None]
+    surroundings = sky([mirrored(unit(np.array(axis))) for axis, _, _ in SKY])
+    surroundings *= (0.25 + 0.75 * light.open_front[rows])[:, None, None]
+    for towards, colour, share in (
+        (KEY_DIRECTION, KEY_COLOUR, light.key[rows]),
+        (RIM_DIRECTION, RIM_COLOUR, light.rim[rows]),
+    ):
+        glint = np.exp(lobe * (mirrored(towards) - 1)) * share[:, None]
+        surroundings += glint[..., None] * (colour * 1.15).astype(np.float32)
+    shine = reflectance * surroundings * (0.35 + 0.65 * p.gloss[rows])[:, None, None]
+
+    through = p.through[rows].astype(np.float32)[:, None]
+    near = (1 - through) * light.front[rows] + through * light.back[rows]
+    far = (1 - through) * light.back[rows] + through * light.front[rows]
+    seen_front = np.where(two_sided, 0.5 - 0.5 * np.clip(across * 2.5, -1, 1), 1)[..., None]
+    diffuse = near[:, None] * seen_front + far[:, None] * (1 - seen_front)
+    diffuse = diffuse * p.albedo[rows].astype(np.float32)[:, None]
+    linear = diffuse + shine + p.emission[rows].astype(np.float32)[:, None]
+    clear = (p.clear[rows] > 0)[:, None, None]
+    return np.where(clear, _glass(shine), _display(linear)).astype(np.float32)
+
+
+def _film(p: Part, rows: slice, facing: Floats32) -> Floats32:
+    """Interference of a thin film: reflectance in three bands that shifts with the angle."""
+    inside = np.sqrt(1 - (1 - facing * facing) / 1.55**2)
+    order = p.film_order[rows].astype(np.float32)[:, None] * inside
+    bands = [0.5 - 0.5 * np.cos(2 * np.pi * order * ratio) for ratio in (0.86, 1.0, 1.20)]
+    strength = p.film[rows].astype(np.float32)[:, None]
+    return np.stack([band * strength * 0.55 for band in bands], axis=-1).astype(np.float32)
+
+
+def _display(linear: Floats32) -> Floats32:
+    """Filmic shoulder and sRGB-like gamma; white is approached, never passed."""
+    x = np.maximum(linear, 0) * np.float32(EXPOSURE)
+    x = x * (1 + x / 9) / (1 + 0.72 * x)
+    return np.minimum(x, 1) ** np.float32(1 / 2.2)
+
+
+def _glass(shine: Floats32) -> Floats32:
+    """What a clear surface adds; thin layers carry up to 2.2 so that highlights show."""
+    x = np.maximum(shine, 0) * np.float32(EXPOSURE)
+    return np.float32(2.2) * (x / (0.55 + x)) ** np.float32(0.85)
