@@ -7,7 +7,7 @@ struct, compare it with the last one, upload it, run a schedule; nothing is allo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pyengine.bundle import Scene
@@ -79,6 +79,8 @@ def required_limits(plan: Plan, offered: Mapping[str, int]) -> dict[str, int]:
                 "Use a scene with fewer Gaussians or a lower SH degree, or another GPU."
             )
         required[limit] = max(largest.size_bytes, DEFAULT_LIMITS[limit])
+    if plan.subgroups:  # their counters may need more than the default; see sort.subgroup_slots
+        required["maxComputeWorkgroupStorageSize"] = offered["maxComputeWorkgroupStorageSize"]
     return required
 
 
@@ -99,7 +101,7 @@ class Engine:
         self.splat_scale = 1.0
         self._host = host
         self._key_bits = passes_for(scene.count) * DIGIT_BITS
-        self._frame = bytearray(Frame.size_bytes)
+        self.frame_bytes = bytearray(Frame.size_bytes)
         self._drawn = bytearray(Frame.size_bytes)
 
     def draw(self, view: View) -> bool:
@@ -111,11 +113,11 @@ class Engine:
             Whether anything was dispatched.
         """
         self._pack(view)
-        if self._frame == self._drawn:
+        if self.frame_bytes == self._drawn:
             return False
-        self._host.write("frame", self._frame)
+        self._host.write("frame", self.frame_bytes)
         self._host.run(FRAME)
-        self._drawn[:] = self._frame
+        self._drawn[:] = self.frame_bytes
         return True
 
     def forget(self) -> None:
@@ -123,7 +125,7 @@ class Engine:
         self._drawn[:] = bytes(len(self._drawn))
 
     def _pack(self, view: View) -> None:
-        put, frame = Frame.pack_into, self._frame
+        put, frame = Frame.pack_into, self.frame_bytes
         width, height = view.width, view.height
         x, y, z = view.position
         near, far = depth_range(self.scene.bounds, view)
@@ -170,7 +172,3 @@ def depth_range(bounds: Sequence[Sequence[float]], view: View) -> tuple[float, f
         high += max(a, b)
     near = max(low * 0.9999, NEAR)
     return near, max(high * 1.0001, near * 1.0001)
-
-
-Loader = Callable[[str], bytes]
-"""Bytes of a bundle's buffer by its name."""

@@ -17,8 +17,8 @@ from pyengine.plan import (
     CANVAS,
     ComputePass,
     ComputePipeline,
-    Draw,
     Dispatch,
+    Draw,
     Indirect,
     Plan,
     RenderPass,
@@ -94,7 +94,7 @@ class NativeHost:
         required = {_kebab(name): value for name, value in (limits or {}).items()}
         self.device = self.adapter.request_device_sync(
             label="vitrine",
-            required_features=["timestamp-query"] if self.timed else [],
+            required_features=self._features(),
             required_limits=required,
         )
         self._plan: Plan | None = None
@@ -207,6 +207,12 @@ class NativeHost:
     def close(self) -> None:
         """Free the device and all that it holds."""
         self.device.destroy()
+
+    def _features(self) -> list[str]:
+        wanted = ["timestamp-query"] if self.timed else []
+        if "subgroup" in self.adapter.features:  # what wgpu-native 29 calls "subgroups"
+            wanted.append("subgroup")
+        return wanted
 
     def _taken(self) -> Plan:
         if self._plan is None:

@@ -82,7 +82,8 @@ def check(plan: Plan, limits: Mapping[str, int]) -> None:
             raise PlanError(f"the name {name!r} is used twice")
     for buffer in plan.buffers:
         _check_buffer(buffer, limits)
-    for pipeline in (*plan.compute, *plan.render):
+    pipelines: list[ComputePipeline | RenderPipeline] = [*plan.compute, *plan.render]
+    for pipeline in pipelines:
         _check_pipeline(pipeline, plan, limits)
     for schedule, step in plan.passes():
         where = f"{schedule}/{step.label}"

@@ -1,0 +1,173 @@
+"""The host in the page: Python plans, JavaScript executes.
+
+web/worker.mjs calls `open_scene` once and hands the plan to web/executor.mjs. A frame is ONE call,
+`frame`: numbers come in, the index of the schedule to replay comes out, and JavaScript reads the
+uniforms straight from the memory of `uniforms`, a bytearray whose address it knows. Nothing here
+holds a JavaScript object, so a frame cannot call back.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from pyengine.bundle import Scene
+from pyengine.camera import Camera
+from pyengine.engine import Engine, required_limits, scene_plan
+from pyengine.errors import PlanError, VitrineError
+from pyengine.passes.sort import subgroup_slots
+from pyengine.plan import Plan
+from pyengine.structs import STRUCTS
+from pyengine.view import View
+
+__all__ = ["IDLE", "Stage", "frame", "open_scene", "reset", "set_view", "uniforms"]
+
+IDLE = -1
+"""What `frame` returns when the canvas already shows the current state."""
+
+
+class PageHost:
+    """Remembers what JavaScript is to upload and replay after the call returns."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.schedules = list(plan.schedules)
+        self.pending = IDLE
+
+    def write(self, buffer: str, data: bytearray, offset_bytes: int = 0) -> None:
+        """The uniforms lie where JavaScript reads them; anything else has no way out."""
+        if buffer != "frame" or offset_bytes:
+            raise PlanError(f"the page uploads 'frame' only, not {buffer!r}")
+
+    def run(self, schedule: str) -> None:
+        """Note the schedule."""
+        self.pending = self.schedules.index(schedule)
+
+
+@dataclass(slots=True)
+class Stage:
+    """What is shown: the engine on its host, and the camera before it."""
+
+    host: PageHost
+    engine: Engine
+    camera: Camera
+
+
+_stage: list[Stage] = []
+
+
+def open_scene(scene_text: str, device_text: str) -> str:
+    """Plan a scene.
+
+    Parameters
+    ----------
+    scene_text : str
+        scene.json.
+    device_text : str
+        JSON: ``limits`` of the adapter by WebGPU's names; ``subgroup_size``, its smallest, or 0.
+
+    Returns
+    -------
+    str
+        JSON: ``plan``, ``limits`` to ask for, ``files`` of the buffers, ``structs`` offsets,
+        ``info``; or ``error``, a message for the visitor.
+    """
+    try:
+        scene = Scene.from_json(scene_text)
+        device = json.loads(device_text)
+        limits = device["limits"]
+        slots = subgroup_slots(device["subgroup_size"], limits["maxComputeWorkgroupStorageSize"])
+        plan = scene_plan(scene, slots)
+        needed = required_limits(plan, limits)
+    except VitrineError as error:
+        return json.dumps({"error": str(error)})
+    host = PageHost(plan)
+    _stage[:] = [Stage(host, Engine(scene, host), Camera(scene.pose))]
+    return json.dumps(
+        {
+            "plan": plan.to_dict(),
+            "limits": needed,
+            "files": {name: buffer.file for name, buffer in scene.buffers.items()},
+            "structs": {name: struct.offsets for name, struct in STRUCTS.items()},
+            "info": {
+                "count": scene.count,
+                "shDegree": scene.sh_degree,
+                "gpuBytes": sum(buffer.size_bytes for buffer in plan.buffers),
+            },
+        }
+    )
+
+
+def uniforms() -> bytearray:
+    """The bytes of the frame's struct; JavaScript keeps a view of this memory."""
+    return _stage[0].engine.frame_bytes
+
+
+def frame(
+    seconds: float,
+    width: int,
+    height: int,
+    orbit_x: float,
+    orbit_y: float,
+    pan_x: float,
+    pan_y: float,
+    look_x: float,
+    look_y: float,
+    zoom: float,
+    move_x: float,
+    move_y: float,
+    move_z: float,
+) -> int:
+    """One frame: apply the visitor's input and draw if anything changed.
+
+    Parameters
+    ----------
+    seconds : float
+        Since the last frame.
+    width, height : int
+        Canvas, device pixels.
+    orbit_x, orbit_y, pan_x, pan_y, look_x, look_y : float
+        Drags since the last frame, canvas heights.
+    zoom : float
+        Natural-log steps; positive is closer.
+    move_x, move_y, move_z : float
+        Held fly axes, -1 to 1.
+
+    Returns
+    -------
+    int
+        Index of the schedule to replay, or `IDLE`.
+    """
+    stage = _stage[0]
+    camera = stage.camera
+    if orbit_x or orbit_y:
+        camera.orbit(orbit_x, orbit_y)
+    if look_x or look_y:
+        camera.look(look_x, look_y)
+    if pan_x or pan_y:
+        camera.pan(pan_x, pan_y)
+    if zoom:
+        camera.zoom(zoom)
+    if move_x or move_y or move_z:
+        camera.fly(move_x, move_y, move_z, seconds)
+    stage.host.pending = IDLE
+    stage.engine.draw(camera.view(width, height))
+    return stage.host.pending
+
+
+def redraw() -> None:
+    """Draw the next frame whatever it is: the device or the canvas is new."""
+    _stage[0].engine.forget()
+
+
+def reset() -> None:
+    """The camera goes back to its first view."""
+    _stage[0].camera.reset()
+
+
+def set_view(text: str) -> str:
+    """Show a view (JSON); returns an empty string or what is wrong with it."""
+    try:
+        _stage[0].camera.set_view(View.from_json(text, "view"))
+    except VitrineError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,262 @@
+// Executes plans: makes every GPU object of a plan once, then replays schedules by their index.
+// Python builds the plan (pyengine/plan.py); this file is the page's half of pyengine/hosts/page.py.
+// A steady frame creates no buffer, texture, pipeline or bind group, and reads nothing back.
+
+/**
+ * @typedef {{buffer: string, offset_bytes: number}} Indirect
+ * @typedef {{name: string, size_bytes: number, usage: string[], source: string | null}} BufferPlan
+ * @typedef {{name: string, format: string, usage: string[]}} TexturePlan
+ * @typedef {{name: string, shader: string, layout: string[], constants: Record<string, number>,
+ *   entry: string}} ComputePlan
+ * @typedef {{name: string, shader: string, layout: string[], constants: Record<string, number>,
+ *   target: string, blend: string, vertex: string, fragment: string}} RenderPlan
+ * @typedef {{pipeline: string, bindings: string[], workgroups: number[] | Indirect}} DispatchPlan
+ * @typedef {{pipeline: string, bindings: string[], count: number[] | Indirect}} DrawPlan
+ * @typedef {{label: string, dispatches?: DispatchPlan[], target?: string, draws?: DrawPlan[]}} PassPlan
+ * @typedef {{buffers: BufferPlan[], textures: TexturePlan[], shaders: Record<string, string>,
+ *   compute: ComputePlan[], render: RenderPlan[], schedules: Record<string, PassPlan[]>,
+ *   subgroups: string[]}} Plan
+ * @typedef {{pipeline: any, group: GPUBindGroup, args: GPUBuffer | null, offset: number,
+ *   counts: number[]}} Command
+ * @typedef {{label: string, compute: boolean, commands: Command[], target: string}} Pass
+ */
+
+const CANVAS = "canvas";
+
+/** @type {Record<string, number>} */
+const BUFFER_USAGE = {
+  uniform: GPUBufferUsage.UNIFORM,
+  storage: GPUBufferUsage.STORAGE,
+  indirect: GPUBufferUsage.INDIRECT,
+  upload: GPUBufferUsage.COPY_DST,
+  readback: GPUBufferUsage.COPY_SRC,
+};
+/** @type {Record<string, number>} */
+const TEXTURE_USAGE = {
+  render: GPUTextureUsage.RENDER_ATTACHMENT,
+  sample: GPUTextureUsage.TEXTURE_BINDING,
+  readback: GPUTextureUsage.COPY_SRC,
+};
+/** @type {Record<string, GPUBufferBindingType>} */
+const BINDING = { uniform: "uniform", read: "read-only-storage", read_write: "storage" };
+/** @type {GPUBlendComponent} */
+const UNDER = { srcFactor: "one-minus-dst-alpha", dstFactor: "one", operation: "add" };
+
+/** @param {Record<string, number>} table @param {string[]} names */
+const flags = (table, names) => names.reduce((all, name) => all | table[name], 0);
+
+/** Text of a shader for Tint, which wants to be told of subgroups where naga refuses it.
+ * @param {Plan} plan @param {string} name */
+const shaderText = (plan, name) =>
+  (plan.subgroups.includes(name) ? "enable subgroups;\n" : "") + plan.shaders[name];
+
+export class Executor {
+  /**
+   * @param {GPUDevice} device @param {Plan} plan
+   * @param {GPUCanvasContext} context Configured with `format` by this class.
+   * @param {GPUTextureFormat} format
+   */
+  constructor(device, plan, context, format) {
+    this.device = device;
+    this.plan = plan;
+    this.context = context;
+    this.format = format;
+    this.timed = device.features.has("timestamp-query");
+    /** @type {Map<string, GPUBuffer>} */
+    this.buffers = new Map();
+    /** @type {Map<string, GPUTexture>} */
+    this.textures = new Map();
+    /** @type {Map<string, GPUTextureView>} */
+    this.views = new Map();
+    /** @type {Map<string, GPUComputePipeline | GPURenderPipeline>} */
+    this.pipelines = new Map();
+    /** @type {Map<string, GPUBindGroupLayout>} */
+    this.layouts = new Map();
+    /** @type {Pass[][]} */
+    this.schedules = [];
+    for (const { name, size_bytes, usage } of plan.buffers) {
+      const size = size_bytes;
+      this.buffers.set(name, device.createBuffer({ label: name, size, usage: flags(BUFFER_USAGE, usage) }));
+    }
+    context.configure({ device, format, alphaMode: "opaque" });
+  }
+
+  /**
+   * Compile every shader and pipeline, all at once and off the thread.
+   * @param {(done: number, total: number) => void} report
+   */
+  async compile(report) {
+    const { device, plan } = this;
+    /** @type {Record<string, GPUShaderModule>} */
+    const modules = {};
+    for (const name of Object.keys(plan.shaders)) {
+      modules[name] = device.createShaderModule({ label: name, code: shaderText(plan, name) });
+    }
+    const total = plan.compute.length + plan.render.length;
+    let done = 0;
+    /** @param {string} name @param {Promise<GPUComputePipeline | GPURenderPipeline>} made */
+    const keep = async (name, made) => {
+      this.pipelines.set(name, await made);
+      report(++done, total);
+    };
+    await Promise.all([
+      ...plan.compute.map((pipeline) =>
+        keep(pipeline.name, device.createComputePipelineAsync({
+          label: pipeline.name,
+          layout: this.#layout(pipeline, GPUShaderStage.COMPUTE),
+          compute: {
+            module: modules[pipeline.shader],
+            entryPoint: pipeline.entry,
+            constants: pipeline.constants,
+          },
+        }))),
+      ...plan.render.map((pipeline) =>
+        keep(pipeline.name, device.createRenderPipelineAsync(
+          this.#renderDescriptor(pipeline, modules[pipeline.shader])))),
+    ]);
+  }
+
+  /** @param {RenderPlan} pipeline @param {GPUShaderModule} module @returns {GPURenderPipelineDescriptor} */
+  #renderDescriptor(pipeline, module) {
+    const format = /** @type {GPUTextureFormat} */ (
+      pipeline.target === CANVAS ? this.format : pipeline.target);
+    /** @type {GPUColorTargetState} */
+    const target = { format };
+    if (pipeline.blend === "under") target.blend = { color: UNDER, alpha: UNDER };
+    const constants = pipeline.constants;
+    return {
+      label: pipeline.name,
+      layout: this.#layout(pipeline, GPUShaderStage.VERTEX | GPUShaderStage.FRAGMENT),
+      vertex: { module, entryPoint: pipeline.vertex, constants },
+      fragment: { module, entryPoint: pipeline.fragment, constants, targets: [target] },
+      primitive: { topology: "triangle-strip" },
+    };
+  }
+
+  /** @param {{name: string, layout: string[]}} pipeline @param {number} visibility */
+  #layout({ name, layout }, visibility) {
+    const entries = layout.map((access, binding) =>
+      access === "texture"
+        ? { binding, visibility, texture: {} }
+        : { binding, visibility, buffer: { type: BINDING[access] } });
+    const group = this.device.createBindGroupLayout({ label: name, entries });
+    this.layouts.set(name, group);
+    return this.device.createPipelineLayout({ label: name, bindGroupLayouts: [group] });
+  }
+
+  /** Make the textures of the canvas's size anew, and the commands that name them.
+   * @param {number} width @param {number} height */
+  resize(width, height) {
+    for (const texture of this.textures.values()) texture.destroy();
+    this.textures.clear();
+    this.views.clear();
+    for (const { name, format, usage } of this.plan.textures) {
+      const texture = this.device.createTexture({
+        label: name,
+        size: [width, height],
+        format: /** @type {GPUTextureFormat} */ (format),
+        usage: flags(TEXTURE_USAGE, usage),
+      });
+      this.textures.set(name, texture);
+      this.views.set(name, texture.createView());
+    }
+    this.schedules = Object.values(this.plan.schedules).map((passes) =>
+      passes.map((pass) => ({
+        label: pass.label,
+        compute: pass.dispatches !== undefined,
+        target: pass.target ?? "",
+        commands: pass.dispatches
+          ? pass.dispatches.map((item) => this.#command(item, item.workgroups))
+          : (pass.draws ?? []).map((item) => this.#command(item, item.count)),
+      })));
+  }
+
+  /** @param {{pipeline: string, bindings: string[]}} item @param {number[] | Indirect} counts
+   * @returns {Command} */
+  #command({ pipeline, bindings }, counts) {
+    const entries = bindings.map((name, binding) => {
+      const view = this.views.get(name);
+      return { binding, resource: view ?? { buffer: this.buffer(name) } };
+    });
+    const layout = /** @type {GPUBindGroupLayout} */ (this.layouts.get(pipeline));
+    const direct = Array.isArray(counts);
+    return {
+      pipeline: this.pipelines.get(pipeline),
+      group: this.device.createBindGroup({ label: pipeline, layout, entries }),
+      args: direct ? null : this.buffer(counts.buffer),
+      offset: direct ? 0 : counts.offset_bytes,
+      counts: direct ? counts : [],
+    };
+  }
+
+  /** @param {string} name */
+  buffer(name) {
+    const buffer = this.buffers.get(name);
+    if (!buffer) throw new Error(`buffer ${name} is not in the plan`);
+    return buffer;
+  }
+
+  /** @param {string} name @param {number} offset @param {Uint8Array<ArrayBuffer>} bytes */
+  write(name, offset, bytes) {
+    this.device.queue.writeBuffer(this.buffer(name), offset, bytes);
+  }
+
+  /**
+   * Replay a schedule: one submission.
+   * @param {number} index
+   * @param {import("./timer.mjs").PassTimer | null} timer Times each pass when given.
+   */
+  run(index, timer) {
+    const encoder = this.device.createCommandEncoder();
+    const passes = this.schedules[index];
+    for (let i = 0; i < passes.length; i++) {
+      const pass = passes[i];
+      const stamps = timer ? timer.stamps(pass.label) : undefined;
+      if (pass.compute) this.#compute(encoder, pass, stamps);
+      else this.#render(encoder, pass, stamps);
+    }
+    if (timer) timer.resolve(encoder, this.buffer("draw_args"));
+    this.device.queue.submit([encoder.finish()]);
+  }
+
+  /** @param {GPUCommandEncoder} encoder @param {Pass} pass
+   * @param {GPUComputePassTimestampWrites | undefined} timestampWrites */
+  #compute(encoder, pass, timestampWrites) {
+    const work = encoder.beginComputePass({ label: pass.label, timestampWrites });
+    for (const { pipeline, group, args, offset, counts } of pass.commands) {
+      work.setPipeline(pipeline);
+      work.setBindGroup(0, group);
+      if (args) work.dispatchWorkgroupsIndirect(args, offset);
+      else work.dispatchWorkgroups(counts[0], counts[1], counts[2]);
+    }
+    work.end();
+  }
+
+  /** @param {GPUCommandEncoder} encoder @param {Pass} pass
+   * @param {GPURenderPassTimestampWrites | undefined} timestampWrites */
+  #render(encoder, pass, timestampWrites) {
+    const view = pass.target === CANVAS
+      ? this.context.getCurrentTexture().createView()
+      : /** @type {GPUTextureView} */ (this.views.get(pass.target));
+    const work = encoder.beginRenderPass({
+      label: pass.label,
+      colorAttachments: [{ view, loadOp: "clear", storeOp: "store", clearValue: [0, 0, 0, 0] }],
+      timestampWrites,
+    });
+    for (const { pipeline, group, args, offset, counts } of pass.commands) {
+      work.setPipeline(pipeline);
+      work.setBindGroup(0, group);
+      if (args) work.drawIndirect(args, offset);
+      else work.draw(counts[0], counts[1]);
+    }
+    work.end();
+  }
+
+  /** Free all that the plan made; the device stays. */
+  destroy() {
+    for (const buffer of this.buffers.values()) buffer.destroy();
+    for (const texture of this.textures.values()) texture.destroy();
+    this.buffers.clear();
+    this.textures.clear();
+  }
+}

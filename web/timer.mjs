@@ -1,0 +1,79 @@
+// Times the passes of a frame by timestamp queries, and reads the number of splats drawn.
+// Only while the overlay is on: it reads back, which a steady frame never does.
+
+const MAX_PASSES = 16;
+const INSTANCE_COUNT_WORD = 5; // DrawArgs.instance_count; the worker checks it against structs
+
+/** @typedef {{gpuMs: Record<string, number> | null, drawn: number}} Timing */
+
+export class PassTimer {
+  /** @param {GPUDevice} device */
+  constructor(device) {
+    this.device = device;
+    /** @type {string[]} */
+    this.labels = [];
+    this.busy = false;
+    const stampBytes = 16 * MAX_PASSES;
+    this.queries = device.features.has("timestamp-query")
+      ? device.createQuerySet({ type: "timestamp", count: 2 * MAX_PASSES })
+      : null;
+    this.resolved = device.createBuffer({
+      label: "timer.resolved",
+      size: stampBytes,
+      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    });
+    this.readable = device.createBuffer({
+      label: "timer.readable",
+      size: stampBytes + 32,
+      usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+    });
+  }
+
+  /** Where a pass writes its two stamps.
+   * @param {string} label */
+  stamps(label) {
+    if (!this.queries) return undefined;
+    const first = 2 * this.labels.length;
+    this.labels.push(label);
+    return {
+      querySet: this.queries,
+      beginningOfPassWriteIndex: first,
+      endOfPassWriteIndex: first + 1,
+    };
+  }
+
+  /** Copy what this frame measured to where it can be read.
+   * @param {GPUCommandEncoder} encoder @param {GPUBuffer} drawArgs */
+  resolve(encoder, drawArgs) {
+    if (this.queries) {
+      encoder.resolveQuerySet(this.queries, 0, 2 * this.labels.length, this.resolved, 0);
+    }
+    const bytes = 16 * MAX_PASSES;
+    encoder.copyBufferToBuffer(this.resolved, 0, this.readable, 0, bytes);
+    encoder.copyBufferToBuffer(drawArgs, 0, this.readable, bytes, 32);
+  }
+
+  /** Wait for the frame and read it. @returns {Promise<Timing>} */
+  async read() {
+    this.busy = true;
+    await this.readable.mapAsync(GPUMapMode.READ);
+    const data = this.readable.getMappedRange();
+    const stamps = new BigUint64Array(data, 0, 2 * MAX_PASSES);
+    /** @type {Record<string, number>} */
+    const gpuMs = {};
+    this.labels.forEach((label, i) => {
+      gpuMs[label] = Number(stamps[2 * i + 1] - stamps[2 * i]) / 1e6;
+    });
+    const drawn = new Uint32Array(data, 16 * MAX_PASSES, 8)[INSTANCE_COUNT_WORD];
+    this.readable.unmap();
+    this.labels.length = 0;
+    this.busy = false;
+    return { gpuMs: this.queries ? gpuMs : null, drawn };
+  }
+
+  destroy() {
+    this.queries?.destroy();
+    this.resolved.destroy();
+    this.readable.destroy();
+  }
+}

@@ -1,0 +1,265 @@
+// The worker that an element starts: Pyodide, the engine, the GPU device and the frame loop.
+// Messages are drawn in docs/architecture.md; the element's side is vitrine-view.mjs.
+
+import { Executor } from "./executor.mjs";
+import { Failure, fetchBytes, fetchText, openDevice } from "./loading.mjs";
+import { PassTimer } from "./timer.mjs";
+
+const IDLE = -1;
+
+/** @typedef {{open_scene: Function, frame: Function, uniforms: Function, redraw: Function,
+ *   reset: Function, set_view: Function}} Engine */
+
+/** @type {OffscreenCanvas} */
+let canvas;
+let base = "";
+let sceneUrl = "";
+let sceneText = "";
+/** @type {any} */
+let pyodide = null;
+/** @type {Engine | null} */
+let engine = null;
+/** @type {Executor | null} */
+let executor = null;
+/** @type {PassTimer | null} */
+let timer = null;
+/** @type {any} */
+let opened = null;
+/** @type {{data: Uint8Array<ArrayBuffer>, release: () => void} | null} */
+let uniforms = null;
+
+const input = { orbit: [0, 0], pan: [0, 0], look: [0, 0], zoom: 0, move: [0, 0, 0] };
+const size = { width: 1, height: 1, changed: true };
+let overlay = false;
+let visible = true;
+let scheduled = false;
+let inFlight = 0;
+let lastTime = 0;
+let calls = 0;
+/** @type {number[]} */
+let settling = [];
+
+/** @param {Record<string, unknown>} message */
+const tell = (message) => self.postMessage(message);
+
+/** @param {string} stage @returns {(loaded: number, total: number) => void} */
+const progress = (stage) => (loaded, total) => tell({ type: "progress", stage, loaded, total });
+
+/** @param {unknown} error */
+function fail(error) {
+  const code = error instanceof Failure ? error.code : "engine";
+  tell({ type: "error", code, message: error instanceof Error ? error.message : String(error) });
+}
+
+async function startPython() {
+  const config = JSON.parse(await fetchText(new URL("config.json", base)));
+  const home = new URL(config.pyodide, base);
+  const archive = fetchBytes(new URL("engine.zip", base), () => {});
+  const { loadPyodide } = await import(new URL("pyodide.mjs", home).href);
+  const python = await loadPyodide({ indexURL: home.href });
+  python.unpackArchive(await archive, "zip", { extractDir: "/engine" });
+  python.runPython("import sys; sys.path.insert(0, '/engine')");
+  progress("engine")(1, 1);
+  return python;
+}
+
+/** Fetch the bundle's files side by side, with one progress for all.
+ * @param {string} text */
+function fetchBuffers(text) {
+  /** @type {Record<string, {file: string, size_bytes: number}>} */
+  const files = JSON.parse(text).buffers ?? {};
+  const total = Object.values(files).reduce((sum, { size_bytes }) => sum + size_bytes, 0);
+  let loaded = 0;
+  const report = progress("scene");
+  return Object.fromEntries(Object.entries(files).map(([name, { file, size_bytes }]) => [
+    name,
+    fetchBytes(new URL(file, sceneUrl), (bytes) => report((loaded += bytes), total), size_bytes),
+  ]));
+}
+
+/** Everything that the first frame waits for, side by side. */
+async function start() {
+  const python = startPython();
+  const adapter = openDevice.adapter();
+  sceneText = await fetchText(new URL(sceneUrl));
+  const bytes = fetchBuffers(sceneText);
+  for (const waiting of [python, adapter, ...Object.values(bytes)]) waiting.catch(() => {});
+  await show(await adapter, python, bytes);
+}
+
+/** Plan the scene, build it on a new device and start drawing.
+ * @param {GPUAdapter} adapter @param {Promise<any>} python
+ * @param {Record<string, Promise<Uint8Array<ArrayBuffer>>>} bytes */
+async function show(adapter, python, bytes) {
+  pyodide = await python;
+  engine = /** @type {Engine} */ (pyodide.pyimport("pyengine.hosts.page"));
+  opened = JSON.parse(engine.open_scene(sceneText, JSON.stringify(openDevice.describe(adapter))));
+  if (opened.error) throw new Failure("limits", opened.error);
+  const device = await openDevice.device(adapter, opened.limits, opened.plan.subgroups.length > 0);
+  device.lost.then((info) => lost(device, info));
+  const context = /** @type {GPUCanvasContext} */ (canvas.getContext("webgpu"));
+  const made = new Executor(device, opened.plan, context, navigator.gpu.getPreferredCanvasFormat());
+  const compiled = made.compile(progress("shaders"));
+  await Promise.all(Object.entries(bytes).map(async ([name, waiting]) =>
+    made.write(name, 0, await waiting)));
+  await compiled;
+  executor = made;
+  timer = overlay ? new PassTimer(device) : null;
+  size.changed = true;
+  uniforms?.release();
+  const proxy = engine.uniforms();
+  uniforms = proxy.getBuffer("u8");
+  proxy.destroy();
+  schedule();
+  const { vendor, architecture, description } = adapter.info;
+  const name = description || [vendor, architecture].filter(Boolean).join(" ");
+  tell({ type: "ready", info: { ...opened.info, adapter: name } });
+}
+
+/** The device went away: bring it back with the same plan.
+ * @param {GPUDevice} device @param {GPUDeviceLostInfo} info */
+async function lost(device, info) {
+  if (executor?.device !== device) return;
+  executor = null;
+  timer = null;
+  inFlight = 0;
+  tell({ type: "lost", message: info.message || "the GPU device was lost" });
+  try {
+    const adapter = await openDevice.adapter();
+    await show(adapter, Promise.resolve(pyodide), fetchBuffers(sceneText));
+    tell({ type: "restored" });
+  } catch (error) {
+    fail(error);
+  }
+}
+
+function schedule() {
+  if (scheduled || !executor || !visible || inFlight > 0) return;
+  scheduled = true;
+  requestAnimationFrame(tick);
+}
+
+/** @param {number} now */
+function tick(now) {
+  scheduled = false;
+  if (!executor || !engine || !uniforms) return;
+  const started = performance.now();
+  const interval = lastTime ? now - lastTime : 16;
+  lastTime = now;
+  if (size.changed) {
+    canvas.width = size.width;
+    canvas.height = size.height;
+    executor.resize(size.width, size.height);
+    engine.redraw();
+    size.changed = false;
+  }
+  const { orbit, pan, look, zoom, move } = input;
+  calls += 1;
+  const index = engine.frame(
+    Math.min(interval, 100) / 1000, size.width, size.height, orbit[0], orbit[1], pan[0], pan[1],
+    look[0], look[1], zoom, move[0], move[1], move[2]);
+  orbit[0] = orbit[1] = pan[0] = pan[1] = look[0] = look[1] = input.zoom = 0;
+  if (index !== IDLE) draw(index, started, interval);
+  else if (inFlight === 0) settle();
+  if (move[0] || move[1] || move[2]) schedule();
+  else lastTime = index === IDLE ? 0 : lastTime;
+}
+
+/** @param {number} index @param {number} started @param {number} interval */
+function draw(index, started, interval) {
+  const target = /** @type {Executor} */ (executor);
+  target.write("frame", 0, uniformBytes());
+  const timed = timer && !timer.busy ? timer : null;
+  target.run(index, timed);
+  const cpuMs = performance.now() - started;
+  const timing = timed?.read();
+  inFlight += 1;
+  target.device.queue.onSubmittedWorkDone().then(async () => {
+    if (target !== executor) return;
+    inFlight -= 1;
+    if (timing) tell({ type: "frame", cpuMs, intervalMs: interval, ...(await timing) });
+    schedule(); // one more tick: draws what came meanwhile, or finds that all is settled
+  });
+}
+
+/** The engine's uniforms where they lie in Python's memory; taken anew when that memory grew. */
+function uniformBytes() {
+  if (uniforms && uniforms.data.byteLength === 0) {
+    uniforms.release();
+    const proxy = /** @type {Engine} */ (engine).uniforms();
+    uniforms = proxy.getBuffer("u8");
+    proxy.destroy();
+  }
+  return /** @type {{data: Uint8Array<ArrayBuffer>}} */ (uniforms).data;
+}
+
+function settle() {
+  const ids = settling;
+  settling = [];
+  for (const id of ids) tell({ type: "settled", id });
+}
+
+/** @type {Record<string, (message: any) => void>} */
+const handlers = {
+  init(message) {
+    canvas = message.canvas;
+    base = message.base;
+    sceneUrl = message.src;
+    handlers.resize(message);
+    start().catch(fail);
+  },
+  resize({ width, height }) {
+    if (width === size.width && height === size.height) return;
+    Object.assign(size, { width, height, changed: true });
+    schedule();
+  },
+  input({ orbit, pan, look, zoom, move }) {
+    for (const [sum, add] of [[input.orbit, orbit], [input.pan, pan], [input.look, look]]) {
+      if (add) {
+        sum[0] += add[0];
+        sum[1] += add[1];
+      }
+    }
+    input.zoom += zoom ?? 0;
+    if (move) input.move = move;
+    schedule();
+  },
+  reset() {
+    engine?.reset();
+    schedule();
+  },
+  view({ view, id }) {
+    const error = engine ? engine.set_view(JSON.stringify(view)) : "the scene is not loaded yet";
+    tell({ type: "view", id, error: error || null });
+    schedule();
+  },
+  settle({ id }) {
+    settling.push(id);
+    schedule();
+  },
+  overlay({ on }) {
+    overlay = on;
+    timer?.destroy();
+    timer = on && executor ? new PassTimer(executor.device) : null;
+    if (on && executor) engine?.redraw();
+    schedule();
+  },
+  visible({ on }) {
+    visible = on;
+    schedule();
+  },
+  counters({ id }) {
+    tell({ type: "counters", id, calls });
+  },
+  lose() {
+    executor?.device.destroy();
+  },
+  dispose() {
+    const device = executor?.device;
+    executor = null;
+    device?.destroy();
+    self.close();
+  },
+};
+
+self.onmessage = ({ data }) => handlers[data.type]?.(data);
