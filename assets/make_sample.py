@@ -34,7 +34,7 @@ __all__ = ["DEFAULT_COUNT", "SAMPLE_CAMERA", "make_sample"]
 DEFAULT_COUNT = 180_000
 MIDDLE_HEIGHT = 0.72
 """The model's table lies at y = 0; this height becomes the origin."""
-SAMPLE_CAMERA = {"eye": [0.95, -0.62, -2.75], "target": [0.0, 0.02, 0.0], "fov": 40}
+SAMPLE_CAMERA = {"eye": [0.85, -0.55, -2.85], "target": [0.0, 0.09, 0.0], "fov": 38}
 """A first view, in PLY axes (up is -y); the field of view is vertical, in degrees."""
 
 
@@ -66,15 +66,15 @@ def _scene(grain: float, rng: np.random.Generator) -> Part:
     parts = [
         table(0.0150 * grain),
         plinth(0.0115 * grain),
-        brass(0.0085 * grain),
+        brass(0.0100 * grain),
         bell(0.0150 * grain),
         ground(0.0140 * grain),
         moss(round(42_000 / grain**2), rng),
         *_stones(0.0075 * grain, rng),
         *_ferns(rng),
-        *_flowers(0.0076 * grain, rng),
-        _shell(0.0058 * grain),
-        *_butterflies(0.0058 * grain),
+        *_flowers(0.0062 * grain, rng),
+        _shell(0.0052 * grain),
+        *_butterflies(0.0056 * grain),
         *_bubbles(0.011 * grain),
         _motes(rng),
     ]
@@ -82,19 +82,19 @@ def _scene(grain: float, rng: np.random.Generator) -> Part:
 
 
 def _shell(spacing: float) -> Part:
-    size = 0.33
+    size = 0.365
     rotation = turn(y_deg=28) @ turn(x_deg=-8) @ turn(z_deg=-8)
-    return placed(nautilus(spacing / size), rotation, (-0.03, 0.545, 0.14), size)
+    return placed(nautilus(spacing / size), rotation, (-0.04, 0.575, 0.13), size)
 
 
 def _flowers(spacing: float, rng: np.random.Generator) -> list[Part]:
     table_of = [
         # root x, z; head; facing; radius; palette
-        ((0.16, -0.16), (0.27, 1.02, -0.10), (0.35, 0.62, 0.75), 0.185, "coral"),
-        ((-0.12, -0.22), (-0.27, 1.10, -0.12), (-0.30, 0.70, 0.70), 0.165, "violet"),
-        ((0.02, -0.26), (0.02, 1.25, -0.16), (0.05, 0.80, 0.62), 0.165, "cream"),
-        ((0.30, 0.02), (0.44, 0.72, 0.10), (0.50, 0.60, 0.62), 0.125, "rose"),
-        ((-0.32, -0.05), (-0.44, 0.80, 0.02), (-0.45, 0.65, 0.60), 0.125, "coral"),
+        ((0.16, -0.16), (0.27, 1.02, -0.10), (0.35, 0.62, 0.75), 0.205, "coral"),
+        ((-0.12, -0.22), (-0.27, 1.10, -0.12), (-0.30, 0.70, 0.70), 0.185, "violet"),
+        ((0.02, -0.26), (0.02, 1.25, -0.16), (0.05, 0.80, 0.62), 0.185, "cream"),
+        ((0.30, 0.02), (0.44, 0.72, 0.10), (0.50, 0.60, 0.62), 0.145, "rose"),
+        ((-0.32, -0.05), (-0.44, 0.80, 0.02), (-0.45, 0.65, 0.60), 0.145, "coral"),
         ((0.10, -0.36), (0.16, 0.86, -0.40), (0.30, 0.60, -0.74), 0.150, "rose"),
         ((-0.14, -0.36), (-0.20, 0.70, -0.44), (-0.30, 0.60, -0.74), 0.130, "violet"),
     ]
@@ -134,9 +134,9 @@ def _stones(spacing: float, rng: np.random.Generator) -> list[Part]:
 def _butterflies(spacing: float) -> list[Part]:
     table_of = [
         # place, size, flap, rotation
-        ((0.10, 0.915, 0.20), 0.165, 38, turn(x_deg=28, y_deg=-35)),
-        ((-0.36, 0.60, 0.36), 0.120, 52, turn(x_deg=18, y_deg=50, z_deg=14)),
-        ((0.30, 1.235, 0.12), 0.115, 24, turn(x_deg=50, y_deg=-60, z_deg=-12)),
+        ((0.08, 0.965, 0.22), 0.190, 34, turn(x_deg=34, y_deg=-28)),
+        ((-0.37, 0.62, 0.34), 0.145, 44, turn(x_deg=18, y_deg=50, z_deg=14)),
+        ((0.31, 1.25, 0.08), 0.135, 24, turn(x_deg=50, y_deg=-60, z_deg=-12)),
     ]
     return [
         placed(butterfly(spacing / size, flap, k), rotation, place, size)
@@ -149,7 +149,7 @@ def _bubbles(spacing: float) -> list[Part]:
         ((-0.17, 0.98, 0.30), 0.060),
         ((0.34, 0.93, 0.30), 0.042),
         ((-0.40, 1.06, 0.16), 0.034),
-        ((0.20, 0.60, 0.48), 0.036),
+        ((0.30, 0.50, 0.44), 0.036),
         ((-0.05, 1.13, 0.26), 0.026),
         ((0.40, 0.62, -0.28), 0.050),
     ]

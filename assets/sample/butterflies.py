@@ -76,7 +76,9 @@ def _wing(outline: Floats, spacing: float, lift: float, shade: float, seed: int)
     low, high = outline.min(axis=0), outline.max(axis=0)
     a, b = lattice(round(float(np.prod(high - low)) / spacing**2))
     flat = low + np.stack([a, b], axis=1) * (high - low)
-    flat = flat[_inside(flat, outline)]
+    following = np.roll(outline, -1, axis=0)
+    hem = np.concatenate([outline, 0.5 * (outline + following)]) * 0.995
+    flat = np.concatenate([flat[_inside(flat, outline)], hem])
     x, y = flat[:, 0], flat[:, 1]
     edge = np.sqrt(np.min(((flat[:, None] - outline[None, 8:-8]) ** 2).sum(axis=2), axis=1) + 1e-12)
     bend = lambda px, py: lift + 0.10 * px * (1 - 0.55 * px) - 0.05 * py * py  # noqa: E731

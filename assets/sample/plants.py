@@ -1,6 +1,8 @@
-"""What grows under the bell: ground, moss, ferns, and flowers with petals that let light through."""
+"""Under the bell: ground, moss, stones, ferns, and flowers whose petals let light through."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,10 +25,10 @@ Floats = NDArray[np.float64]
 
 GROUND_RADIUS = 0.625
 PALETTES = {
-    "coral": ((0.80, 0.10, 0.22), (0.98, 0.42, 0.36), (1.0, 0.76, 0.62)),
-    "violet": ((0.36, 0.08, 0.52), (0.66, 0.34, 0.84), (0.90, 0.72, 0.98)),
-    "rose": ((0.72, 0.06, 0.36), (0.96, 0.40, 0.60), (1.0, 0.78, 0.82)),
-    "cream": ((0.86, 0.52, 0.20), (0.98, 0.84, 0.60), (1.0, 0.96, 0.86)),
+    "coral": ((0.62, 0.03, 0.14), (0.96, 0.28, 0.20), (1.0, 0.56, 0.36)),
+    "violet": ((0.22, 0.03, 0.40), (0.52, 0.20, 0.78), (0.78, 0.52, 0.95)),
+    "rose": ((0.50, 0.02, 0.26), (0.92, 0.22, 0.46), (1.0, 0.60, 0.68)),
+    "cream": ((0.80, 0.34, 0.08), (0.98, 0.74, 0.38), (1.0, 0.92, 0.74)),
 }
 """Display-referred colour at the heart, the middle and the edge of a petal."""
 
@@ -141,14 +143,19 @@ def _petal(palette: str, spacing: float, rng: np.random.Generator) -> Part:
     ruffle = rng.uniform(0, 2 * np.pi, 2)
 
     def surface(a: Floats, b: Floats) -> Floats:
-        width = 0.50 * np.sin(np.pi * np.clip(a, 0, 1) ** 0.82 * 0.93 + 0.10) ** 0.72
+        width = 0.52 * np.sin(np.pi * (0.03 + 0.97 * np.clip(a, 0, 1)) ** 0.86) ** 0.55
         x = a * (1 - 0.10 * b * b * a)
         z = b * width
         cup = 0.22 * b * b * width + 0.10 * np.sin(np.pi * a) - 0.30 * a * a * a
-        wave = 0.045 * a * a * np.sin(7 * b + ruffle[0]) + 0.03 * a * np.sin(9 * a + ruffle[1])
+        wave = 0.05 * a * a * np.sin(5 * b + ruffle[0]) + 0.02 * a * np.sin(7 * a + ruffle[1])
         return np.stack([x, cup + wave, z], axis=1)
 
-    u, v, position, normal, tangent = sheet(surface, (0.03, 0.985), (-1.0, 1.0), spacing)
+    u, v, position, normal, tangent = sheet(surface, (0.03, 0.99), (-1.0, 1.0), spacing)
+    edge_u, edge_v, *edge_frame = _hem(surface, spacing)
+    u, v = np.concatenate([u, edge_u]), np.concatenate([v, edge_v])
+    position, normal, tangent = (
+        np.concatenate(pair) for pair in zip((position, normal, tangent), edge_frame, strict=True)
+    )
     normal = normal * np.sign(normal[:, 1:2])
     heart, middle, edge = (tuple(linear(*c)) for c in PALETTES[palette])
     streak = noise(np.stack([u * 0.7, v * 9, ruffle[0] + 0 * u], axis=1), 2.0, 131)
@@ -163,11 +170,27 @@ def _petal(palette: str, spacing: float, rng: np.random.Generator) -> Part:
         tangent,
         disc_sigma(spacing) * np.array([1.05, 1.05, 0.6]),
         albedo,
-        opacity=0.92 - 0.40 * thin + 0.18 * vein,
+        opacity=np.clip(0.94 - 0.36 * thin + 0.18 * vein, 0, 0.97),
         specular=0.035,
         gloss=0.35,
         through=0.48,
     )
+
+
+def _hem(
+    surface: Callable[[Floats, Floats], Floats], spacing: float
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """A row of splats along the edge of a petal, which a lattice alone leaves ragged."""
+    fine = np.linspace(0.03, 0.999, 400)
+    edge = surface(fine, np.ones_like(fine))
+    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(edge, axis=0), axis=1))])
+    n = max(4, round(float(length[-1]) / (spacing * 0.8)))
+    u = np.tile(np.interp((np.arange(n) + 0.5) / n * length[-1], length, fine), 2)
+    v = np.repeat([-0.985, 0.985], n)
+    position = surface(u, v)
+    along = unit(surface(u + 1e-4, v) - surface(u - 1e-4, v))
+    aside = unit(surface(u, v + 1e-3) - surface(u, v - 1e-3))
+    return u, v, position, unit(np.cross(along, aside)), along
 
 
 def _heart(rng: np.random.Generator) -> Part:
@@ -179,7 +202,9 @@ def _heart(rng: np.random.Generator) -> Part:
     out = unit(out + rng.normal(0, 0.06, out.shape))
     length = rng.uniform(0.24, 0.34, n)[:, None]
     sigma = np.array([0.075, 0.009, 0.009])
-    stalk = part(out * length * 0.55, out + (0, 1, 0), out, sigma, linear(0.75, 0.55, 0.25))
+    stalk = part(
+        out * length * 0.55, out + np.array([0, 1, 0]), out, sigma, linear(0.75, 0.55, 0.25)
+    )
     gold = linear(0.98, 0.78, 0.20)
     tips = part(out * length, out, np.roll(out, 1, 1), 0.022, gold, gloss=0.5, emission=gold * 0.12)
     a, b = lattice(90)
@@ -219,7 +244,7 @@ def fern(
     root: ArrayLike, heading_deg: float, length: float, rise: float, rng: np.random.Generator
 ) -> Part:
     """An arching frond; each leaflet is a row of flat, narrowing splats."""
-    pairs = 34
+    pairs = 30
     t = np.linspace(0.10, 1.0, pairs)
     droop = rise * 1.45
 
@@ -229,7 +254,7 @@ def fern(
     at, ahead = spine(t), unit(spine(t + 1e-3) - spine(t - 1e-3))
     normal = np.stack([-ahead[:, 1], ahead[:, 0], 0 * t], axis=1)
     side = np.array([0, 0, 1.0])
-    size = length * 0.30 * np.sin(np.pi * t**0.75 * 0.96 + 0.10) ** 0.8
+    size = length * 0.27 * np.sin(np.pi * t**0.75 * 0.96 + 0.10) ** 0.8
     fresh = rng.uniform(0, 1)
     tone = mix(linear(0.13, 0.33, 0.14), linear(0.42, 0.62, 0.22), t * 0.7 + 0.3 * fresh)
     steps = 6
@@ -239,7 +264,7 @@ def fern(
         for k in range(steps):
             f = (k + 0.5) / steps
             place = at + out * (size * f)[:, None] - normal * (size * 0.25 * f * f)[:, None]
-            width = size * 0.085 * (1 - 0.75 * f**1.5) + 0.0008
+            width = size * 0.042 * (1 - 0.75 * f**1.5) + 0.0006
             sigma = np.stack([size / steps * 0.75, width, width * 0.15], axis=1)
             parts.append(
                 part(

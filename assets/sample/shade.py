@@ -21,7 +21,12 @@ Floats32 = NDArray[np.float32]
 
 DIRECTIONS = 56
 CHUNK = 8192
-EXPOSURE = 0.92
+EXPOSURE = 0.50
+WINDOWS = (
+    # towards, colour, sharpness: softboxes that only glass shows
+    ((-0.93, 0.10, 0.25), (22.0, 20.5, 18.5), 14.0),
+    ((0.95, 0.16, -0.20), (9.0, 12.0, 17.0), 14.0),
+)
 TO_PLY = np.array([1.0, -1.0, -1.0])
 """From the model's axes to PLY axes: half a turn about x."""
 
@@ -69,7 +74,9 @@ def _colour(p: Part, light: Light, rows: slice, sight: Floats32) -> Floats32:
     fresnel = (1 - facing) ** 4
     specular = p.specular[rows].astype(np.float32)[:, None, :]
     reflectance = specular + (1 - specular) * (fresnel * 0.55)[..., None]
-    reflectance = reflectance + _film(p, rows, facing)
+    bands = _film(p, rows, facing)
+    film = p.film[rows].astype(np.float32)[:, None, None]
+    reflectance = reflectance + 0.45 * film * bands
     lobe = (3 + 9 * p.gloss[rows].astype(np.float32))[:, None]
     surroundings = sky([mirrored(unit(np.array(axis))) for axis, _, _ in SKY])
     surroundings *= (0.25 + 0.75 * light.open_front[rows])[:, None, None]
@@ -79,6 +86,11 @@ def _colour(p: Part, light: Light, rows: slice, sight: Floats32) -> Floats32:
     ):
         glint = np.exp(lobe * (mirrored(towards) - 1)) * share[:, None]
         surroundings += glint[..., None] * (colour * 1.15).astype(np.float32)
+    clear = (p.clear[rows] > 0)[:, None, None]
+    if clear.any():
+        for window, colour, sharpness in WINDOWS:
+            pane = np.exp(np.float32(sharpness) * (mirrored(unit(np.array(window))) - 1))
+            surroundings += clear * pane[..., None] * np.array(colour, np.float32)
     shine = reflectance * surroundings * (0.35 + 0.65 * p.gloss[rows])[:, None, None]
 
     through = p.through[rows].astype(np.float32)[:, None]
@@ -87,28 +99,32 @@ def _colour(p: Part, light: Light, rows: slice, sight: Floats32) -> Floats32:
     seen_front = np.where(two_sided, 0.5 - 0.5 * np.clip(across * 2.5, -1, 1), 1)[..., None]
     diffuse = near[:, None] * seen_front + far[:, None] * (1 - seen_front)
     diffuse = diffuse * p.albedo[rows].astype(np.float32)[:, None]
+    diffuse = diffuse * (1 + 0.55 * film * (2 * bands - 1))
     linear = diffuse + shine + p.emission[rows].astype(np.float32)[:, None]
-    clear = (p.clear[rows] > 0)[:, None, None]
     return np.where(clear, _glass(shine), _display(linear)).astype(np.float32)
 
 
 def _film(p: Part, rows: slice, facing: Floats32) -> Floats32:
-    """Interference of a thin film: reflectance in three bands that shifts with the angle."""
+    """Interference of a thin film: three bands in 0..1 that shift with the angle."""
     inside = np.sqrt(1 - (1 - facing * facing) / 1.55**2)
     order = p.film_order[rows].astype(np.float32)[:, None] * inside
     bands = [0.5 - 0.5 * np.cos(2 * np.pi * order * ratio) for ratio in (0.86, 1.0, 1.20)]
-    strength = p.film[rows].astype(np.float32)[:, None]
-    return np.stack([band * strength * 0.55 for band in bands], axis=-1).astype(np.float32)
+    return np.stack(bands, axis=-1).astype(np.float32)
 
 
 def _display(linear: Floats32) -> Floats32:
-    """Filmic shoulder and sRGB-like gamma; white is approached, never passed."""
+    """Filmic curve (Narkowicz 2016), gamma and a little more saturation; stays under 1."""
     x = np.maximum(linear, 0) * np.float32(EXPOSURE)
-    x = x * (1 + x / 9) / (1 + 0.72 * x)
-    return np.minimum(x, 1) ** np.float32(1 / 2.2)
+    x = x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)
+    x = np.minimum(x, 1) ** np.float32(1 / 2.2)
+    grey = x @ np.array([0.3, 0.59, 0.11], np.float32)
+    return np.clip(grey[..., None] + (x - grey[..., None]) * np.float32(1.12), 0, 0.985)
 
 
 def _glass(shine: Floats32) -> Floats32:
-    """What a clear surface adds; thin layers carry up to 2.2 so that highlights show."""
-    x = np.maximum(shine, 0) * np.float32(EXPOSURE)
-    return np.float32(2.2) * (x / (0.55 + x)) ** np.float32(0.85)
+    """What a clear surface adds; thin layers carry more than 1 so that highlights show.
+
+    The offset clips away the faint foot of each lobe, which sharpens it and keeps glass clear.
+    """
+    x = np.maximum(shine, 0)
+    return np.float32(4.0) * x / (1.2 + x) - np.float32(0.22)

@@ -31,9 +31,8 @@ def nautilus(spacing: float) -> Part:
 def _point(u: Floats, v: Floats, inward: float = 0.0) -> Floats:
     """Point at angle u along the spiral and v round the tube; v = 0 is the keel."""
     radius = np.exp(GROWTH * (u - END)) / (1 + RADIAL)
-    growth_lines = 1 + 0.006 * np.sin(46 * u) * smoothstep(-0.5, 0.6, np.cos(v))
     flare = 1 + 0.10 * smoothstep(END - 0.5, END, u)
-    size = (growth_lines - inward) * flare
+    size = (1 - inward) * flare
     along = radius * (1 + RADIAL * size * np.cos(v))
     aside = radius * AXIAL * size * np.sin(v) * (1 - 0.12 * np.cos(v))
     angle = u - END
@@ -75,12 +74,12 @@ def _layer(spacing: float, first: float, last: float, inward: float) -> Part:
         specular=0.07,
         gloss=0.75,
         film=film,
-        film_order=1.55 + 1.5 * swirl + 0.35 * np.cos(v),
+        film_order=1.45 + 1.1 * swirl + 0.3 * np.cos(v),
     )
 
 
 def _colours(u: Floats, v: Floats, p: Floats, lining: bool) -> tuple[Floats, Floats]:
-    pearl = mix(linear(0.93, 0.89, 0.84), linear(0.85, 0.80, 0.83), noise(p, 5, 67))
+    pearl = mix(linear(0.84, 0.78, 0.72), linear(0.74, 0.68, 0.72), noise(p, 5, 67))
     if lining:
         return pearl, np.full(len(u), 0.85)
     ragged = 1.3 * (fractal(p, 7, 3, 71) - 0.5)
@@ -89,6 +88,7 @@ def _colours(u: Floats, v: Floats, p: Floats, lining: bool) -> tuple[Floats, Flo
     age = smoothstep(END - 0.3, END - 1.6, u)
     flame = smoothstep(0.0, 0.35, wave - 0.45 + 0.75 * back) * back * (0.15 + 0.85 * age)
     rust = mix(linear(0.66, 0.27, 0.10), linear(0.42, 0.13, 0.07), noise(p, 9, 73))
+    pearl = pearl * (1 - 0.10 * (0.5 + 0.5 * np.sin(52 * u)) ** 4)[:, None]
     albedo = pearl + (rust - pearl) * (0.95 * flame)[:, None]
     return albedo, 0.75 * (1 - 0.85 * flame)
 

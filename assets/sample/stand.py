@@ -1,4 +1,4 @@
-"""What the curiosities stand on and under: table, marble plinth, brass ring, glass bell, bubbles."""
+"""Table, marble plinth, brass ring, the glass bell, and soap bubbles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from assets.sample.patterns import linear, marble, noise, walnut
 from assets.sample.surfaces import Part, disc_sigma, joined, lathe, part, placed
 
-TABLE_RADIUS = 1.18
+TABLE_RADIUS = 1.08
 BELL_RADIUS = 0.66
 BELL_SHOULDER = 0.90
 """Height at which the cylinder of the bell turns into its cap."""
@@ -74,7 +74,7 @@ def brass(spacing: float) -> Part:
     for radius, height, minor in rings:
         angle = np.linspace(-np.pi / 2, 1.5 * np.pi, 25)
         profile = [(radius + minor * np.cos(a), height + minor * np.sin(a)) for a in angle]
-        step = min(spacing, minor * 0.55)
+        step = min(spacing, minor * 0.8)
         position, normal, tangent, _ = lathe(profile, step)
         worn = 0.75 + 0.35 * noise(position, 14, 41)
         sigma = disc_sigma(step)
@@ -105,9 +105,9 @@ def bell(spacing: float) -> Part:
         position,
         normal,
         tangent,
-        disc_sigma(step) * np.array([1.08, 1.08, 0.6]),
+        disc_sigma(step),
         0.0,
-        opacity=0.07,
+        opacity=0.08,
         specular=0.10,
         gloss=1.0,
         clear=1.0,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Surface = Callable[[Floats, Floats], Floats]
 
-SIGMA_PER_SPACING = 0.56
+SIGMA_PER_SPACING = 0.53
 """Discs this large close a sheet: the widest hole of the lattice, 0.65 of a spacing from its
 neighbours, keeps under a tenth of what lies behind."""
 FLATNESS = 0.12
@@ -136,7 +136,7 @@ def turn(x_deg: float = 0, y_deg: float = 0, z_deg: float = 0) -> Floats:
 
 
 def lattice(n: int, start: int = 1) -> tuple[Floats, Floats]:
-    """n points of the R2 sequence in the unit square: no two close, no wide hole (Roberts 2018)."""
+    """Points of the R2 sequence in the unit square: no two close, no wide hole (Roberts 2018)."""
     i = np.arange(start, start + n)
     return (0.5 + i * 0.7548776662466927) % 1, (0.5 + i * 0.5698402909980532) % 1
 
