@@ -1,0 +1,22 @@
+/** The toolbar's icons: 20 x 20, strokes in the current colour. */
+
+/** @param {string} paths */
+const icon = (paths) =>
+  `<svg viewBox="0 0 20 20" width="20" height="20" fill="none" stroke="currentColor" ` +
+  `stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${paths}</svg>`;
+
+export const ICONS = {
+  reset: icon('<path d="M4.2 8.2a6.2 6.2 0 1 1-.3 3.6"/><path d="M3.6 4.4v4h4"/>'),
+  overlay: icon('<path d="M3.5 16.5h13"/><path d="M5.5 13.5v-3M10 13.5v-9M14.5 13.5v-6"/>'),
+  help: icon(
+    '<path d="M7.4 7.5a2.7 2.7 0 1 1 3.9 2.5c-.9.5-1.3 1-1.3 2"/>' +
+      '<path d="M10 15.2v.1" stroke-width="2"/>',
+  ),
+  fullscreen: icon(
+    '<path d="M3.8 7.5V3.8h3.7M12.5 3.8h3.7v3.7M16.2 12.5v3.7h-3.7M7.5 16.2H3.8v-3.7"/>',
+  ),
+  close: icon('<path d="M5.5 5.5l9 9M14.5 5.5l-9 9"/>'),
+  file: icon(
+    '<path d="M10 12.8V4.5M6.8 7.5 10 4.3l3.2 3.2"/><path d="M4 12.5v2.2c0 .8.6 1.4 1.4 1.4h9.2c.8 0 1.4-.6 1.4-1.4v-2.2"/>',
+  ),
+};

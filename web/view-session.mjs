@@ -1,0 +1,166 @@
+/**
+ * One life of the engine: a canvas, the worker that draws on it, and the questions that it has not
+ * answered yet. A canvas can be handed over once only, so a new start is a new session.
+ */
+
+/** @import {ErrorCode, FromWorker, ToWorker, ViewJson} from "./view-protocol.mjs" */
+
+/** How long a worker may take to free its GPU memory before it is ended. */
+const GOODBYE_MS = 500;
+
+/** An error that says which kind of failure it is. */
+export class VitrineError extends Error {
+  /**
+   * @param {ErrorCode} code
+   * @param {string} message
+   */
+  constructor(code, message) {
+    super(message);
+    this.name = "VitrineError";
+    this.code = code;
+  }
+}
+
+/**
+ * A promise that is settled from outside.
+ * @template T
+ */
+export class Deferred {
+  constructor() {
+    this.done = false;
+    /** @type {Promise<T>} */
+    this.promise = new Promise((resolve, reject) => {
+      /** @param {T} value */
+      this.resolve = (value) => {
+        this.done = true;
+        resolve(value);
+      };
+      /** @param {Error} error */
+      this.reject = (error) => {
+        this.done = true;
+        reject(error);
+      };
+    });
+    // A page that does not look at the promise gets the event; the console stays quiet.
+    this.promise.catch(() => {});
+  }
+}
+
+/**
+ * A module worker from any origin: browsers start workers from the page's own origin only, so one
+ * from elsewhere is imported by a worker of two lines (its server must allow CORS).
+ * @param {URL} url
+ */
+function startWorker(url) {
+  if (url.origin === location.origin) return new Worker(url, { type: "module" });
+  const source = `import ${JSON.stringify(url.href)};`;
+  const blob = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const worker = new Worker(blob, { type: "module" });
+  setTimeout(() => URL.revokeObjectURL(blob), 60_000);
+  return worker;
+}
+
+export class Session {
+  #worker;
+  #nextId = 1;
+  #ended = false;
+  /** @type {Map<number, Deferred<void>>} */
+  #waiting = new Map();
+
+  /**
+   * @param {HTMLCanvasElement} canvas  Fresh; it is handed over to the worker here.
+   * @param {string | null} src  Absolute URL of scene.json, or null when a file follows.
+   * @param {{width: number, height: number}} size  In device pixels.
+   * @param {(message: FromWorker) => void} receive  Called until `end`.
+   */
+  constructor(canvas, src, size, receive) {
+    /** @type {string | null} Set when the worker has answered once; see `onerror`. */
+    this.heard = null;
+    this.#worker = startWorker(new URL("./worker.mjs", import.meta.url));
+    this.#worker.onmessage = (event) => {
+      this.heard = event.data.type;
+      if (!this.#ended) this.#take(event.data, receive);
+    };
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      const reason = event.message || "its script did not load";
+      const message = this.heard
+        ? `The engine stopped: ${reason}`
+        : `The engine did not start: ${reason}`;
+      if (!this.#ended) receive({ type: "error", code: "engine", message });
+    };
+    const offscreen = canvas.transferControlToOffscreen();
+    const base = new URL(".", import.meta.url).href;
+    this.post({ type: "init", canvas: offscreen, src, base, ...size }, [offscreen]);
+  }
+
+  /**
+   * @param {ToWorker} message
+   * @param {Transferable[]} [transfer]
+   */
+  post(message, transfer = []) {
+    if (!this.#ended) this.#worker.postMessage(message, transfer);
+  }
+
+  /** Resolves when the frame for the current state is on screen. */
+  settled() {
+    return this.#ask((id) => ({ type: "settle", id }));
+  }
+
+  /**
+   * Rejects when the worker does not accept the view.
+   * @param {ViewJson} view
+   */
+  setView(view) {
+    return this.#ask((id) => ({ type: "view", view, id }));
+  }
+
+  /** Free the GPU and end the worker; whoever still waits is told so. */
+  end() {
+    if (this.#ended) return;
+    this.post({ type: "dispose" });
+    this.#ended = true;
+    const worker = this.#worker;
+    setTimeout(() => worker.terminate(), GOODBYE_MS);
+    for (const waiting of this.#waiting.values()) {
+      waiting.reject(new VitrineError("disposed", "The view was disposed of."));
+    }
+    this.#waiting.clear();
+  }
+
+  /**
+   * @param {FromWorker} message
+   * @param {(message: FromWorker) => void} receive
+   */
+  #take(message, receive) {
+    if (message.type === "settled" || message.type === "view") {
+      const waiting = this.#waiting.get(message.id);
+      this.#waiting.delete(message.id);
+      const error = message.type === "view" ? message.error : null;
+      if (error) waiting?.reject?.(new VitrineError("view", error));
+      else waiting?.resolve?.();
+    } else {
+      receive(message);
+    }
+  }
+
+  /** @param {(id: number) => ToWorker} question */
+  #ask(question) {
+    /** @type {Deferred<void>} */
+    const answer = new Deferred();
+    const id = this.#nextId++;
+    if (this.#ended) {
+      answer.reject?.(new VitrineError("disposed", "The view was disposed of."));
+    } else {
+      this.#waiting.set(id, answer);
+      try {
+        this.post(question(id));
+      } catch (error) {
+        // A view that holds something that cannot be cloned, a function say.
+        this.#waiting.delete(id);
+        answer.reject?.(new VitrineError("view", String(error)));
+      }
+    }
+    return answer.promise;
+  }
+}

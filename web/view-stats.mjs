@@ -1,0 +1,134 @@
+/** The frame-time overlay: means over a quarter of a second, so that they can be read. */
+
+/** @import {FrameStats, GpuTimes, SceneInfo} from "./view-protocol.mjs" */
+
+const PAINT_MS = 250;
+/** A longer pause is a scene that stood still, not a slow frame. */
+const STILL_MS = 1000;
+const PASSES = /** @type {const} */ (["project", "sort", "splat", "composite"]);
+
+/** @typedef {"fps" | "frame" | "cpu" | "gpu" | "project" | "sort" | "splat" | "composite" | "drawn" | "size" | "memory" | "adapter"} Row */
+
+/** @type {[Row, string][]} */
+const ROWS = [
+  ["fps", "Frames a second"],
+  ["frame", "Frame"],
+  ["cpu", "CPU"],
+  ["gpu", "GPU"],
+  ["project", "Project"],
+  ["sort", "Sort"],
+  ["splat", "Splat"],
+  ["composite", "Composite"],
+  ["drawn", "Splats drawn"],
+  ["size", "Pixels"],
+  ["memory", "GPU memory"],
+  ["adapter", "Adapter"],
+];
+const INDENTED = new Set(PASSES.map(String));
+
+export class Stats {
+  /** @type {FrameStats[]} */
+  #frames = [];
+  /** @type {Map<Row, HTMLElement>} */
+  #cells = new Map();
+  #timer = 0;
+  #lastFrame = 0;
+
+  constructor() {
+    this.element = document.createElement("dl");
+    this.element.className = "panel stats";
+    this.element.hidden = true;
+    this.element.setAttribute("aria-live", "off");
+    this.element.setAttribute("aria-label", "Frame statistics");
+    for (const [row, label] of ROWS) {
+      const term = document.createElement("dt");
+      term.textContent = label;
+      const cell = document.createElement("dd");
+      cell.textContent = "–";
+      cell.dataset.row = term.dataset.row = row;
+      if (INDENTED.has(row)) term.className = "indented";
+      this.#cells.set(row, cell);
+      this.element.append(term, cell);
+    }
+  }
+
+  get on() {
+    return !this.element.hidden;
+  }
+
+  set on(on) {
+    this.element.hidden = !on;
+    clearInterval(this.#timer);
+    this.#frames = [];
+    if (on) this.#timer = setInterval(() => this.#paint(), PAINT_MS);
+  }
+
+  /** @param {FrameStats} frame */
+  add(frame) {
+    const first = this.#cells.get("cpu")?.textContent === "–";
+    this.#frames.push(frame);
+    this.#lastFrame = performance.now();
+    if (first) this.#paint();
+  }
+
+  /**
+   * @param {SceneInfo | null} info
+   * @param {{width: number, height: number}} size
+   */
+  describe(info, size) {
+    this.#put("size", `${size.width} × ${size.height}`);
+    this.#put("adapter", info?.adapter || "–");
+    this.#put("memory", info ? `${(info.gpuBytes / 1e6).toFixed(1)} MB` : "–");
+    this.count = info?.count ?? null;
+  }
+
+  #paint() {
+    const frames = this.#frames;
+    this.#frames = [];
+    if (!frames.length) {
+      if (performance.now() - this.#lastFrame > STILL_MS) this.#put("fps", "still");
+      return;
+    }
+    const running = frames.filter(({ intervalMs }) => intervalMs < STILL_MS);
+    if (running.length) {
+      const interval = mean(running.map(({ intervalMs }) => intervalMs));
+      this.#put("fps", (1000 / interval).toFixed(interval > 100 ? 1 : 0));
+      this.#put("frame", ms(interval));
+    }
+    this.#put("cpu", ms(mean(frames.map(({ cpuMs }) => cpuMs))));
+    this.#paintGpu(frames.flatMap(({ gpuMs }) => (gpuMs ? [gpuMs] : [])));
+    const drawn = frames[frames.length - 1].drawn;
+    const of = this.count ? ` of ${this.count.toLocaleString("en")}` : "";
+    this.#put("drawn", drawn === null ? "–" : drawn.toLocaleString("en") + of);
+  }
+
+  /** @param {GpuTimes[]} times */
+  #paintGpu(times) {
+    let total = 0;
+    for (const pass of PASSES) {
+      const value = times.length ? mean(times.map((time) => time[pass] ?? 0)) : 0;
+      total += value;
+      this.#put(pass, times.length ? ms(value) : "–");
+    }
+    this.#put("gpu", times.length ? ms(total) : "not measured here");
+  }
+
+  /**
+   * @param {Row} row
+   * @param {string} text
+   */
+  #put(row, text) {
+    const cell = this.#cells.get(row);
+    if (cell && cell.textContent !== text) cell.textContent = text;
+  }
+}
+
+/** @param {number[]} values */
+function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** @param {number} value */
+function ms(value) {
+  return `${value.toFixed(value < 10 ? 2 : 1)} ms`;
+}

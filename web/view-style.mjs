@@ -1,0 +1,149 @@
+/** The element's style, shared by all elements of a page; constructed, so that a strict CSP allows it. */
+
+const CSS = `
+:host {
+  display: block; position: relative; overflow: hidden; contain: content;
+  touch-action: none; background: #000; color: #f2f3f5; color-scheme: dark;
+  --accent: var(--vitrine-accent, #9cc4ff);
+  --panel: var(--vitrine-panel, rgb(17 19 23 / 0.72));
+  --line: rgb(255 255 255 / 0.1);
+  --quiet: rgb(242 243 245 / 0.64);
+  --gap: 12px;
+  font: 400 13px/1.45 system-ui, sans-serif;
+}
+:host([hidden]) { display: none; }
+:host(:fullscreen) { width: 100%; height: 100%; border-radius: 0; }
+* { box-sizing: border-box; }
+[hidden] { display: none !important; }
+
+.root { position: relative; width: 100%; height: 100%; aspect-ratio: 16 / 9;
+  container-type: size; overflow: hidden; user-select: none; -webkit-user-select: none; }
+.stage, .poster, .ring { position: absolute; inset: 0; }
+.stage { outline: none; cursor: grab; -webkit-tap-highlight-color: transparent; }
+.stage.dragging { cursor: grabbing; }
+.root:not([data-state="ready"]) .stage { cursor: default; }
+canvas { display: block; width: 100%; height: 100%; }
+.ring { pointer-events: none; border-radius: inherit; }
+.stage:focus-visible ~ .ring { box-shadow: inset 0 0 0 2px var(--accent), inset 0 0 0 3px rgb(0 0 0 / 0.5); }
+
+/* The poster keeps the vertical field of view, as the camera does; the rest of a wide box is its blur. */
+.poster { pointer-events: none; overflow: hidden; opacity: 1; }
+.poster img { position: absolute; top: 0; left: 50%; height: 100%; width: auto; max-width: none;
+  transform: translateX(-50%); }
+.poster img.blur { inset: -6%; width: 112%; height: 112%; object-fit: cover; transform: none;
+  filter: blur(28px) brightness(0.7); }
+.poster.gone { opacity: 0; visibility: hidden; transition: opacity 450ms ease, visibility 0s 450ms; }
+
+.panel { position: absolute; border: 1px solid var(--line); border-radius: 12px; background: var(--panel);
+  -webkit-backdrop-filter: blur(18px) saturate(1.3); backdrop-filter: blur(18px) saturate(1.3);
+  box-shadow: 0 6px 28px rgb(0 0 0 / 0.32); }
+h2, h3, p, dl, dd { margin: 0; font-weight: 400; font-size: inherit; }
+button { font: inherit; color: inherit; border: 0; background: none; cursor: pointer; border-radius: 8px;
+  transition: background 120ms; }
+button:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
+button.icon { display: grid; place-items: center; width: 34px; height: 34px; padding: 0; color: var(--quiet); }
+button.icon:hover, button.icon[aria-pressed="true"] { color: #fff; background: rgb(255 255 255 / 0.1); }
+button.text { padding: 6px 14px; background: rgb(255 255 255 / 0.12); font-weight: 500; }
+button.text:hover { background: rgb(255 255 255 / 0.2); }
+button.text.first { background: var(--accent); color: #0d1420; }
+button.text.first:hover { background: color-mix(in srgb, var(--accent), #fff 25%); }
+
+.toolbar { right: var(--gap); bottom: var(--gap); display: flex; gap: 2px; padding: 3px;
+  transition: opacity 260ms ease; }
+.root.idle .toolbar:not(:hover, :focus-within) { opacity: 0; }
+
+.progress { position: absolute; inset: auto 0 0 0; pointer-events: none; transition: opacity 300ms ease; }
+.progress.gone { opacity: 0; }
+.progress .words { position: absolute; left: var(--gap); bottom: 15px; padding: 4px 11px; border-radius: 99px;
+  font-variant-numeric: tabular-nums; max-width: calc(100% - 2 * var(--gap)); white-space: nowrap;
+  overflow: hidden; text-overflow: ellipsis; }
+.track { height: 3px; background: rgb(255 255 255 / 0.14); overflow: hidden; }
+.bar { height: 100%; background: var(--accent); transform-origin: left; transition: transform 200ms ease-out; }
+.track.unknown .bar { animation: slide 1.5s ease-in-out infinite; }
+@keyframes slide { from { transform: translateX(-100%) scaleX(0.4); } to { transform: translateX(100%) scaleX(0.4); } }
+
+.message { left: 50%; top: 50%; transform: translate(-50%, -50%); width: max-content;
+  max-width: min(420px, calc(100% - 2 * var(--gap))); max-height: calc(100% - 2 * var(--gap)); overflow: auto;
+  padding: 20px 22px; text-align: center; user-select: text; -webkit-user-select: text; }
+.message h2 { font-size: 16px; font-weight: 600; line-height: 1.3; text-wrap: balance; }
+.message p { color: var(--quiet); margin-top: 6px; overflow-wrap: anywhere; text-wrap: pretty; }
+.message .actions { display: flex; gap: 8px; justify-content: center; margin-top: 14px; }
+.message.brief { top: var(--gap); transform: translateX(-50%); padding: 7px 16px; border-radius: 99px; }
+.message.brief h2 { font-size: 13px; font-weight: 500; }
+.message.invite { border-style: dashed; border-color: rgb(255 255 255 / 0.22); box-shadow: none; }
+.message.invite svg { width: 28px; height: 28px; color: var(--accent); margin-bottom: 4px; }
+
+.hint { left: 50%; bottom: 58px; transform: translateX(-50%); padding: 6px 14px; border-radius: 99px;
+  white-space: nowrap; pointer-events: none; opacity: 0; transition: opacity 200ms; }
+.hint.on { opacity: 1; }
+
+.stats { left: var(--gap); top: var(--gap); display: grid; grid-template-columns: auto minmax(0, auto);
+  gap: 1px 18px; padding: 10px 14px; font-size: 12px; font-variant-numeric: tabular-nums;
+  max-width: min(320px, calc(100% - 2 * var(--gap))); max-height: calc(100% - 2 * var(--gap)); overflow: hidden;
+  pointer-events: none; }
+.stats dt { color: var(--quiet); white-space: nowrap; }
+.stats dt.indented { padding-left: 12px; }
+.stats dd { text-align: right; overflow-wrap: anywhere; }
+.stats dd[data-row="fps"] { font-weight: 600; color: var(--accent); }
+.stats :is([data-row="cpu"], [data-row="drawn"], [data-row="adapter"]) { margin-top: 6px; }
+
+.help { right: var(--gap); bottom: calc(var(--gap) + 50px); padding: 14px 18px 18px;
+  max-width: calc(100% - 2 * var(--gap)); max-height: calc(100% - 2 * var(--gap) - 50px); overflow: auto; }
+.help h2 { font-size: 15px; font-weight: 600; line-height: 28px; }
+.help button { position: absolute; right: 8px; top: 10px; }
+.help .groups { display: grid; grid-template-columns: auto auto; gap: 10px 34px; margin-top: 4px; }
+.help .keys { grid-column: 2; grid-row: 1 / span 2; }
+.help h3 { color: var(--quiet); margin-bottom: 3px; }
+.help dl { display: grid; grid-template-columns: auto auto; justify-content: space-between; gap: 4px 22px; }
+.help dt { display: flex; gap: 4px; align-items: center; white-space: nowrap; }
+.help dd { color: var(--quiet); white-space: nowrap; }
+kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px; text-align: center;
+  border: 1px solid rgb(255 255 255 / 0.16); border-bottom-width: 2px; border-radius: 5px;
+  background: rgb(255 255 255 / 0.06); }
+
+.drop { inset: 10px; display: grid; place-items: center; pointer-events: none; font-size: 17px; font-weight: 600;
+  border: 2px dashed var(--accent); background: rgb(13 20 32 / 0.62); box-shadow: none; text-align: center; }
+.drop small { display: block; font-weight: 400; font-size: 13px; color: var(--quiet); }
+
+@container (max-width: 560px) {
+  .help { left: var(--gap); }
+  .help .groups { grid-template-columns: auto; gap: 10px; }
+  .help .keys { grid-column: auto; grid-row: auto; }
+}
+@container (max-width: 420px) or (max-height: 300px) {
+  .stats { padding: 7px 10px; font-size: 11px; gap: 0 12px; }
+  .message { padding: 14px 16px; }
+}
+@container (max-height: 220px) {
+  .stats { display: flex; flex-wrap: wrap; gap: 0 6px; }
+  .stats dd { margin-right: 10px; }
+  .stats :is(dt, dd)[data-row] { margin-top: 0; padding: 0; }
+}
+@media (pointer: coarse) {
+  button.icon { width: 42px; height: 42px; }
+  button.text { padding: 10px 18px; }
+  .help { bottom: calc(var(--gap) + 58px); max-height: calc(100% - 2 * var(--gap) - 58px); }
+}
+@media (prefers-reduced-motion: reduce) {
+  *, .poster.gone { transition: none !important; animation: none !important; }
+}
+`;
+
+/** @type {CSSStyleSheet | null} */
+let sheet = null;
+
+/** @param {ShadowRoot} root */
+export function dress(root) {
+  try {
+    if (!sheet) {
+      sheet = new CSSStyleSheet();
+      sheet.replaceSync(CSS);
+    }
+    root.adoptedStyleSheets = [sheet];
+  } catch {
+    // Browsers too old for this have no WebGPU; the message that says so deserves its style too.
+    const style = document.createElement("style");
+    style.textContent = CSS;
+    root.append(style);
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Watches what the engine must know of the element's place in the page: its size in device pixels
+ * and whether anyone can see it.
+ */
+
+/** @typedef {{width: number, height: number}} Size  In device pixels. */
+
+export class Watch {
+  #target;
+  #onSize;
+  #onVisible;
+  #intersecting = true;
+  #visible = true;
+  /** @type {Size | null} */
+  #size = null;
+  #resize = new ResizeObserver((entries) => this.#resized(entries[entries.length - 1]));
+  #intersection = new IntersectionObserver((entries) => {
+    this.#intersecting = entries[entries.length - 1].isIntersecting;
+    this.#seen();
+  });
+  #pageSeen = () => this.#seen();
+  /** @type {MediaQueryList | null} */
+  #ratio = null;
+  #ratioChanged = () => {
+    this.#watchRatio();
+    this.#report(this.#measure());
+  };
+
+  /**
+   * @param {HTMLElement} target
+   * @param {(size: Size) => void} onSize
+   * @param {(visible: boolean) => void} onVisible
+   */
+  constructor(target, onSize, onVisible) {
+    this.#target = target;
+    this.#onSize = onSize;
+    this.#onVisible = onVisible;
+  }
+
+  /** The size now; measured when nothing has been reported yet. */
+  get size() {
+    return this.#size ?? this.#measure();
+  }
+
+  get visible() {
+    return this.#visible;
+  }
+
+  start() {
+    try {
+      this.#resize.observe(this.#target, { box: "device-pixel-content-box" });
+    } catch {
+      this.#resize.observe(this.#target); // Safari has no device-pixel-content-box.
+    }
+    this.#intersection.observe(this.#target);
+    document.addEventListener("visibilitychange", this.#pageSeen);
+    this.#watchRatio();
+    this.#seen();
+  }
+
+  stop() {
+    this.#resize.disconnect();
+    this.#intersection.disconnect();
+    document.removeEventListener("visibilitychange", this.#pageSeen);
+    this.#ratio?.removeEventListener("change", this.#ratioChanged);
+    this.#ratio = null;
+    this.#size = null;
+    this.#intersecting = true;
+  }
+
+  #seen() {
+    const visible = this.#intersecting && document.visibilityState === "visible";
+    if (visible === this.#visible) return;
+    this.#visible = visible;
+    this.#onVisible(visible);
+  }
+
+  /** A media query matches one ratio only, so each change needs the next query. */
+  #watchRatio() {
+    this.#ratio?.removeEventListener("change", this.#ratioChanged);
+    this.#ratio = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+    this.#ratio.addEventListener("change", this.#ratioChanged);
+  }
+
+  /** @param {ResizeObserverEntry} entry */
+  #resized(entry) {
+    const exact = entry.devicePixelContentBoxSize?.[0];
+    this.#report(
+      exact ? { width: exact.inlineSize, height: exact.blockSize } : this.#measure(),
+    );
+  }
+
+  /** @returns {Size} */
+  #measure() {
+    const { clientWidth, clientHeight } = this.#target;
+    return {
+      width: Math.round(clientWidth * devicePixelRatio),
+      height: Math.round(clientHeight * devicePixelRatio),
+    };
+  }
+
+  /** @param {Size} size */
+  #report(size) {
+    if (size.width < 1 || size.height < 1) return; // display: none; the last size stays.
+    if (this.#size?.width === size.width && this.#size.height === size.height) return;
+    this.#size = size;
+    this.#onSize(size);
+  }
+}
