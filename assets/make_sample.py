@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from assets.sample.bake import bake
 from assets.sample.butterflies import butterfly
+from assets.sample.meadow import daisies, toadstool
 from assets.sample.patterns import linear
 from assets.sample.plants import fern, flower, ground, ground_height, moss, pebble
 from assets.sample.shade import TO_PLY, shade
@@ -64,16 +65,18 @@ def make_sample(count: int = DEFAULT_COUNT, seed: int = 7) -> Gaussians:
 def _scene(grain: float, rng: np.random.Generator) -> Part:
     """Every object at its place; ``grain`` scales the spacing of the splats."""
     parts = [
-        table(0.0150 * grain),
-        plinth(0.0115 * grain),
+        table(0.0140 * grain),
+        plinth(0.0125 * grain),
         brass(0.0100 * grain),
         bell(0.0150 * grain),
         ground(0.0140 * grain),
-        moss(round(42_000 / grain**2), rng),
+        moss(round(38_000 / grain**2), rng),
         *_stones(0.0075 * grain, rng),
+        *_toadstools(0.0060 * grain),
+        daisies(46, rng),
         *_ferns(rng),
-        *_flowers(0.0062 * grain, rng),
-        _shell(0.0052 * grain),
+        *_flowers(0.0068 * grain, rng),
+        _shell(0.0055 * grain),
         *_butterflies(0.0056 * grain),
         *_bubbles(0.011 * grain),
         _motes(rng),
@@ -83,7 +86,7 @@ def _scene(grain: float, rng: np.random.Generator) -> Part:
 
 def _shell(spacing: float) -> Part:
     size = 0.365
-    rotation = turn(y_deg=28) @ turn(x_deg=-8) @ turn(z_deg=-8)
+    rotation = turn(y_deg=22) @ turn(x_deg=14) @ turn(z_deg=-8)
     return placed(nautilus(spacing / size), rotation, (-0.04, 0.575, 0.13), size)
 
 
@@ -105,11 +108,28 @@ def _flowers(spacing: float, rng: np.random.Generator) -> list[Part]:
     return flowers
 
 
+def _toadstools(spacing: float) -> list[Part]:
+    table_of = [
+        # x, z, height, radius of the cap, lean about x and z
+        (-0.36, 0.30, 0.130, 0.062, (6.0, 8.0)),
+        (-0.29, 0.37, 0.085, 0.044, (14.0, -6.0)),
+        (-0.42, 0.22, 0.075, 0.040, (-4.0, 16.0)),
+        (0.33, 0.20, 0.100, 0.050, (8.0, -10.0)),
+        (0.40, 0.25, 0.065, 0.034, (12.0, -18.0)),
+        (-0.02, -0.46, 0.120, 0.058, (-10.0, 4.0)),
+    ]
+    grown = []
+    for x, z, height, cap, lean_deg in table_of:
+        y = float(ground_height(np.array([x]), np.array([z]))[0])
+        grown.append(toadstool((x, y, z), height, cap, lean_deg, spacing))
+    return grown
+
+
 def _ferns(rng: np.random.Generator) -> list[Part]:
     ferns = []
     for k in range(17):
         heading = 360 * k / 17 + rng.normal(0, 8)
-        if 238 < heading % 360 < 315:  # leave the view on the shell open
+        if 222 < heading % 360 < 348:  # leave the view on the shell open
             continue
         start = turn(y_deg=heading) @ np.array([rng.uniform(0.10, 0.2), 0, 0])
         start[1] = ground_height(start[:1], start[2:])[0]
@@ -134,7 +154,7 @@ def _stones(spacing: float, rng: np.random.Generator) -> list[Part]:
 def _butterflies(spacing: float) -> list[Part]:
     table_of = [
         # place, size, flap, rotation
-        ((0.08, 0.965, 0.22), 0.190, 34, turn(x_deg=34, y_deg=-28)),
+        ((0.08, 0.965, 0.22), 0.190, 24, turn(x_deg=52, y_deg=-14, z_deg=8)),
         ((-0.37, 0.62, 0.34), 0.145, 44, turn(x_deg=18, y_deg=50, z_deg=14)),
         ((0.31, 1.25, 0.08), 0.135, 24, turn(x_deg=50, y_deg=-60, z_deg=-12)),
     ]

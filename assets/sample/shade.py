@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,19 +16,17 @@ from assets.sample.bake import (
     Light,
     sky,
 )
-from assets.sample.surfaces import Part, unit
+from assets.sample.surfaces import CLEAR_LIMB, CLEAR_PANE, Part, unit
 from pybuild.sh import basis
 
 Floats32 = NDArray[np.float32]
 
 DIRECTIONS = 56
 CHUNK = 8192
-EXPOSURE = 0.50
-WINDOWS = (
-    # towards, colour, sharpness: softboxes that only glass shows
-    ((-0.93, 0.10, 0.25), (22.0, 20.5, 18.5), 14.0),
-    ((0.95, 0.16, -0.20), (9.0, 12.0, 17.0), 14.0),
-)
+EXPOSURE = 0.64
+WINDOWS = (((-0.985, 0.06, -0.17), 11.5), ((0.66, 0.10, -0.75), 10.2))
+"""Towards softboxes that only clear glass shows, and how strong they are."""
+WINDOW_OFFSET = 8.0
 TO_PLY = np.array([1.0, -1.0, -1.0])
 """From the model's axes to PLY axes: half a turn about x."""
 
@@ -76,7 +76,7 @@ def _colour(p: Part, light: Light, rows: slice, sight: Floats32) -> Floats32:
     reflectance = specular + (1 - specular) * (fresnel * 0.55)[..., None]
     bands = _film(p, rows, facing)
     film = p.film[rows].astype(np.float32)[:, None, None]
-    reflectance = reflectance + 0.45 * film * bands
+    reflectance = reflectance + 0.5 * film * bands
     lobe = (3 + 9 * p.gloss[rows].astype(np.float32))[:, None]
     surroundings = sky([mirrored(unit(np.array(axis))) for axis, _, _ in SKY])
     surroundings *= (0.25 + 0.75 * light.open_front[rows])[:, None, None]
@@ -87,10 +87,6 @@ def _colour(p: Part, light: Light, rows: slice, sight: Floats32) -> Floats32:
         glint = np.exp(lobe * (mirrored(towards) - 1)) * share[:, None]
         surroundings += glint[..., None] * (colour * 1.15).astype(np.float32)
     clear = (p.clear[rows] > 0)[:, None, None]
-    if clear.any():
-        for window, colour, sharpness in WINDOWS:
-            pane = np.exp(np.float32(sharpness) * (mirrored(unit(np.array(window))) - 1))
-            surroundings += clear * pane[..., None] * np.array(colour, np.float32)
     shine = reflectance * surroundings * (0.35 + 0.65 * p.gloss[rows])[:, None, None]
 
     through = p.through[rows].astype(np.float32)[:, None]
@@ -99,9 +95,14 @@ def _colour(p: Part, light: Light, rows: slice, sight: Floats32) -> Floats32:
     seen_front = np.where(two_sided, 0.5 - 0.5 * np.clip(across * 2.5, -1, 1), 1)[..., None]
     diffuse = near[:, None] * seen_front + far[:, None] * (1 - seen_front)
     diffuse = diffuse * p.albedo[rows].astype(np.float32)[:, None]
-    diffuse = diffuse * (1 + 0.55 * film * (2 * bands - 1))
+    diffuse = diffuse * (1 + 0.5 * film * (2 * bands - 1))
     linear = diffuse + shine + p.emission[rows].astype(np.float32)[:, None]
-    return np.where(clear, _glass(shine), _display(linear)).astype(np.float32)
+    if not clear.any():
+        return _display(linear)
+    kind = p.clear[rows][:, None, None]
+    glass = np.where(kind == CLEAR_PANE, _pane(mirrored)[..., None], _reflective(shine))
+    glass = np.where(kind == CLEAR_LIMB, _limb(facing), glass)
+    return np.where(clear, glass, _display(linear)).astype(np.float32)
 
 
 def _film(p: Part, rows: slice, facing: Floats32) -> Floats32:
@@ -121,10 +122,25 @@ def _display(linear: Floats32) -> Floats32:
     return np.clip(grey[..., None] + (x - grey[..., None]) * np.float32(1.12), 0, 0.985)
 
 
-def _glass(shine: Floats32) -> Floats32:
-    """What a clear surface adds; thin layers carry more than 1 so that highlights show.
+def _pane(mirrored: Callable[[object], Floats32]) -> Floats32:
+    """Windows reflected in clear glass, as sharp as three degrees allow.
 
-    The offset clips away the faint foot of each lobe, which sharpens it and keeps glass clear.
+    The narrowest kernel of degree 3, less an offset: the renderer's clamp at 0 cuts its foot off.
     """
+    total = np.float32(0)
+    for towards, gain in WINDOWS:
+        x = mirrored(unit(np.array(towards)))
+        total += gain * (1 + 3 * x + 2.5 * (3 * x * x - 1) + 3.5 * (5 * x**3 - 3 * x)) / 16
+    return np.asarray(total - np.float32(WINDOW_OFFSET))
+
+
+def _limb(facing: Floats32) -> Floats32:
+    """Fresnel's bright edge: a parabola in the cosine, clear (under 0) but for the last tenth."""
+    edge = 2.6 * (1 - (facing / 0.47) ** 2)
+    return np.asarray(edge[..., None] * np.array([0.82, 0.92, 1.0], np.float32))
+
+
+def _reflective(shine: Floats32) -> Floats32:
+    """What a film of soap adds; it is so thin that it may carry more than 1."""
     x = np.maximum(shine, 0)
-    return np.float32(4.0) * x / (1.2 + x) - np.float32(0.22)
+    return np.float32(4.2) * x / (0.8 + x)

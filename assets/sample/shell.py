@@ -79,7 +79,7 @@ def _layer(spacing: float, first: float, last: float, inward: float) -> Part:
 
 
 def _colours(u: Floats, v: Floats, p: Floats, lining: bool) -> tuple[Floats, Floats]:
-    pearl = mix(linear(0.84, 0.78, 0.72), linear(0.74, 0.68, 0.72), noise(p, 5, 67))
+    pearl = mix(linear(0.90, 0.88, 0.83), linear(0.80, 0.79, 0.80), noise(p, 5, 67))
     if lining:
         return pearl, np.full(len(u), 0.85)
     ragged = 1.3 * (fractal(p, 7, 3, 71) - 0.5)

@@ -5,16 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from assets.sample.patterns import linear, marble, noise, walnut
-from assets.sample.surfaces import Part, disc_sigma, joined, lathe, part, placed
+from assets.sample.surfaces import (
+    CLEAR_ALL,
+    CLEAR_LIMB,
+    CLEAR_PANE,
+    Part,
+    disc_sigma,
+    joined,
+    lathe,
+    part,
+    placed,
+)
 
-TABLE_RADIUS = 1.08
+TABLE_RADIUS = 1.02
 BELL_RADIUS = 0.66
 BELL_SHOULDER = 0.90
 """Height at which the cylinder of the bell turns into its cap."""
 CAP_HEIGHT = 0.60
 PLINTH_TOP = 0.22
 
-BRASS = linear(0.92, 0.70, 0.38)
+BRASS = linear(1.0, 0.77, 0.42)
 
 
 def table(spacing: float) -> Part:
@@ -99,19 +109,21 @@ def bell(spacing: float) -> Part:
         for a in np.linspace(0, 1.54, 40)
     ]
     wall = [(BELL_RADIUS, PLINTH_TOP + 0.03), *cap]
-    step = spacing * 1.9
+    step = spacing * 2.4
     position, normal, tangent, _ = lathe(wall, step)
-    glass = part(
-        position,
-        normal,
-        tangent,
-        disc_sigma(step),
-        0.0,
-        opacity=0.08,
-        specular=0.10,
-        gloss=1.0,
-        clear=1.0,
-    )
+    panes = []
+    for kind, shift in ((CLEAR_LIMB, 0.0), (CLEAR_PANE, 0.004)):
+        panes.append(
+            part(
+                position - normal * shift,
+                normal,
+                tangent,
+                disc_sigma(step) * np.array([1, 1, 0.3]),
+                0.0,
+                opacity=0.05,
+                clear=kind,
+            )
+        )
     top = BELL_SHOULDER + CAP_HEIGHT
     angle = np.linspace(-1.15, 1.5, 30)
     knob = [
@@ -127,12 +139,12 @@ def bell(spacing: float) -> Part:
         tangent,
         disc_sigma(step),
         0.0,
-        opacity=0.34,
+        opacity=0.40,
         specular=0.22,
         gloss=1.0,
-        clear=1.0,
+        clear=CLEAR_ALL,
     )
-    return joined([glass, handle])
+    return joined([*panes, handle])
 
 
 def bubble(centre: tuple[float, float, float], radius: float, spacing: float, seed: int) -> Part:
@@ -149,11 +161,11 @@ def bubble(centre: tuple[float, float, float], radius: float, spacing: float, se
         tangent,
         disc_sigma(step) * np.array([1.05, 1.05, 0.6]),
         0.0,
-        opacity=0.16,
+        opacity=0.13,
         specular=0.12,
         gloss=1.0,
         film=0.85,
         film_order=1.7 - 0.5 * height + 1.0 * swirl,
-        clear=1.0,
+        clear=CLEAR_ALL,
     )
     return placed(p, np.eye(3), centre)
