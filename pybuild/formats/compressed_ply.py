@@ -236,7 +236,7 @@ def encode(gaussians: Gaussians, reorder: bool = True) -> bytes:
         _packed(units["scale"], _XYZ_BITS),
         colour,
     ]
-    rest = cloud.sh[:, 1:].transpose(0, 2, 1).reshape(cloud.count, -1)
+    rest = cloud.sh[:, 1:].transpose(0, 2, 1).reshape(cloud.count, 3 * cloud.sh.shape[1] - 3)
     sh = np.clip(np.trunc((rest.astype(np.float64) / 8 + 0.5) * 256), 0, 255).astype(np.uint8)
     return b"".join(
         [
