@@ -53,19 +53,19 @@ def render(
         No adapter, or the image or the scene is beyond its limits.
     """
     adapter = open_adapter()
-    offered = NativeHost.limits_of(adapter)
+    offered = NativeHost.describe(adapter)
     largest_px = int(adapter.limits[_TEXTURE_LIMIT])
     if max(view.width, view.height) > largest_px:
         raise DeviceError(
             f"an image of {view.width}x{view.height} px is wanted; this adapter offers "
             f"{largest_px} px a side. Use a smaller --size."
         )
-    plan = scene_plan(scene)
+    plan = scene_plan(scene, offered)
     limits = required_limits(plan, offered)
     limits[_TEXTURE_LIMIT] = largest_px
     readback_bytes = -(-view.width * 4 // 256) * 256 * view.height
     limits["maxBufferSize"] = max(
-        limits["maxBufferSize"], min(readback_bytes, offered["maxBufferSize"])
+        limits["maxBufferSize"], min(readback_bytes, offered.limits["maxBufferSize"])
     )
     host = NativeHost(view.width, view.height, adapter, limits)
     try:

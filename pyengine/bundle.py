@@ -125,7 +125,8 @@ class Scene:
         if not isinstance(data, dict) or data.get("vitrine") != VERSION:
             found = data.get("vitrine") if isinstance(data, dict) else None
             raise BundleError(
-                f"{where}: wanted a Vitrine bundle of version {VERSION}, got {found!r}; build it again"
+                f"{where}: wanted a Vitrine bundle of version {VERSION}, got {found!r}; "
+                "build it again"
             )
         reader = _Reader(data, where)
         degree = reader.integer("sh_degree", 0, 3)

@@ -7,16 +7,16 @@ struct, compare it with the last one, upload it, run a schedule; nothing is allo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from pyengine.bundle import Scene
 from pyengine.errors import DeviceError
 from pyengine.passes.composite import composite
 from pyengine.passes.project import project
-from pyengine.passes.sort import DIGIT_BITS, Sort, passes_for
-from pyengine.passes.splat import splat
-from pyengine.plan import DEFAULT_LIMITS, Plan
+from pyengine.passes.sort import DIGIT_BITS, Sort, passes_for, subgroup_threads
+from pyengine.passes.splat import QUAD, TRIANGLE, splat
+from pyengine.plan import DEFAULT_LIMITS, Adapter, Plan
 from pyengine.structs import Frame
 from pyengine.view import View
 
@@ -41,28 +41,21 @@ class Host(Protocol):
         """Replay a schedule."""
 
 
-def scene_plan(scene: Scene, subgroup_slots: int = 0) -> Plan:
-    """The plan that draws a packed scene.
-
-    Parameters
-    ----------
-    scene : Scene
-    subgroup_slots : int
-        `pyengine.passes.sort.subgroup_slots` of the device; 0 for the portable sort.
-    """
-    sort = Sort(max(scene.chunk_count, 1), passes_for(scene.count), subgroup_slots)
-    parts = (project(scene), sort.part(), splat(sort.order), composite())
+def scene_plan(scene: Scene, adapter: Adapter) -> Plan:
+    """The plan that draws a packed scene."""
+    vertices = TRIANGLE if adapter.software else QUAD
+    sort = Sort(
+        chunks=max(scene.chunk_count, 1),
+        passes=passes_for(scene.count),
+        threads=subgroup_threads(adapter.subgroup_size),
+        splat_vertices=vertices,
+    )
+    parts = (project(scene), sort.part(), splat(sort.order, vertices), composite())
     return Plan.of({FRAME: parts})
 
 
-def required_limits(plan: Plan, offered: Mapping[str, int]) -> dict[str, int]:
-    """Limits to ask of the adapter for a plan.
-
-    Parameters
-    ----------
-    plan : Plan
-    offered : mapping
-        The adapter's limits by WebGPU's names.
+def required_limits(plan: Plan, adapter: Adapter) -> dict[str, int]:
+    """Limits to ask of the adapter for a plan, by WebGPU's names.
 
     Raises
     ------
@@ -72,15 +65,13 @@ def required_limits(plan: Plan, offered: Mapping[str, int]) -> dict[str, int]:
     largest = max(plan.buffers, key=lambda buffer: buffer.size_bytes)
     required = {}
     for limit in ("maxBufferSize", "maxStorageBufferBindingSize"):
-        if largest.size_bytes > offered[limit]:
+        if largest.size_bytes > adapter.limits[limit]:
             raise DeviceError(
                 f"the scene needs a GPU buffer of {largest.size_bytes >> 20} MiB "
-                f"({largest.name!r}); this adapter offers {offered[limit] >> 20} MiB ({limit}). "
-                "Use a scene with fewer Gaussians or a lower SH degree, or another GPU."
+                f"({largest.name!r}); this adapter offers {adapter.limits[limit] >> 20} MiB "
+                f"({limit}). Use a scene with fewer Gaussians or a lower SH degree, or another GPU."
             )
         required[limit] = max(largest.size_bytes, DEFAULT_LIMITS[limit])
-    if plan.subgroups:  # their counters may need more than the default; see sort.subgroup_slots
-        required["maxComputeWorkgroupStorageSize"] = offered["maxComputeWorkgroupStorageSize"]
     return required
 
 

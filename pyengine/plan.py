@@ -13,6 +13,7 @@ from typing import Any, Literal
 __all__ = [
     "CANVAS",
     "DEFAULT_LIMITS",
+    "Adapter",
     "Buffer",
     "ComputePass",
     "ComputePipeline",
@@ -47,6 +48,25 @@ Blend = Literal["none", "under"]
 
 
 @dataclass(frozen=True, slots=True)
+class Adapter:
+    """What a plan depends on of the machine.
+
+    Attributes
+    ----------
+    limits : mapping
+        The adapter's limits by WebGPU's names.
+    subgroup_size : int
+        The smallest that the adapter may use; 0 where it has none or does not say.
+    software : bool
+        The adapter is a processor's.
+    """
+
+    limits: Mapping[str, int]
+    subgroup_size: int = 0
+    software: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Buffer:
     """A GPU buffer; ``source`` names the bundle's buffer that fills it at creation."""
 
@@ -78,7 +98,7 @@ class ComputePipeline:
 
 @dataclass(frozen=True, slots=True)
 class RenderPipeline:
-    """A vertex and a fragment stage in one shader; triangle strips without vertex buffers.
+    """A vertex and a fragment stage in one shader; triangle lists without vertex buffers.
 
     ``target`` is a texture format, or `CANVAS` for the canvas's own.
     """

@@ -129,7 +129,7 @@ export class Executor {
       layout: this.#layout(pipeline, GPUShaderStage.VERTEX | GPUShaderStage.FRAGMENT),
       vertex: { module, entryPoint: pipeline.vertex, constants },
       fragment: { module, entryPoint: pipeline.fragment, constants, targets: [target] },
-      primitive: { topology: "triangle-strip" },
+      primitive: { topology: "triangle-list" },
     };
   }
 
@@ -215,7 +215,7 @@ export class Executor {
       if (pass.compute) this.#compute(encoder, pass, stamps);
       else this.#render(encoder, pass, stamps);
     }
-    if (timer) timer.resolve(encoder, this.buffer("draw_args"));
+    if (timer) timer.resolve(encoder, this.buffer("sort_state"));
     this.device.queue.submit([encoder.finish()]);
   }
 

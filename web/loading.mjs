@@ -66,11 +66,7 @@ export async function fetchBytes(url, report, expected) {
   return bytes;
 }
 
-const LIMITS = /** @type {const} */ ([
-  "maxBufferSize",
-  "maxStorageBufferBindingSize",
-  "maxComputeWorkgroupStorageSize",
-]);
+const LIMITS = /** @type {const} */ (["maxBufferSize", "maxStorageBufferBindingSize"]);
 
 export const openDevice = {
   /** @returns {Promise<GPUAdapter>} */
@@ -85,7 +81,9 @@ export const openDevice = {
   describe(adapter) {
     const limits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
     const size = adapter.features.has("subgroups") ? adapter.info.subgroupMinSize ?? 0 : 0;
-    return { limits, subgroup_size: size };
+    const { vendor, architecture, isFallbackAdapter } = adapter.info;
+    const software = isFallbackAdapter || /swiftshader|llvmpipe|warp/i.test(`${vendor} ${architecture}`);
+    return { limits, subgroup_size: size, software };
   },
 
   /**

@@ -2,14 +2,14 @@
 // Only while the overlay is on: it reads back, which a steady frame never does.
 
 const MAX_PASSES = 16;
-const INSTANCE_COUNT_WORD = 5; // DrawArgs.instance_count; the worker checks it against structs
 
 /** @typedef {{gpuMs: Record<string, number> | null, drawn: number}} Timing */
 
 export class PassTimer {
-  /** @param {GPUDevice} device */
-  constructor(device) {
+  /** @param {GPUDevice} device @param {number} keyCountOffset Of SortState.key_count, in bytes. */
+  constructor(device, keyCountOffset) {
     this.device = device;
+    this.keyCountOffset = keyCountOffset;
     /** @type {string[]} */
     this.labels = [];
     this.busy = false;
@@ -24,7 +24,7 @@ export class PassTimer {
     });
     this.readable = device.createBuffer({
       label: "timer.readable",
-      size: stampBytes + 32,
+      size: stampBytes + 16,
       usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
     });
   }
@@ -43,14 +43,14 @@ export class PassTimer {
   }
 
   /** Copy what this frame measured to where it can be read.
-   * @param {GPUCommandEncoder} encoder @param {GPUBuffer} drawArgs */
-  resolve(encoder, drawArgs) {
+   * @param {GPUCommandEncoder} encoder @param {GPUBuffer} sortState */
+  resolve(encoder, sortState) {
     if (this.queries) {
       encoder.resolveQuerySet(this.queries, 0, 2 * this.labels.length, this.resolved, 0);
     }
     const bytes = 16 * MAX_PASSES;
     encoder.copyBufferToBuffer(this.resolved, 0, this.readable, 0, bytes);
-    encoder.copyBufferToBuffer(drawArgs, 0, this.readable, bytes, 32);
+    encoder.copyBufferToBuffer(sortState, 0, this.readable, bytes, 16);
   }
 
   /** Wait for the frame and read it. @returns {Promise<Timing>} */
@@ -64,7 +64,7 @@ export class PassTimer {
     this.labels.forEach((label, i) => {
       gpuMs[label] = Number(stamps[2 * i + 1] - stamps[2 * i]) / 1e6;
     });
-    const drawn = new Uint32Array(data, 16 * MAX_PASSES, 8)[INSTANCE_COUNT_WORD];
+    const drawn = new Uint32Array(data, 16 * MAX_PASSES, 4)[this.keyCountOffset / 4];
     this.readable.unmap();
     this.labels.length = 0;
     this.busy = false;

@@ -69,7 +69,6 @@ export class Keys {
       const to = event.relatedTarget;
       if (!(to instanceof Node) || !host.contains(to)) this.release();
     });
-    window.addEventListener("blur", () => this.release());
   }
 
   /** As if every key had been let go. */

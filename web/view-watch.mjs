@@ -39,7 +39,8 @@ export class Watch {
 
   /** The size now; measured when nothing has been reported yet. */
   get size() {
-    return this.#size ?? this.#measure();
+    const { width, height } = this.#size ?? this.#measure();
+    return { width: Math.max(1, width), height: Math.max(1, height) };
   }
 
   get visible() {
@@ -93,10 +94,8 @@ export class Watch {
   /** @returns {Size} */
   #measure() {
     const { clientWidth, clientHeight } = this.#target;
-    return {
-      width: Math.round(clientWidth * devicePixelRatio),
-      height: Math.round(clientHeight * devicePixelRatio),
-    };
+    const pixels = (/** @type {number} */ css) => Math.round(css * devicePixelRatio);
+    return { width: pixels(clientWidth), height: pixels(clientHeight) };
   }
 
   /** @param {Size} size */

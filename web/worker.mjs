@@ -104,7 +104,7 @@ async function show(adapter, python, bytes) {
     made.write(name, 0, await waiting)));
   await compiled;
   executor = made;
-  timer = overlay ? new PassTimer(device) : null;
+  timer = overlay ? newTimer(device) : null;
   size.changed = true;
   uniforms?.release();
   const proxy = engine.uniforms();
@@ -132,6 +132,9 @@ async function lost(device, info) {
     fail(error);
   }
 }
+
+/** @param {GPUDevice} device */
+const newTimer = (device) => new PassTimer(device, opened.structs.SortState.key_count);
 
 function schedule() {
   if (scheduled || !executor || !visible || inFlight > 0) return;
@@ -240,7 +243,7 @@ const handlers = {
   overlay({ on }) {
     overlay = on;
     timer?.destroy();
-    timer = on && executor ? new PassTimer(executor.device) : null;
+    timer = on && executor ? newTimer(executor.device) : null;
     if (on && executor) engine?.redraw();
     schedule();
   },

@@ -15,6 +15,7 @@ import wgpu
 from pyengine.errors import DeviceError, PlanError
 from pyengine.plan import (
     CANVAS,
+    Adapter,
     ComputePass,
     ComputePipeline,
     Dispatch,
@@ -102,9 +103,17 @@ class NativeHost:
         self._ran: list[str] = []
 
     @staticmethod
-    def limits_of(adapter: Any) -> dict[str, int]:
-        """The adapter's limits by WebGPU's names."""
-        return {_camel(name): value for name, value in adapter.limits.items()}
+    def describe(adapter: Any) -> Adapter:
+        """What a plan depends on of an adapter."""
+        info = adapter.info
+        return Adapter(
+            limits={_camel(name): value for name, value in adapter.limits.items()},
+            # wgpu-py 0.32 spells it so
+            subgroup_size=info.get("stackgroup_min_size", info.get("subgroup_min_size", 0))
+            if "subgroup" in adapter.features
+            else 0,
+            software=info["adapter_type"] == "CPU",
+        )
 
     def build(self, plan: Plan, load: Callable[[str], bytes] | None = None) -> None:
         """Make every resource, pipeline and bind group.
@@ -261,7 +270,7 @@ class NativeHost:
             layout=self.device.create_pipeline_layout(bind_group_layouts=[group]),
             vertex={**stage, "entry_point": pipeline.vertex},
             fragment={**stage, "entry_point": pipeline.fragment, "targets": [target]},
-            primitive={"topology": "triangle-strip"},
+            primitive={"topology": "triangle-list"},
         )
 
     def _group(self, item: Dispatch | Draw) -> Any:

@@ -15,8 +15,7 @@ from pyengine.bundle import Scene
 from pyengine.camera import Camera
 from pyengine.engine import Engine, required_limits, scene_plan
 from pyengine.errors import PlanError, VitrineError
-from pyengine.passes.sort import subgroup_slots
-from pyengine.plan import Plan
+from pyengine.plan import Adapter, Plan
 from pyengine.structs import STRUCTS
 from pyengine.view import View
 
@@ -55,15 +54,15 @@ class Stage:
 _stage: list[Stage] = []
 
 
-def open_scene(scene_text: str, device_text: str) -> str:
+def open_scene(scene_text: str, adapter_text: str) -> str:
     """Plan a scene.
 
     Parameters
     ----------
     scene_text : str
         scene.json.
-    device_text : str
-        JSON: ``limits`` of the adapter by WebGPU's names; ``subgroup_size``, its smallest, or 0.
+    adapter_text : str
+        JSON of `pyengine.plan.Adapter`.
 
     Returns
     -------
@@ -73,11 +72,9 @@ def open_scene(scene_text: str, device_text: str) -> str:
     """
     try:
         scene = Scene.from_json(scene_text)
-        device = json.loads(device_text)
-        limits = device["limits"]
-        slots = subgroup_slots(device["subgroup_size"], limits["maxComputeWorkgroupStorageSize"])
-        plan = scene_plan(scene, slots)
-        needed = required_limits(plan, limits)
+        adapter = Adapter(**json.loads(adapter_text))
+        plan = scene_plan(scene, adapter)
+        needed = required_limits(plan, adapter)
     except VitrineError as error:
         return json.dumps({"error": str(error)})
     host = PageHost(plan)

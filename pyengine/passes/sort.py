@@ -15,14 +15,14 @@ from pyengine.plan import Buffer, ComputePass, ComputePipeline, Dispatch, Indire
 from pyengine.shaders import assemble
 from pyengine.structs import DrawArgs, SortState
 
-__all__ = ["DIGIT_BITS", "TILE_ROUNDS", "Sort", "passes_for", "subgroup_slots"]
+__all__ = ["DIGIT_BITS", "TILE_ROUNDS", "Sort", "passes_for", "subgroup_threads"]
 
 DIGIT_BITS = 8
 TILE_ROUNDS = 8
 TILE = 256 * TILE_ROUNDS
 _SCAN_WORKGROUPS = 16
-_SLOT_BYTES = 2
-_OTHER_BYTES = 256 * 4 + 256 * 4 + 16 * 4 + 16
+_SLOTS = 16
+"""Subgroups a workgroup at most: their counters take 512 bytes each of workgroup memory."""
 
 
 def passes_for(count: int) -> int:
@@ -30,21 +30,17 @@ def passes_for(count: int) -> int:
     return 2 if count <= 1 << 18 else 3
 
 
-def subgroup_slots(subgroup_size: int, workgroup_storage_bytes: int) -> int:
-    """Subgroups a workgroup for the subgroup variant, or 0 where it cannot run.
+def subgroup_threads(subgroup_size: int) -> int:
+    """Lanes a workgroup for the subgroup variant, or 0 where it cannot run.
 
     Parameters
     ----------
     subgroup_size : int
         The smallest that the adapter may use; 0 when it does not say.
-    workgroup_storage_bytes : int
-        The device's limit.
     """
     if subgroup_size not in (4, 8, 16, 32, 64, 128):
         return 0
-    slots = 256 // subgroup_size
-    counters = slots * 256 * _SLOT_BYTES
-    return slots if counters + _OTHER_BYTES <= workgroup_storage_bytes else 0
+    return min(256, _SLOTS * subgroup_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +53,16 @@ class Sort:
         Capacity in chunks of 256 rows.
     passes : int
         Radix passes; 8 bits of the key each.
-    slots : int
-        `subgroup_slots`, or 0 for the portable variant.
+    threads : int
+        `subgroup_threads`, or 0 for the portable variant.
+    splat_vertices : int
+        Vertices that the draw spends on a key.
     """
 
     chunks: int
     passes: int
-    slots: int = 0
+    threads: int = 0
+    splat_vertices: int = 6
 
     @property
     def order(self) -> str:
@@ -75,8 +74,10 @@ class Sort:
         rows = self.chunks * 256
         tiles = -(-self.chunks // TILE_ROUNDS)
         constants = {"TILE_ROUNDS": TILE_ROUNDS}
-        scatter = "sort/scatter_subgroup.wgsl" if self.slots else "sort/scatter.wgsl"
-        scatter_constants = constants | ({"SLOTS": self.slots} if self.slots else {})
+        scatter, scatter_constants = "sort/scatter.wgsl", constants
+        if self.threads:
+            scatter = "sort/scatter_subgroup.wgsl"
+            scatter_constants = constants | {"SLOTS": _SLOTS, "THREADS": self.threads}
         pipelines: list[ComputePipeline] = []
         dispatches: list[Dispatch] = []
         keys, values = "keys", "chunk_counts"  # the first pass makes its values itself
@@ -117,8 +118,10 @@ class Sort:
                 ),
                 Dispatch(
                     names[2],
-                    (keys, values, counts, state, "sort_histogram", "sort_totals")
-                    + (keys_out, values_out),
+                    (
+                        *(keys, values, counts, state, "sort_histogram", "sort_totals"),
+                        *(keys_out, values_out),
+                    ),
                     work,
                 ),
             ]
@@ -135,10 +138,12 @@ class Sort:
             ),
             shaders={
                 "sort.histogram": assemble("sort/histogram.wgsl", constants),
-                "sort.scan": assemble("sort/scan.wgsl", constants),
+                "sort.scan": assemble(
+                    "sort/scan.wgsl", constants | {"SPLAT_VERTICES": self.splat_vertices}
+                ),
                 "sort.scatter": assemble(scatter, scatter_constants),
             },
             compute=tuple(pipelines),
             steps=(ComputePass("sort", tuple(dispatches)),),
-            subgroups=("sort.scatter",) if self.slots else (),
+            subgroups=("sort.scatter",) if self.threads else (),
         )

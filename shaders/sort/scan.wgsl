@@ -1,7 +1,7 @@
 // Purpose: turn the tiles' digit counts into exclusive prefixes, digit by digit.
 // In and out: histogram[tile * 256 + digit]. Output: totals[digit]; in the first pass also the
 //   number of keys and the indirect arguments that follow from it.
-// Dispatch: 16 workgroups. Workgroup: 256 = 16 digits x 16 segments of the tiles.
+// Constants: SPLAT_VERTICES, TILE_ROUNDS. Dispatch: 16 workgroups. Workgroup: 256 = 16 digits x 16 segments of the tiles.
 
 // #struct SortState DrawArgs
 
@@ -73,7 +73,7 @@ fn main(
       let rows = (dense_tiles + MAX_WORKGROUPS - 1u) / MAX_WORKGROUPS;
       let columns = select((dense_tiles + rows - 1u) / max(rows, 1u), 0u, rows == 0u);
       state = SortState(keys, dense_tiles, 0u, 0u);
-      args = DrawArgs(columns, rows, 1u, 0u, 4u, keys, 0u, 0u);
+      args = DrawArgs(columns, rows, 1u, 0u, keys * SPLAT_VERTICES, 1u, 0u, 0u);
     }
   }
 }

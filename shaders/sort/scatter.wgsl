@@ -21,13 +21,6 @@
 // #include "sort/put.wgsl"
 
 var<workgroup> lanes_of_digit: array<atomic<u32>, 2048>; // [word of 32 lanes][digit]
-var<workgroup> next_row: array<u32, 256>;
-
-fn clear_lanes(lane: u32) {
-  for (var word = 0u; word < DIGITS / 32u; word++) {
-    atomicStore(&lanes_of_digit[word * DIGITS + lane], 0u);
-  }
-}
 
 @compute @workgroup_size(256)
 fn main(
@@ -39,9 +32,13 @@ fn main(
   if (tile >= tile_count()) {
     return;
   }
-  clear_lanes(lane);
-  next_row[lane] = first_row(tile, lane);
+  for (var word = 0u; word < DIGITS / 32u; word++) {
+    atomicStore(&lanes_of_digit[word * DIGITS + lane], 0u);
+  }
+  load_first_rows(tile, lane, DIGITS);
 
+  let own_word = lane / 32u;
+  let own_bit = 1u << (lane % 32u);
   for (var i = 0u; i < TILE_ROUNDS; i++) {
     let round = tile * TILE_ROUNDS + i;
     let row = round * DIGITS + lane;
@@ -49,28 +46,30 @@ fn main(
     var key = 0u;
     if (is_live) {
       key = keys_in[row];
-      atomicOr(&lanes_of_digit[(lane / 32u) * DIGITS + digit_of(key)], 1u << (lane % 32u));
+      atomicOr(&lanes_of_digit[own_word * DIGITS + digit_of(key)], own_bit);
     }
     workgroupBarrier();
 
+    let digit = digit_of(key);
     var rank = 0u;
     var peers = 0u;
     if (is_live) {
       for (var word = 0u; word < DIGITS / 32u; word++) {
-        let bits = atomicLoad(&lanes_of_digit[word * DIGITS + digit_of(key)]);
-        let own = (1u << (lane % 32u)) - 1u;
-        let below = select(select(0u, own, word == lane / 32u), 0xffffffffu, word < lane / 32u);
-        rank += countOneBits(bits & below);
+        let bits = atomicLoad(&lanes_of_digit[word * DIGITS + digit]);
+        rank += select(0u, countOneBits(bits), word < own_word);
+        rank += select(0u, countOneBits(bits & (own_bit - 1u)), word == own_word);
         peers += countOneBits(bits);
       }
-      put(key, row, next_row[digit_of(key)] + rank);
+      put(key, row, first_rows[digit] + rank);
     }
     workgroupBarrier();
 
-    if (is_live && rank + 1u == peers) {
-      next_row[digit_of(key)] += peers;
+    if (is_live) {
+      if (rank + 1u == peers) {
+        first_rows[digit] += peers;
+      }
+      atomicStore(&lanes_of_digit[own_word * DIGITS + digit], 0u);
     }
-    clear_lanes(lane);
     workgroupBarrier();
   }
 }

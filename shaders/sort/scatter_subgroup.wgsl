@@ -1,10 +1,12 @@
 // Purpose: as scatter.wgsl, by subgroup operations: two barriers a tile instead of three a round.
-// Inputs, outputs, dispatch, workgroup: as scatter.wgsl. Constants: SLOTS, TILE_ROUNDS.
+// Inputs, outputs, dispatch: as scatter.wgsl. Constants: SLOTS, THREADS,
+//   TILE_ROUNDS.
 // Method: each subgroup owns a run of consecutive keys. Eight ballots tell a lane its peers (the
 //   lanes with its digit); a counter a digit and subgroup gives the rank among all of the run.
 //   Source: warp-level multi-split (Ashkiani et al. 2016).
 // Subgroups are numbered by whoever comes first, because WGSL promises nothing about which lanes
-//   form one. SLOTS is 256 / the adapter's smallest subgroup; a larger one leaves slots unused.
+//   form one. A workgroup has THREADS = 16 of the adapter's smallest subgroups, at most 256 lanes,
+//   so that the counters fit into 8 KiB; larger subgroups leave counters unused.
 
 // #struct SortState
 
@@ -21,18 +23,18 @@
 // #include "sort/bases.wgsl"
 // #include "sort/put.wgsl"
 
+const KEYS: u32 = TILE_ROUNDS * DIGITS / THREADS; // a lane
 const DEAD: u32 = 0xffffffffu; // rank of a row that holds no key
 
 // Two 16-bit counters a word: [slot][digit / 2]. First the keys of a run, then the keys before it.
 var<workgroup> run_counts: array<atomic<u32>, SLOTS * 128u>;
-var<workgroup> base_rows: array<u32, 256>;
 var<workgroup> subgroups_seen: atomic<u32>;
 
 fn count_of(slot: u32, digit: u32) -> u32 {
   return (atomicLoad(&run_counts[slot * 128u + digit / 2u]) >> (16u * (digit & 1u))) & 0xffffu;
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
@@ -44,13 +46,13 @@ fn main(
   if (tile >= tile_count()) {
     return;
   }
-  for (var slot = 0u; slot < SLOTS / 2u; slot++) {
-    atomicStore(&run_counts[slot * 256u + lane], 0u);
+  for (var i = lane; i < SLOTS * 128u; i += THREADS) {
+    atomicStore(&run_counts[i], 0u);
   }
   if (lane == 0u) {
     atomicStore(&subgroups_seen, 0u);
   }
-  base_rows[lane] = first_row(tile, lane); // holds the barrier that publishes the zeros
+  load_first_rows(tile, lane, THREADS); // its barriers publish the zeros
 
   var slot = 0u;
   if (subgroup_lane == 0u) {
@@ -59,11 +61,11 @@ fn main(
   slot = subgroupBroadcastFirst(slot);
 
   // Keys of the run, in order: this lane takes every subgroup_size-th.
-  let run = slot * subgroup_size * TILE_ROUNDS;
+  let run = slot * subgroup_size * KEYS;
   let below = lanes_below(subgroup_lane);
-  var keys: array<u32, TILE_ROUNDS>;
-  var ranks: array<u32, TILE_ROUNDS>;
-  for (var i = 0u; i < TILE_ROUNDS; i++) {
+  var keys: array<u32, KEYS>;
+  var ranks: array<u32, KEYS>;
+  for (var i = 0u; i < KEYS; i++) {
     let row_in_tile = run + i * subgroup_size + subgroup_lane;
     let round = tile * TILE_ROUNDS + row_in_tile / DIGITS;
     let is_live = row_in_tile % DIGITS < round_length(round);
@@ -74,9 +76,9 @@ fn main(
     let digit = digit_of(key);
     var peers = subgroupBallot(is_live);
     for (var bit = 0u; bit < 8u; bit++) {
-      let is_one = (digit >> bit) & 1u;
-      let ones = subgroupBallot(is_one == 1u);
-      peers &= select(~ones, ones, is_one == 1u);
+      let is_one = ((digit >> bit) & 1u) == 1u;
+      let ones = subgroupBallot(is_one);
+      peers &= select(~ones, ones, is_one);
     }
     let earlier = countOneBits(peers & below);
     let rank = earlier.x + earlier.y + earlier.z + earlier.w;
@@ -94,25 +96,26 @@ fn main(
   }
   workgroupBarrier();
 
-  // Counts of each digit become the keys of the digit in earlier runs; a lane does two digits.
-  if (lane < 128u) {
+  // Counts of each digit become the keys of the digit in earlier runs; a word holds two digits,
+  // and its halves do not carry, because a tile has fewer than 65536 keys.
+  for (var pair = lane; pair < DIGITS / 2u; pair += THREADS) {
     var before = 0u;
     for (var s = 0u; s < SLOTS; s++) {
-      let count = atomicLoad(&run_counts[s * 128u + lane]);
-      atomicStore(&run_counts[s * 128u + lane], before);
-      before += count; // a tile has fewer than 65536 keys: the halves do not carry
+      let count = atomicLoad(&run_counts[s * 128u + pair]);
+      atomicStore(&run_counts[s * 128u + pair], before);
+      before += count;
     }
   }
   workgroupBarrier();
 
-  for (var i = 0u; i < TILE_ROUNDS; i++) {
+  for (var i = 0u; i < KEYS; i++) {
     if (ranks[i] != DEAD) {
       let row_in_tile = run + i * subgroup_size + subgroup_lane;
       let digit = digit_of(keys[i]);
       put(
         keys[i],
         tile * TILE_ROUNDS * DIGITS + row_in_tile,
-        base_rows[digit] + count_of(slot, digit) + ranks[i],
+        first_rows[digit] + count_of(slot, digit) + ranks[i],
       );
     }
   }

@@ -1,0 +1,40 @@
+/** The attributes of the element as properties. */
+
+const NAMES = /** @type {const} */ (["src", "poster", "controls"]);
+
+export class ReflectingElement extends HTMLElement {
+  get src() {
+    return this.getAttribute("src") ?? "";
+  }
+
+  set src(url) {
+    this.setAttribute("src", url);
+  }
+
+  get poster() {
+    return this.getAttribute("poster") ?? "";
+  }
+
+  set poster(url) {
+    this.setAttribute("poster", url);
+  }
+
+  get controls() {
+    return this.getAttribute("controls") ?? "";
+  }
+
+  set controls(controls) {
+    this.setAttribute("controls", controls);
+  }
+
+  /** Properties that were set before the module was loaded hide the accessors; they become attributes. */
+  upgradeProperties() {
+    const own = /** @type {Record<string, string>} */ (/** @type {unknown} */ (this));
+    for (const name of NAMES) {
+      if (!Object.hasOwn(this, name)) continue;
+      const value = own[name];
+      delete own[name];
+      this[name] = value;
+    }
+  }
+}

@@ -1,0 +1,274 @@
+/**
+ * What the element shows over its canvas: poster, progress, messages, toolbar, overlay, help.
+ * It knows nothing of the engine; the element tells it what to show and hears what was clicked.
+ */
+
+import { DESCRIPTION, Help } from "./view-help.mjs";
+import { ICONS } from "./view-icons.mjs";
+import { Stats } from "./view-stats.mjs";
+import { dress } from "./view-style.mjs";
+
+/** @typedef {"empty" | "loading" | "ready" | "failed"} State */
+/** @typedef {"reset" | "overlay" | "help" | "fullscreen"} Action */
+/** @typedef {{label: string, run: () => void}} Choice  A button of a message; the first is filled. */
+
+/**
+ * @typedef {object} Shown  A message.
+ * @property {string} title
+ * @property {string} [body]
+ * @property {Choice[]} [choices]
+ * @property {"brief" | "invite"} [kind]  A line at the top, or an invitation to drop a file.
+ */
+
+const IDLE_MS = 2500;
+const HINT_MS = 1600;
+
+/** @type {[Action, string, string][]} */
+const TOOLS = [
+  ["reset", "Reset the view", "R"],
+  ["overlay", "Frame times", "I"],
+  ["help", "Controls", "?"],
+  ["fullscreen", "Full screen", "F"],
+];
+
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {string} className
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+function make(tag, className, ...children) {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.append(...children);
+  return element;
+}
+
+export class Ui {
+  stats = new Stats();
+  #root = make("div", "root");
+  #poster = make("div", "poster gone");
+  #words = make("div", "panel words");
+  #bar = make("div", "bar");
+  #track = make("div", "track", this.#bar);
+  #progress = make("div", "progress gone", this.#words, this.#track);
+  #message = make("div", "panel message");
+  #toolbar = make("div", "panel toolbar");
+  #hint = make("div", "panel hint");
+  #drop = make("div", "panel drop");
+  /** @type {Map<Action, HTMLButtonElement>} */
+  #tools = new Map();
+  /** @type {Shown | null} */
+  #shown = null;
+  /** What an interrupting message hides. @type {Shown | null | undefined} */
+  #interrupted = undefined;
+  #idleTimer = 0;
+  #hintTimer = 0;
+
+  /**
+   * @param {HTMLElement} host
+   * @param {(action: Action) => void} act
+   */
+  constructor(host, act) {
+    const shadow = host.attachShadow({ mode: "open", delegatesFocus: true });
+    dress(shadow);
+    this.stage = make("div", "stage");
+    this.stage.tabIndex = 0;
+    this.stage.setAttribute("role", "application");
+    this.stage.setAttribute("aria-roledescription", "3D scene");
+    this.stage.setAttribute("aria-description", DESCRIPTION);
+    this.help = new Help(() => this.showHelp(false));
+    for (const [action, label, key] of TOOLS) this.#toolbar.append(this.#tool(action, label, key, act));
+    this.#toolbar.setAttribute("role", "toolbar");
+    this.#toolbar.setAttribute("aria-label", "Scene controls");
+    this.#progress.setAttribute("role", "progressbar");
+    this.#message.setAttribute("role", "alert");
+    this.#message.hidden = this.#drop.hidden = true;
+    const sentence = make("div", "", "Drop to open", make("small", "", ".ply, .splat or .spz"));
+    this.#drop.append(sentence);
+    this.#root.append(
+      this.stage, this.#poster, make("div", "ring"), this.#progress, this.stats.element,
+      this.#toolbar, this.help.element, this.#hint, this.#message, this.#drop,
+    );
+    shadow.append(this.#root);
+    for (const type of ["pointermove", "pointerdown", "keydown", "focusin"]) {
+      this.#root.addEventListener(type, () => this.wake());
+    }
+  }
+
+  /** @param {State} state */
+  set state(state) {
+    this.#root.dataset.state = state;
+    this.stage.setAttribute("aria-busy", String(state === "loading"));
+  }
+
+  /** @param {boolean} shown */
+  set controls(shown) {
+    this.#toolbar.hidden = !shown;
+    if (shown) return;
+    this.showHelp(false);
+    this.stats.on = false;
+  }
+
+  /** @param {string} label  For a screen reader. */
+  set label(label) {
+    this.stage.setAttribute("aria-label", label);
+  }
+
+  /** @param {string | null} url */
+  setPoster(url) {
+    this.#poster.replaceChildren();
+    if (!url) return;
+    for (const className of ["blur", "picture"]) {
+      const image = make("img", className);
+      image.alt = "";
+      image.draggable = false;
+      image.decoding = "async";
+      image.onerror = () => image.remove();
+      image.src = url;
+      this.#poster.append(image);
+    }
+  }
+
+  /** Put the poster over the canvas. */
+  cover() {
+    this.#poster.classList.remove("gone");
+  }
+
+  /** Fade the poster into the canvas. */
+  reveal() {
+    this.#poster.classList.add("gone");
+  }
+
+  /** A new canvas in the place of the old one. */
+  newCanvas() {
+    const canvas = document.createElement("canvas");
+    this.stage.replaceChildren(canvas);
+    return canvas;
+  }
+
+  dropCanvas() {
+    this.stage.replaceChildren();
+  }
+
+  /** @param {{text: string, share: number} | null} progress  null when it is over. */
+  showProgress(progress) {
+    this.#progress.classList.toggle("gone", !progress);
+    this.#progress.ariaHidden = String(!progress);
+    if (!progress) return;
+    const known = progress.share > 0;
+    this.#words.textContent = progress.text;
+    this.#track.classList.toggle("unknown", !known);
+    this.#bar.style.transform = known ? `scaleX(${progress.share})` : "";
+    if (known) this.#progress.ariaValueNow = String(Math.round(progress.share * 100));
+    else this.#progress.removeAttribute("aria-valuenow");
+    this.#progress.ariaValueText = progress.text;
+  }
+
+  /**
+   * A message that gives way to the one before it.
+   * @param {string} title
+   * @param {string} body
+   */
+  interrupt(title, body) {
+    const before = this.#interrupted === undefined ? this.#shown : this.#interrupted;
+    const choices = [{ label: "Close", run: () => this.showMessage(before) }];
+    this.showMessage({ title, body, choices });
+    this.#interrupted = before;
+  }
+
+  /** @param {Shown | null} shown */
+  showMessage(shown) {
+    this.#shown = shown;
+    this.#interrupted = undefined;
+    this.#message.hidden = !shown;
+    this.#message.replaceChildren();
+    if (!shown) return;
+    this.#message.className = `panel message ${shown.kind ?? ""}`;
+    if (shown.kind === "invite") this.#message.innerHTML = ICONS.file;
+    this.#message.append(make("h2", "", shown.title));
+    if (shown.body) this.#message.append(make("p", "", shown.body));
+    if (!shown.choices?.length) return;
+    const buttons = shown.choices.map(({ label, run }, i) => {
+      const button = make("button", i ? "text" : "text first", label);
+      button.type = "button";
+      button.addEventListener("click", run);
+      return button;
+    });
+    this.#message.append(make("div", "actions", ...buttons));
+  }
+
+  get helpShown() {
+    return !this.help.element.hidden;
+  }
+
+  /** @param {boolean} shown */
+  showHelp(shown) {
+    if (shown === this.helpShown) return;
+    this.help.element.hidden = !shown;
+    this.#press("help", shown);
+    if (shown) this.help.close.focus({ preventScroll: true });
+    else this.stage.focus({ preventScroll: true });
+  }
+
+  /** @param {boolean} shown */
+  showStats(shown) {
+    this.stats.on = shown;
+    this.#press("overlay", shown);
+  }
+
+  /** @param {boolean} full */
+  set fullscreen(full) {
+    this.#press("fullscreen", full);
+  }
+
+  /** @param {string} text  Shown for a moment. */
+  showHint(text) {
+    this.#hint.textContent = text;
+    this.#hint.classList.add("on");
+    clearTimeout(this.#hintTimer);
+    this.#hintTimer = setTimeout(() => this.#hint.classList.remove("on"), HINT_MS);
+  }
+
+  /** @param {boolean} over  Whether a file hovers. */
+  set dropping(over) {
+    this.#drop.hidden = !over;
+  }
+
+  /** The toolbar comes back and fades again when nothing happens. */
+  wake() {
+    this.#root.classList.remove("idle");
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = setTimeout(() => this.#root.classList.add("idle"), IDLE_MS);
+  }
+
+  /**
+   * @param {Action} action
+   * @param {boolean} pressed
+   */
+  #press(action, pressed) {
+    this.#tools.get(action)?.setAttribute("aria-pressed", String(pressed));
+  }
+
+  /**
+   * @param {Action} action
+   * @param {string} label
+   * @param {string} key
+   * @param {(action: Action) => void} act
+   */
+  #tool(action, label, key, act) {
+    const button = make("button", "icon");
+    button.type = "button";
+    button.innerHTML = ICONS[action];
+    button.title = `${label} (${key})`;
+    button.setAttribute("aria-label", label);
+    button.setAttribute("aria-keyshortcuts", key);
+    if (action !== "reset") button.setAttribute("aria-pressed", "false");
+    // An iPhone has no full screen for elements.
+    button.hidden = action === "fullscreen" && !document.fullscreenEnabled;
+    button.addEventListener("click", () => act(action));
+    this.#tools.set(action, button);
+    return button;
+  }
+}

@@ -1,0 +1,411 @@
+/**
+ * <vitrine-view src="scene/scene.json" poster="scene/poster.webp">: a Gaussian-splat scene in a box.
+ *
+ * The element is the main thread's side: it shows the poster, hands the user's input to the worker
+ * that holds the engine, and says what is going on. Attributes, methods, events and keys are listed
+ * in docs/embedding.md.
+ */
+
+import { ReflectingElement } from "./view-attributes.mjs";
+import { FileDrop } from "./view-drop.mjs";
+import { InputQueue } from "./view-input.mjs";
+import { Keys } from "./view-keys.mjs";
+import { cannotOpen, Loading, messageFor, opens } from "./view-messages.mjs";
+import { pageScrolls, Pointers } from "./view-pointer.mjs";
+import { Deferred, Session, VitrineError } from "./view-session.mjs";
+import { Ui } from "./view-ui.mjs";
+import { Watch } from "./view-watch.mjs";
+
+/** @import {ErrorCode, FromWorker, Progress, SceneInfo, ViewJson} from "./view-protocol.mjs" */
+/** @import {Command} from "./view-keys.mjs" */
+
+/** A hidden page draws no frames; `settled` does not wait for one longer than this. */
+const FRAME_MS = 120;
+
+export class VitrineView extends ReflectingElement {
+  static observedAttributes = ["src", "poster", "controls", "aria-label"];
+
+  #ui = new Ui(this, (action) => this.#command(action));
+  #queue = new InputQueue((input) => {
+    if (this.#info) this.#session?.post({ type: "input", ...input });
+  });
+  #watch = new Watch(
+    this.#ui.stage,
+    (size) => {
+      this.#session?.post({ type: "resize", ...size });
+      this.#ui.stats.describe(this.#info, size);
+    },
+    (on) => this.#session?.post({ type: "visible", on }),
+  );
+  #pointers = new Pointers(this.#ui.stage, this.#queue, {
+    takesWheel: () => this.#takesWheel(),
+    wheelRefused: () => this.#ui.showHint("Click the scene to zoom with the wheel"),
+  });
+
+  /** @type {Session | null} */
+  #session = null;
+  /** What is loaded or being loaded. @type {string | File | null} */
+  #source = null;
+  /** Of the scene that can be seen. @type {SceneInfo | null} */
+  #info = null;
+  /** @type {Deferred<SceneInfo>} */
+  #ready = new Deferred();
+  /** A file on its way into a session that shows something already. @type {Deferred<SceneInfo> | null} */
+  #opening = null;
+  /** Files are opened one after the other. @type {Promise<unknown>} */
+  #files = Promise.resolve();
+  #loading = new Loading();
+  #connected = false;
+  #restart = false;
+  #fullscreenChanged = () => {
+    this.#ui.fullscreen = this.#isFullscreen;
+  };
+
+  constructor() {
+    super();
+    new Keys(this, this.#queue, (command) => this.#command(command));
+    new FileDrop(
+      this,
+      (over) => { this.#ui.dropping = over; },
+      (file) => { this.loadFile(file).catch(() => {}); }, // The element shows what went wrong.
+    );
+    this.#ui.label = "3D scene";
+  }
+
+  /** Resolves with the scene's figures when it is loaded; rejects with an error that has a `code`. */
+  get ready() {
+    return (this.#opening ?? this.#ready).promise;
+  }
+
+  /**
+   * Show exactly this view, until the visitor moves.
+   * @param {ViewJson} view
+   * @returns {Promise<void>}  Rejects when it is no view.
+   */
+  async setView(view) {
+    await this.ready;
+    this.#queue.flush();
+    return this.#live.setView(view);
+  }
+
+  /** Resolves when the frame for the current state (view, size, input) is on screen. */
+  async settled() {
+    await this.ready;
+    // The size of the box is reported after the next frame's layout.
+    await new Promise((resolve) => {
+      requestAnimationFrame(() => setTimeout(resolve));
+      setTimeout(resolve, FRAME_MS);
+    });
+    this.#queue.flush();
+    return this.#live.settled();
+  }
+
+  /** Back to the first view. */
+  reset() {
+    this.#queue.flush();
+    this.#session?.post({ type: "reset" });
+  }
+
+  /**
+   * Show a .ply, .splat or .spz file. It does not leave this machine.
+   * @param {File} file
+   * @returns {Promise<SceneInfo>}
+   */
+  loadFile(file) {
+    const opened = this.#files.then(() => this.#open(file));
+    this.#files = opened.catch(() => {});
+    return opened;
+  }
+
+  /** Stop and free the GPU; the poster stays. A new `src` or file, or coming back into a page, starts again. */
+  dispose() {
+    this.#end(new VitrineError("disposed", "The view was disposed of."));
+    this.#ui.state = "empty";
+    this.#ui.showMessage(null);
+    this.#ui.showProgress(null);
+    this.#ui.cover();
+  }
+
+  connectedCallback() {
+    this.upgradeProperties();
+    if (this.#connected) return; // Moved within the page.
+    this.#connected = true;
+    this.#watch.start();
+    document.addEventListener("fullscreenchange", this.#fullscreenChanged);
+    this.#ui.wake();
+    this.#start(this.src || null);
+  }
+
+  disconnectedCallback() {
+    setTimeout(() => {
+      if (this.isConnected || !this.#connected) return;
+      this.#connected = false;
+      this.#watch.stop();
+      document.removeEventListener("fullscreenchange", this.#fullscreenChanged);
+      this.dispose();
+    });
+  }
+
+  /**
+   * @param {string} name
+   * @param {string | null} old
+   * @param {string | null} value
+   */
+  attributeChangedCallback(name, old, value) {
+    if (old === value) return;
+    if (name === "poster") this.#ui.setPoster(value && new URL(value, document.baseURI).href);
+    else if (name === "controls") this.#showControls(value !== "none");
+    else if (name === "aria-label") this.#ui.label = value || "3D scene";
+    else if (this.#connected && !this.#restart) {
+      this.#restart = true;
+      queueMicrotask(() => {
+        this.#restart = false;
+        if (this.#connected) this.#start(this.src || null);
+      });
+    }
+  }
+
+  /** The session, for what needs one. */
+  get #live() {
+    if (!this.#session) throw new VitrineError("disposed", "The view was disposed of.");
+    return this.#session;
+  }
+
+  get #isFullscreen() {
+    return document.fullscreenElement === this || this.matches(":fullscreen");
+  }
+
+  /** @param {string | File | null} source  A URL of scene.json, a file, or nothing yet. */
+  #start(source) {
+    this.#end(null);
+    this.#source = source;
+    if (this.#ready.done) this.#ready = new Deferred();
+    this.#loading = new Loading(source instanceof File ? source.name : undefined);
+    this.#ui.cover();
+    if (source === null) {
+      this.#invite();
+      return;
+    }
+    this.#ui.state = "loading";
+    this.#ui.showMessage(null);
+    this.#ui.showProgress({ text: this.#loading.text, share: 0 });
+    if (!("gpu" in navigator) || !navigator.gpu) {
+      this.#fail("no-webgpu", messageFor("no-webgpu", "").title);
+      return;
+    }
+    try {
+      const url = source instanceof File ? null : new URL(source, document.baseURI).href;
+      const receive = (/** @type {FromWorker} */ message) => this.#receive(message);
+      this.#session = new Session(this.#ui.newCanvas(), url, this.#watch.size, receive);
+    } catch (error) {
+      this.#fail(error instanceof TypeError ? "download" : "engine", String(error));
+      return;
+    }
+    if (!this.#watch.visible) this.#session.post({ type: "visible", on: false });
+    if (source instanceof File) this.#postFile(source, this.#session);
+  }
+
+  /** @param {Error | null} error  For whoever waits; null when another start follows. */
+  #end(error) {
+    this.#pointers.release();
+    this.#session?.end();
+    this.#session = null;
+    this.#info = null;
+    this.#ui.dropCanvas();
+    this.#opening?.reject?.(error ?? new VitrineError("disposed", "Another scene was loaded."));
+    this.#opening = null;
+    if (error) this.#ready.reject?.(error);
+  }
+
+  /** @param {FromWorker} message */
+  #receive(message) {
+    switch (message.type) {
+      case "progress":
+        this.#progress(message);
+        break;
+      case "ready":
+        this.#shown(message.info);
+        break;
+      case "frame":
+        this.#ui.stats.add(message);
+        break;
+      case "lost":
+        this.#ui.cover();
+        this.#ui.showMessage({ title: "The GPU was lost; bringing it back…", kind: "brief" });
+        break;
+      case "restored":
+        this.#reveal();
+        break;
+      case "error":
+        this.#fail(message.code, message.message);
+        break;
+    }
+  }
+
+  /** @param {Progress} progress */
+  #progress({ stage, loaded, total }) {
+    const detail = { stage, loaded, total };
+    if (!this.#info || this.#opening) this.#ui.showProgress(this.#loading.add(detail));
+    this.dispatchEvent(new CustomEvent("progress", { detail }));
+  }
+
+  /** @param {SceneInfo} info */
+  #shown(info) {
+    const again = this.#info !== null && !this.#opening; // The device came back.
+    this.#info = info;
+    this.#ui.state = "ready";
+    this.#ui.showProgress(null);
+    this.#ui.stats.describe(info, this.#watch.size);
+    if (this.#ui.stats.on) this.#session?.post({ type: "overlay", on: true });
+    this.#reveal();
+    if (again) return;
+    if (this.#ready.done) this.#ready = new Deferred();
+    this.#ready.resolve?.(info);
+    this.#opening?.resolve?.(info);
+    this.#opening = null;
+    this.dispatchEvent(new CustomEvent("ready", { detail: info }));
+  }
+
+  /** Fade the poster and the message out when the first frame is on screen. */
+  #reveal() {
+    const session = this.#session;
+    session?.settled().then(
+      () => {
+        if (session !== this.#session) return;
+        this.#ui.showMessage(null);
+        this.#ui.reveal();
+      },
+      () => {},
+    );
+  }
+
+  /**
+   * @param {ErrorCode} code
+   * @param {string} message
+   */
+  #fail(code, message) {
+    const opening = this.#info && (code === "file" || code === "limits") ? this.#opening : null;
+    if (opening) {
+      this.#source = null;
+      this.#opening = null;
+      opening.reject?.(new VitrineError(code, message));
+      this.#ui.showProgress(null);
+      this.#complain(code, message);
+      return;
+    }
+    const { title, body, retry } = messageFor(code, message);
+    const source = this.#source;
+    const choices = [];
+    if (retry) choices.push({ label: "Retry", run: () => this.#start(source) });
+    if (source instanceof File) {
+      choices.push({ label: "Close", run: () => this.#start(this.src || null) });
+    }
+    this.#end(new VitrineError(code, message));
+    this.#ui.state = "failed";
+    this.#ui.showProgress(null);
+    this.#ui.cover();
+    this.#ui.showMessage({ title, body, choices });
+    this.dispatchEvent(new CustomEvent("error", { detail: { code, message } }));
+  }
+
+  /**
+   * A failure that leaves all as it was.
+   * @param {ErrorCode} code
+   * @param {string} message
+   */
+  #complain(code, message) {
+    const { title, body } = messageFor(code, message);
+    this.#ui.interrupt(title, body);
+    this.dispatchEvent(new CustomEvent("error", { detail: { code, message } }));
+  }
+
+  #invite() {
+    this.#ui.state = "empty";
+    this.#ui.showProgress(null);
+    this.#ui.showMessage({
+      title: "Drop a scene here",
+      body: "A .ply, .splat or .spz file. It stays on this device.",
+      kind: "invite",
+    });
+  }
+
+  /** @param {File} file */
+  async #open(file) {
+    if (!opens(file.name)) {
+      this.#complain("file", cannotOpen(file.name));
+      throw new VitrineError("file", cannotOpen(file.name));
+    }
+    if (this.#info && this.#session) {
+      this.#source = file;
+      this.#opening = new Deferred();
+      this.#loading = new Loading(file.name);
+      this.#ui.setPoster(null); // It is of another scene.
+      this.#ui.showMessage(null);
+      this.#ui.showProgress({ text: this.#loading.text, share: 0 });
+      const { promise } = this.#opening;
+      this.#postFile(file, this.#session);
+      return promise;
+    }
+    this.#start(file);
+    return this.#ready.promise;
+  }
+
+  /**
+   * @param {File} file
+   * @param {Session} session
+   */
+  async #postFile(file, session) {
+    try {
+      const data = await file.arrayBuffer();
+      session.post({ type: "file", name: file.name, data }, [data]);
+    } catch (error) {
+      if (session === this.#session) this.#fail("file", `${file.name} could not be read: ${error}`);
+    }
+  }
+
+  /** @param {Command} command */
+  #command(command) {
+    const controls = this.controls !== "none";
+    if (command === "reset") this.reset();
+    else if (command === "escape") return this.#escape();
+    else if (!controls) return false;
+    else if (command === "help") this.#ui.showHelp(!this.#ui.helpShown);
+    else if (command === "overlay") this.#showStats(!this.#ui.stats.on);
+    else this.#toggleFullscreen();
+    return true;
+  }
+
+  /** Escape closes the help, then gives the wheel back to the page. */
+  #escape() {
+    if (this.#ui.helpShown) this.#ui.showHelp(false);
+    else if (this.#isFullscreen) return false;
+    else this.#ui.stage.blur();
+    return true;
+  }
+
+  /** @param {boolean} on */
+  #showStats(on) {
+    this.#ui.showStats(on);
+    this.#ui.stats.describe(this.#info, this.#watch.size);
+    this.#session?.post({ type: "overlay", on });
+  }
+
+  /** @param {boolean} on */
+  #showControls(on) {
+    this.#ui.controls = on;
+    if (!on) this.#session?.post({ type: "overlay", on });
+  }
+
+  #toggleFullscreen() {
+    if (this.#isFullscreen) document.exitFullscreen().catch(() => {});
+    else if (document.fullscreenEnabled) this.requestFullscreen().catch(() => {});
+  }
+
+  /** A page that can be scrolled keeps the wheel until the element has the focus. */
+  #takesWheel() {
+    const focused = this.matches(":focus-within") && document.hasFocus();
+    return focused || this.#isFullscreen || !pageScrolls(this);
+  }
+}
+
+if (!customElements.get("vitrine-view")) customElements.define("vitrine-view", VitrineView);
