@@ -88,7 +88,7 @@ def parse(
     _check_codes(found, name)
     rest = _sh_columns(found.get("sh"), count, name)
 
-    result = empty(count, {0: 0, 9: 1, 24: 2, 45: 3}[rest], mip)
+    result = empty(name, count, {0: 0, 9: 1, 24: 2, 45: 3}[rest], mip)
     logits, sh_values = logit_table(), _sh_table()
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, count, _BLOCK):

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from pybuild.formats.axes import check_up, placed, system_matrix
+from pybuild.formats.bounds import malformed
 from pybuild.gaussians import UP_ROTATIONS, Gaussians
 
 __all__ = ["DroppedSplats", "empty", "finished"]
@@ -16,16 +17,27 @@ class DroppedSplats(UserWarning):
     """Splats of a scene file were dropped: NaN, infinite positions or zero quaternions."""
 
 
-def empty(count: int, sh_degree: int, antialiased: bool = False) -> Gaussians:
-    """A cloud of uninitialised arrays for a reader to fill."""
-    return Gaussians(
-        np.empty((count, 3), np.float32),
-        np.empty((count, 3), np.float32),
-        np.empty((count, 4), np.float32),
-        np.empty(count, np.float32),
-        np.empty((count, (sh_degree + 1) ** 2, 3), np.float32),
-        antialiased,
-    )
+def empty(name: str, count: int, sh_degree: int, antialiased: bool = False) -> Gaussians:
+    """A cloud of uninitialised arrays for a reader to fill.
+
+    Raises
+    ------
+    FormatError
+        The machine's memory does not hold it.
+    """
+    try:
+        return Gaussians(
+            np.empty((count, 3), np.float32),
+            np.empty((count, 3), np.float32),
+            np.empty((count, 4), np.float32),
+            np.empty(count, np.float32),
+            np.empty((count, (sh_degree + 1) ** 2, 3), np.float32),
+            antialiased,
+        )
+    except MemoryError as error:
+        raise malformed(
+            name, f"{count} splats of SH degree {sh_degree} do not fit in this machine's memory"
+        ) from error
 
 
 def finished(gaussians: Gaussians, name: str, up: str | None, system: str = "RDF") -> Gaussians:

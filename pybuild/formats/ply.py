@@ -83,7 +83,7 @@ def parse(
         blocks = _ascii_blocks(data, header, vertex, name)
     else:
         blocks = _binary_blocks(data, locate(header, vertex, data, name), vertex)
-    result = empty(vertex.count, {0: 0, 9: 1, 24: 2, 45: 3}[rest], mip)
+    result = empty(name, vertex.count, {0: 0, 9: 1, 24: 2, 45: 3}[rest], mip)
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, columns in blocks:
             _fill(result, rows, columns, rest // 3)

@@ -89,7 +89,8 @@ def parse_header(data: Buffer, name: str) -> Header:
         )
     form = ""
     comments: list[str] = []
-    elements: list[Element] = []
+    elements: dict[str, Element] = {}
+    last = ""
     for line in head[: end.start()].decode("latin-1").splitlines()[1:]:
         words = line.split()
         keyword = words[0] if words else "comment"
@@ -98,11 +99,12 @@ def parse_header(data: Buffer, name: str) -> Header:
         elif keyword == "format" and len(words) == 3 and words[1] in _FORMATS and not form:
             form = words[1]
         elif keyword == "element" and len(words) == 3 and re.fullmatch(r"[0-9]{1,15}", words[2]):
-            if any(element.name == words[1] for element in elements):
-                raise malformed(name, f"element '{words[1]}' appears twice in the header")
-            elements.append(Element(words[1], int(words[2]), {}, {}, 0))
+            last = words[1]
+            if last in elements:
+                raise malformed(name, f"element '{last}' appears twice in the header")
+            elements[last] = Element(last, int(words[2]), {}, {}, 0)
         elif keyword == "property" and form and elements:
-            elements[-1] = _with_property(elements[-1], words, _FORMATS[form], name)
+            elements[last] = _with_property(elements[last], words, _FORMATS[form], name)
         else:
             raise malformed(
                 name,
@@ -111,7 +113,7 @@ def parse_header(data: Buffer, name: str) -> Header:
             )
     if not form:
         raise malformed(name, "the PLY header has no 'format' line", wanted=sorted(_FORMATS))
-    return Header(form, tuple(elements), tuple(comments), end.end())
+    return Header(form, tuple(elements.values()), tuple(comments), end.end())
 
 
 def _with_property(element: Element, words: list[str], order: str, name: str) -> Element:

@@ -114,7 +114,7 @@ def _decoded(
     if degree < 0:
         raise malformed(name, "SH palette is of no degree", wanted="width 192, 512, 960", got=width)
     check_budget(name, file_bytes, meta.count * splat_bytes(degree), f"{meta.count} splats")
-    result = empty(meta.count, degree, meta.antialiased)
+    result = empty(name, meta.count, degree, meta.antialiased)
     steps = [_decode_positions, _decode_rotations, _decode_scales, _decode_colours]
     for index, step in enumerate([*steps, _decode_harmonics] if degree else steps):
         step(result, meta, texture, name)

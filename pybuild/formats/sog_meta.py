@@ -84,6 +84,13 @@ def parse_meta(text: bytes, name: str) -> Meta:
     except (ValueError, RecursionError) as error:
         raise malformed(name, f"meta.json is not valid JSON ({error})") from error
     node = _Node(root, "meta.json", name)
+    if "lodLevels" in node.keys():  # noqa: SIM118
+        raise malformed(
+            name,
+            "a streamed SOG, which holds the scene several times over",
+            wanted="a single SOG",
+            hint="Give the folder of one of its units, such as 0_0.",
+        )
     version = 2 if "version" in node.keys() else 1  # noqa: SIM118
     if version == 2 and node.integer("version", 0, 2**31) != 2:
         raise malformed(name, "SOG version is not supported", wanted="1 or 2", got=root["version"])

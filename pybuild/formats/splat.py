@@ -49,7 +49,7 @@ def parse(
             hint="The file is truncated or of another format.",
         )
     rows = np.frombuffer(data, _ROW)
-    result = empty(len(rows), 0)
+    result = empty(name, len(rows), 0)
     result.positions[:] = rows["position"]
     with np.errstate(divide="ignore", invalid="ignore"):
         np.log(rows["scale"], out=result.log_scales)

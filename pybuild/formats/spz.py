@@ -76,7 +76,7 @@ def parse(
         else np.empty((header.count, 0), np.uint8)
         for label, array in arrays.items()
     }
-    result = empty(header.count, min(header.sh_degree, 3), header.antialiased)
+    result = empty(name, header.count, min(header.sh_degree, 3), header.antialiased)
     if header.count:
         _decode(result, rows, header)
     if progress:

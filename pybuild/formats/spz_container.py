@@ -273,7 +273,7 @@ def pack(header: Header, arrays: dict[str, bytes]) -> bytes:
         streams,
     )
     if header.version < 4:
-        deflate = zlib.compressobj(9, zlib.DEFLATED, 31)
+        deflate = zlib.compressobj(6, zlib.DEFLATED, 31)
         return deflate.compress(head + b"".join(present)) + deflate.flush()
     frames = [zstandard.ZstdCompressor(level=12).compress(array) for array in present]
     toc = [_STREAM.pack(len(f), len(a)) for f, a in zip(frames, present, strict=True)]

@@ -73,6 +73,7 @@ def decode_texture(data: Buffer, name: str) -> Texels:
         EOFError,
         struct.error,
         MemoryError,
+        RuntimeError,
         Image.DecompressionBombError,
     ) as error:
         raise malformed(name, f"the WebP image is damaged ({error})") from error

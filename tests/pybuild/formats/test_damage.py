@@ -108,12 +108,14 @@ def test_every_damage_to_tiny_clouds(
     assert 0 < read < tried
 
 
-@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_every_damage_below_the_gzip_checksum(
     cloud_of: Callable[..., Gaussians], survives: Callable[..., bool], version: int
 ) -> None:
     """A flip in a gzip file fails its checksum, so the payload is damaged and packed again."""
-    body = gzip.decompress(spz.encode(cloud_of(4, 2, 1), version))
+    body = gzip.decompress(spz.encode(cloud_of(4, 2, 1), max(version, 2)))
+    if version == 1:
+        body = body[:4] + b"\1" + body[5:16] + bytes(range(60, 72)) + body[16 + 18 :]
 
     def parse(damaged: bytes, name: str) -> Gaussians:
         return spz.parse(gzip.compress(damaged, 1), name)

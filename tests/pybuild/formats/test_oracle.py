@@ -1,8 +1,8 @@
 """Against PlayCanvas' splat-transform, an independent reader and writer of the same formats.
 
 It writes and reads SPZ in PLY axes without turning them, so SPZ is read with ``up="source"`` and
-written turned back by hand. Its SOG and compressed PLY writers sort along a Morton curve, so what it
-writes is compared with what it reads back from there. It takes no big-endian PLY.
+written turned back by hand. Its SOG and compressed PLY writers sort along a Morton curve, so what
+it writes is compared with what it reads back from there. It takes no big-endian PLY.
 """
 
 from __future__ import annotations

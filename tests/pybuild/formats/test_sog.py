@@ -145,6 +145,11 @@ def test_a_folder_and_its_meta_json_read_alike(assets: Path) -> None:
             np.testing.assert_array_equal(got.sh[index, 1 + k], book[list(texel[:3])])
 
 
+def test_a_streamed_scene_is_told(assets: Path) -> None:
+    with pytest.raises(FormatError, match=r"streamed SOG.*folder of one of its units"):
+        sog.read(assets / "streamed-sog" / "playbot" / "lod-meta.json")
+
+
 def test_version_1_has_bounds_instead_of_codebooks(small: bytes) -> None:
     def edit(meta: dict) -> None:
         count = meta.pop("count")
