@@ -108,7 +108,8 @@ def front(gaussians: Gaussians, low: Floats, high: Floats) -> Floats:
     for axis, sign in SIDES:
         picture = [2 - axis, 1]
         cells = ((points[:, picture] - low[picture]) * (GRID / size)).astype(np.int64)
-        cell = np.clip(cells, 0, GRID - 1) @ [GRID, 1]
+        cells = np.clip(cells, 0, GRID - 1)
+        cell = cells[:, 0] * GRID + cells[:, 1]
         depth = sign * points[:, axis]
         nearest = np.full(GRID * GRID, np.inf)
         np.minimum.at(nearest, cell, depth)

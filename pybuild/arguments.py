@@ -1,0 +1,63 @@
+"""Values of the command line: points, colours, sizes. Each fault is one line that names the option."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from pyengine.errors import InputError, ViewError
+from pyengine.view import MAX_SIZE_PX, View
+
+__all__ = ["color", "point", "read_view", "size"]
+
+Vector = tuple[float, float, float]
+
+
+def point(text: str | None, option: str) -> Vector | None:
+    """``x,y,z``: three finite numbers."""
+    if text is None:
+        return None
+    numbers = _numbers(text)
+    if len(numbers) != 3:
+        raise InputError(f"{option} wants three numbers x,y,z such as -1,0.5,2; got {text!r}")
+    return numbers[0], numbers[1], numbers[2]
+
+
+def color(text: str | None, option: str = "--background") -> Vector | None:
+    """``r,g,b``: display-referred, 0 to 1."""
+    if text is None:
+        return None
+    numbers = _numbers(text)
+    if len(numbers) != 3 or not all(0 <= number <= 1 for number in numbers):
+        raise InputError(f"{option} wants r,g,b from 0 to 1 such as 0.1,0.1,0.1; got {text!r}")
+    return numbers[0], numbers[1], numbers[2]
+
+
+def size(text: str) -> tuple[int, int]:
+    """``WIDTHxHEIGHT`` in pixels."""
+    parts = text.lower().split("x")
+    if len(parts) == 2 and all(part.isascii() and part.isdigit() for part in parts):
+        width, height = (int(part[:9]) for part in parts)
+        if 1 <= width <= MAX_SIZE_PX and 1 <= height <= MAX_SIZE_PX:
+            return width, height
+    raise InputError(
+        f"--size wants WIDTHxHEIGHT in pixels, 1 to {MAX_SIZE_PX}, such as 1280x720; got {text!r}"
+    )
+
+
+def read_view(path: Path) -> View:
+    """A view file."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ViewError(f"{path}: {error.strerror}; --view wants a JSON file") from None
+    return View.from_json(text, str(path))
+
+
+def _numbers(text: str) -> list[float]:
+    """Finite numbers between commas; an empty list if any is something else."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        return []
+    return numbers if all(math.isfinite(number) for number in numbers) else []

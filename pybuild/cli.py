@@ -1,0 +1,182 @@
+"""The ``vitrine`` command: build, serve, render, inspect."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pybuild import arguments, commands
+from pybuild.options import BuildOptions
+from pybuild.terminal import guarded, notice
+
+__all__ = ["main"]
+
+
+class Up(str, Enum):
+    """Which of the file's axes points up; source takes them as they stand."""
+
+    SOURCE, Y, MINUS_Y, Z, MINUS_Z = "source", "y", "-y", "z", "-z"
+
+
+app = typer.Typer(
+    name="vitrine",
+    help="Gaussian-splat scenes to web pages and images. PLY, compressed PLY, .splat, SPZ, SOG.",
+    epilog="Example: vitrine build scene.ply -o site && vitrine serve site",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+UpOption = Annotated[
+    Up | None, typer.Option(help="The file's axis that points up; the format's own if left out.")
+]
+EyeOption = Annotated[
+    str | None, typer.Option(metavar="X,Y,Z", help="Camera position, world units, PLY axes.")
+]
+TargetOption = Annotated[
+    str | None, typer.Option(metavar="X,Y,Z", help="What the camera looks at.")
+]
+FovOption = Annotated[
+    float | None, typer.Option(metavar="DEG", help="Vertical field of view, degrees.")
+]
+BackgroundOption = Annotated[
+    str | None, typer.Option(metavar="R,G,B", help="0 to 1 each; black if left out.")
+]
+SceneArgument = Annotated[Path, typer.Argument(metavar="SCENE", help="A scene file.")]
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+    ] = False,
+) -> None:
+    """Gaussian-splat scenes to web pages and images. PLY, compressed PLY, .splat, SPZ, SOG."""
+    if show_version:
+        try:
+            print(f"vitrine {version('vitrine')}")
+        except PackageNotFoundError:
+            print("vitrine (not installed)")
+        raise typer.Exit
+
+
+@app.command(epilog="Example: vitrine build garden.ply -o site --eye 0,-1,-4 --target 0,0,0")
+def build(
+    scene: SceneArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The site's folder.")],
+    up: UpOption = None,
+    eye: EyeOption = None,
+    target: TargetOption = None,
+    fov: FovOption = None,
+    background: BackgroundOption = None,
+    title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
+) -> None:
+    """Make a folder with a web page that shows SCENE; any static host can serve it.
+
+    A site that Vitrine built before is replaced; a folder with anything else is left alone.
+    """
+    options = BuildOptions(
+        up.value if up else None,
+        arguments.point(eye, "--eye"),
+        arguments.point(target, "--target"),
+        fov,
+        arguments.color(background) or (0.0, 0.0, 0.0),
+        title,
+    )
+    commands.build(scene, out, options)
+
+
+@app.command(epilog="Example: vitrine serve site --watch garden.ply")
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A site.")],
+    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8000,
+    host: Annotated[str, typer.Option(help="0.0.0.0 shows the site to the network.")] = "127.0.0.1",
+    watch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SCENE",
+            help="Build DIR from SCENE with the options of its last build, again whenever it "
+            "changes, and reload the page.",
+        ),
+    ] = None,
+) -> None:
+    """Serve a site for this machine until Ctrl-C."""
+    commands.serve(folder, host, port, watch)
+
+
+@app.command(
+    epilog="Example: vitrine render garden.ply -o garden.png --size 1920x1080 --eye -1,0,-4"
+)
+def render(
+    scene: Annotated[Path, typer.Argument(metavar="SCENE", help="A scene file, bundle or site.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.png", help="The image.")],
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="1280x720 if left out, or the size in the view file."),
+    ] = None,
+    eye: EyeOption = None,
+    target: TargetOption = None,
+    fov: FovOption = None,
+    view: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON: width, height, fx, fy, cx, cy, view. With --size the same camera is "
+            "drawn at that size: its vertical field of view stays.",
+        ),
+    ] = None,
+    background: BackgroundOption = None,
+    up: UpOption = None,
+) -> None:
+    """Draw one image of SCENE without a browser: the blended colour as it is, no tone curve."""
+    camera = commands.Camera(
+        arguments.point(eye, "--eye"),
+        arguments.point(target, "--target"),
+        fov,
+        arguments.read_view(view) if view else None,
+        arguments.size(size) if size else None,
+    )
+    commands.render(scene, out, camera, arguments.color(background), up.value if up else None)
+
+
+@app.command(epilog="Example: vitrine inspect garden.ply --json")
+def inspect(
+    scene: Annotated[Path, typer.Argument(metavar="SCENE|DIR", help="A scene file or a site.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    up: UpOption = None,
+) -> None:
+    """Tell what SCENE holds, what it costs on the GPU, and what packing changes in it."""
+    commands.inspect(scene, as_json, up.value if up else None)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+
+    def run() -> int:
+        command = typer.main.get_command(app)
+        arguments_ = list(sys.argv[1:] if argv is None else argv)
+        try:
+            result = command.main(arguments_, prog_name="vitrine", standalone_mode=False)
+        except typer.Abort:
+            raise KeyboardInterrupt from None
+        except Exception as error:
+            message = getattr(error, "format_message", None)  # typer's usage errors, vendored
+            if message is None:
+                raise
+            notice(f"{message()} Try: vitrine --help")
+            return 2
+        return result if isinstance(result, int) else 0
+
+    return guarded(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

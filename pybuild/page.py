@@ -1,0 +1,76 @@
+"""The page of a site: index.html around the element, with its downloads announced."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+__all__ = ["WEB_FOLDER", "imported_modules", "index_html"]
+
+WEB_FOLDER = Path(__file__).resolve().parent.parent / "web"
+"""The element's modules."""
+
+_IMPORT = re.compile(r"""^\s*(?:import|export)\b[^;]*?from\s+["']\./([\w.-]+)["']""", re.MULTILINE)
+_STYLE = """
+      html, body { margin: 0; height: 100%; overflow: hidden; background: BACKGROUND; }
+      vitrine-view { display: block; width: 100vw; height: 100vh; height: 100dvh; }
+"""
+
+
+def index_html(
+    title: str,
+    background: tuple[float, float, float],
+    modules: Iterable[str] = (),
+    fetched: Iterable[str] = (),
+) -> str:
+    """Text of index.html.
+
+    Parameters
+    ----------
+    title : str
+    background : (3,) float
+        Display-referred, 0 to 1: the page around the view while it loads.
+    modules : iterable of str
+        Modules that the element imports, so that they need not be found one after another.
+    fetched : iterable of str
+        Files that the worker will fetch, so that they are on their way before it starts.
+    """
+    rgb = " ".join(str(round(255 * min(max(part, 0.0), 1.0))) for part in background)
+    links = [f'<link rel="modulepreload" href="{name}">' for name in modules]
+    links += [
+        f'<link rel="preload" href="{name}" as="fetch" crossorigin="anonymous">' for name in fetched
+    ]
+    lines = "".join(f"    {link}\n" for link in links)
+    style = _STYLE.replace("BACKGROUND", f"rgb({rgb})")
+    return f"""<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="generator" content="Vitrine">
+    <title>{html.escape(title)}</title>
+    <link rel="icon" href="data:,">
+{lines}    <style>{style}    </style>
+    <script type="module" src="./vitrine/vitrine-view.mjs"></script>
+  </head>
+  <body>
+    <vitrine-view src="scene/scene.json" poster="scene/poster.webp"></vitrine-view>
+  </body>
+</html>
+"""
+
+
+def imported_modules(entry: Path) -> list[str]:
+    """Names of ``entry`` and of all that it imports statically from its own folder, in order."""
+    found: list[str] = []
+    waiting = [entry.name]
+    while waiting:
+        name = waiting.pop(0)
+        path = entry.parent / name
+        if name in found or not path.is_file():
+            continue
+        found.append(name)
+        waiting += _IMPORT.findall(path.read_text(encoding="utf-8"))
+    return found
