@@ -232,7 +232,7 @@ export class Ui {
   }
 
   /** @param {boolean} over  Whether a file hovers. */
-  set dropping(over) {
+  dropTarget(over) {
     this.#drop.hidden = !over;
   }
 

@@ -8,9 +8,11 @@
 
 import { ReflectingElement } from "./view-attributes.mjs";
 import { FileDrop } from "./view-drop.mjs";
+import { Fullscreen } from "./view-fullscreen.mjs";
 import { InputQueue } from "./view-input.mjs";
 import { Keys } from "./view-keys.mjs";
-import { cannotOpen, Loading, messageFor, opens } from "./view-messages.mjs";
+import { Loading } from "./view-loading.mjs";
+import { cannotOpen, GPU_LOST, INVITATION, messageFor, opens } from "./view-messages.mjs";
 import { pageScrolls, Pointers } from "./view-pointer.mjs";
 import { Deferred, Session, VitrineError } from "./view-session.mjs";
 import { Ui } from "./view-ui.mjs";
@@ -57,18 +59,15 @@ export class VitrineView extends ReflectingElement {
   #loading = new Loading();
   #connected = false;
   #restart = false;
-  #fullscreenChanged = () => {
-    this.#ui.fullscreen = this.#isFullscreen;
-  };
+  #fullscreen = new Fullscreen(this, (on) => {
+    this.#ui.fullscreen = on;
+  });
 
   constructor() {
     super();
     new Keys(this, this.#queue, (command) => this.#command(command));
-    new FileDrop(
-      this,
-      (over) => { this.#ui.dropping = over; },
-      (file) => { this.loadFile(file).catch(() => {}); }, // The element shows what went wrong.
-    );
+    const drop = (/** @type {File} */ file) => void this.loadFile(file).catch(() => {});
+    new FileDrop(this, (over) => this.#ui.dropTarget(over), drop);
     this.#ui.label = "3D scene";
   }
 
@@ -131,7 +130,7 @@ export class VitrineView extends ReflectingElement {
     if (this.#connected) return; // Moved within the page.
     this.#connected = true;
     this.#watch.start();
-    document.addEventListener("fullscreenchange", this.#fullscreenChanged);
+    this.#fullscreen.start();
     this.#ui.wake();
     this.#start(this.src || null);
   }
@@ -141,7 +140,7 @@ export class VitrineView extends ReflectingElement {
       if (this.isConnected || !this.#connected) return;
       this.#connected = false;
       this.#watch.stop();
-      document.removeEventListener("fullscreenchange", this.#fullscreenChanged);
+      this.#fullscreen.stop();
       this.dispose();
     });
   }
@@ -169,10 +168,6 @@ export class VitrineView extends ReflectingElement {
   get #live() {
     if (!this.#session) throw new VitrineError("disposed", "The view was disposed of.");
     return this.#session;
-  }
-
-  get #isFullscreen() {
-    return document.fullscreenElement === this || this.matches(":fullscreen");
   }
 
   /** @param {string | File | null} source  A URL of scene.json, a file, or nothing yet. */
@@ -231,7 +226,7 @@ export class VitrineView extends ReflectingElement {
         break;
       case "lost":
         this.#ui.cover();
-        this.#ui.showMessage({ title: "The GPU was lost; bringing it back…", kind: "brief" });
+        this.#ui.showMessage({ title: GPU_LOST, kind: "brief" });
         break;
       case "restored":
         this.#reveal();
@@ -246,7 +241,7 @@ export class VitrineView extends ReflectingElement {
   #progress({ stage, loaded, total }) {
     const detail = { stage, loaded, total };
     if (!this.#info || this.#opening) this.#ui.showProgress(this.#loading.add(detail));
-    this.dispatchEvent(new CustomEvent("progress", { detail }));
+    this.#tell("progress", detail);
   }
 
   /** @param {SceneInfo} info */
@@ -263,7 +258,7 @@ export class VitrineView extends ReflectingElement {
     this.#ready.resolve?.(info);
     this.#opening?.resolve?.(info);
     this.#opening = null;
-    this.dispatchEvent(new CustomEvent("ready", { detail: info }));
+    this.#tell("ready", info);
   }
 
   /** Fade the poster and the message out when the first frame is on screen. */
@@ -305,7 +300,7 @@ export class VitrineView extends ReflectingElement {
     this.#ui.showProgress(null);
     this.#ui.cover();
     this.#ui.showMessage({ title, body, choices });
-    this.dispatchEvent(new CustomEvent("error", { detail: { code, message } }));
+    this.#tell("error", { code, message });
   }
 
   /**
@@ -316,17 +311,21 @@ export class VitrineView extends ReflectingElement {
   #complain(code, message) {
     const { title, body } = messageFor(code, message);
     this.#ui.interrupt(title, body);
-    this.dispatchEvent(new CustomEvent("error", { detail: { code, message } }));
+    this.#tell("error", { code, message });
+  }
+
+  /**
+   * @param {string} event
+   * @param {object} detail
+   */
+  #tell(event, detail) {
+    this.dispatchEvent(new CustomEvent(event, { detail }));
   }
 
   #invite() {
     this.#ui.state = "empty";
     this.#ui.showProgress(null);
-    this.#ui.showMessage({
-      title: "Drop a scene here",
-      body: "A .ply, .splat or .spz file. It stays on this device.",
-      kind: "invite",
-    });
+    this.#ui.showMessage(INVITATION);
   }
 
   /** @param {File} file */
@@ -371,14 +370,14 @@ export class VitrineView extends ReflectingElement {
     else if (!controls) return false;
     else if (command === "help") this.#ui.showHelp(!this.#ui.helpShown);
     else if (command === "overlay") this.#showStats(!this.#ui.stats.on);
-    else this.#toggleFullscreen();
+    else this.#fullscreen.toggle();
     return true;
   }
 
   /** Escape closes the help, then gives the wheel back to the page. */
   #escape() {
     if (this.#ui.helpShown) this.#ui.showHelp(false);
-    else if (this.#isFullscreen) return false;
+    else if (this.#fullscreen.on) return false;
     else this.#ui.stage.blur();
     return true;
   }
@@ -396,15 +395,10 @@ export class VitrineView extends ReflectingElement {
     if (!on) this.#session?.post({ type: "overlay", on });
   }
 
-  #toggleFullscreen() {
-    if (this.#isFullscreen) document.exitFullscreen().catch(() => {});
-    else if (document.fullscreenEnabled) this.requestFullscreen().catch(() => {});
-  }
-
   /** A page that can be scrolled keeps the wheel until the element has the focus. */
   #takesWheel() {
     const focused = this.matches(":focus-within") && document.hasFocus();
-    return focused || this.#isFullscreen || !pageScrolls(this);
+    return focused || this.#fullscreen.on || !pageScrolls(this);
   }
 }
 
