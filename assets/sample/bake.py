@@ -66,7 +66,7 @@ class Grid:
         index = np.floor((points - self.low.astype(np.float32)) / np.float32(VOXEL))
         cell = np.clip(index, 0, np.array(self.shape) - 1).astype(np.int32)
         flat = (cell[:, 0] * self.shape[1] + cell[:, 1]) * self.shape[2] + cell[:, 2]
-        return self.cells[flat]
+        return np.asarray(self.cells[flat])
 
 
 def sky(cosines: list[Floats32]) -> Floats32:

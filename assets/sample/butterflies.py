@@ -81,7 +81,10 @@ def _wing(outline: Floats, spacing: float, lift: float, shade: float, seed: int)
     flat = np.concatenate([flat[_inside(flat, outline)], hem])
     x, y = flat[:, 0], flat[:, 1]
     edge = np.sqrt(np.min(((flat[:, None] - outline[None, 8:-8]) ** 2).sum(axis=2), axis=1) + 1e-12)
-    bend = lambda px, py: lift + 0.10 * px * (1 - 0.55 * px) - 0.05 * py * py  # noqa: E731
+
+    def bend(px: Floats, py: Floats) -> Floats:
+        return lift + 0.10 * px * (1 - 0.55 * px) - 0.05 * py * py
+
     position = np.stack([x, bend(x, y), -y], axis=1)
     slope_x = (bend(x + 1e-4, y) - bend(x - 1e-4, y)) / 2e-4
     slope_y = (bend(x, y + 1e-4) - bend(x, y - 1e-4)) / 2e-4

@@ -18,14 +18,14 @@ def toadstool(
     """A fly agaric: white-spotted red cap of radius ``cap``, pale gills and stalk."""
     bell = [(cap * np.sin(a), 0.62 * cap * np.cos(a)) for a in np.linspace(1.72, 0.03, 24)]
     top, n_top, t_top, _ = lathe(bell, spacing)
-    a, b = lattice(22)
+    a, b = lattice(15)
     polar, around = np.arccos(1 - 0.93 * a), 2 * np.pi * b
     centres = np.stack(
         [np.sin(polar) * np.cos(around), 0.62 * np.cos(polar), np.sin(polar) * np.sin(around)],
         axis=1,
     )
     wart = np.min(np.linalg.norm(top[:, None] / cap - centres[None], axis=2), axis=1)
-    white = smoothstep(0.16, 0.10, wart - 0.05 * noise(top / cap, 5, 141))
+    white = smoothstep(0.19, 0.13, wart - 0.05 * noise(top / cap, 5, 141))
     deep = mix(linear(0.85, 0.10, 0.06), linear(0.96, 0.34, 0.10), 1 - top[:, 1] / cap)
     red = part(
         top + n_top * (0.02 * cap * white)[:, None],

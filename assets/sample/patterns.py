@@ -37,7 +37,7 @@ def fractal(points: Floats, frequency: float, octaves: int = 4, seed: int = 0) -
 def smoothstep(low: float, high: float, x: Floats) -> Floats:
     """0 under ``low``, 1 over ``high``, smooth between; the two may be swapped."""
     t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    return np.asarray(t * t * (3 - 2 * t))
 
 
 def mix(a: ArrayLike, b: ArrayLike, t: Floats) -> Floats:
@@ -54,7 +54,7 @@ def ramp(stops: list[tuple[float, tuple[float, float, float]]], t: Floats) -> Fl
 
 def linear(*srgb: float) -> Floats:
     """A display-referred colour in linear light."""
-    return np.array(srgb, np.float64) ** 2.2
+    return np.asarray(np.array(srgb, np.float64) ** 2.2)
 
 
 def marble(points: Floats) -> Floats:
@@ -64,8 +64,8 @@ def marble(points: Floats) -> Floats:
     fine = 1 - np.abs(2 * fractal(warp + 3, 5.5, 3, 17) - 1) * 10
     dark = np.clip(0.85 * np.clip(vein, 0, 1) ** 1.5 + 0.35 * np.clip(fine, 0, 1) ** 2, 0, 1)
     cloud = smoothstep(0.35, 0.7, fractal(points, 1.7, 3, 23))
-    ground = mix(linear(0.93, 0.91, 0.88), linear(0.82, 0.80, 0.79), cloud)
-    return ground + (linear(0.42, 0.38, 0.36) - ground) * dark[:, None]
+    ground = mix(linear(0.88, 0.86, 0.82), linear(0.74, 0.725, 0.715), cloud)
+    return np.asarray(ground + (linear(0.42, 0.38, 0.36) - ground) * dark[:, None])
 
 
 def walnut(points: Floats) -> Floats:

@@ -23,7 +23,7 @@ from assets.sample.surfaces import (
 
 Floats = NDArray[np.float64]
 
-GROUND_RADIUS = 0.625
+GROUND_RADIUS = 0.645
 PALETTES = {
     "coral": ((0.62, 0.03, 0.14), (0.96, 0.28, 0.20), (1.0, 0.56, 0.36)),
     "violet": ((0.22, 0.03, 0.40), (0.52, 0.20, 0.78), (0.78, 0.52, 0.95)),
@@ -168,9 +168,9 @@ def _petal(palette: str, spacing: float, rng: np.random.Generator) -> Part:
         position,
         normal,
         tangent,
-        disc_sigma(spacing) * np.array([1.05, 1.05, 0.6]),
+        disc_sigma(spacing) * np.array([1.12, 1.12, 0.6]),
         albedo,
-        opacity=np.clip(0.94 - 0.36 * thin + 0.18 * vein, 0, 0.97),
+        opacity=np.clip(0.94 - 0.28 * thin + 0.18 * vein, 0, 0.97),
         specular=0.035,
         gloss=0.35,
         through=0.48,

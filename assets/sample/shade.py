@@ -108,16 +108,16 @@ def _colour(p: Part, light: Light, rows: slice, sight: Floats32) -> Floats32:
 def _film(p: Part, rows: slice, facing: Floats32) -> Floats32:
     """Interference of a thin film: three bands in 0..1 that shift with the angle."""
     inside = np.sqrt(1 - (1 - facing * facing) / 1.55**2)
-    order = p.film_order[rows].astype(np.float32)[:, None] * inside
+    order = p.film_order[rows][:, None] * inside
     bands = [0.5 - 0.5 * np.cos(2 * np.pi * order * ratio) for ratio in (0.86, 1.0, 1.20)]
     return np.stack(bands, axis=-1).astype(np.float32)
 
 
 def _display(linear: Floats32) -> Floats32:
     """Filmic curve (Narkowicz 2016), gamma and a little more saturation; stays under 1."""
-    x = np.maximum(linear, 0) * np.float32(EXPOSURE)
-    x = x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)
-    x = np.minimum(x, 1) ** np.float32(1 / 2.2)
+    light = np.maximum(linear, 0) * np.float32(EXPOSURE)
+    curve = light * (2.51 * light + 0.03) / (light * (2.43 * light + 0.59) + 0.14)
+    x = np.minimum(curve, 1).astype(np.float32) ** np.float32(1 / 2.2)
     grey = x @ np.array([0.3, 0.59, 0.11], np.float32)
     return np.clip(grey[..., None] + (x - grey[..., None]) * np.float32(1.12), 0, 0.985)
 
@@ -131,7 +131,7 @@ def _pane(mirrored: Callable[[object], Floats32]) -> Floats32:
     for towards, gain in WINDOWS:
         x = mirrored(unit(np.array(towards)))
         total += gain * (1 + 3 * x + 2.5 * (3 * x * x - 1) + 3.5 * (5 * x**3 - 3 * x)) / 16
-    return np.asarray(total - np.float32(WINDOW_OFFSET))
+    return np.asarray(np.float32(0.5) * (total - np.float32(WINDOW_OFFSET)))
 
 
 def _limb(facing: Floats32) -> Floats32:
@@ -143,4 +143,4 @@ def _limb(facing: Floats32) -> Floats32:
 def _reflective(shine: Floats32) -> Floats32:
     """What a film of soap adds; it is so thin that it may carry more than 1."""
     x = np.maximum(shine, 0)
-    return np.float32(4.2) * x / (0.8 + x)
+    return np.asarray(np.float32(4.2) * x / (np.float32(0.8) + x))

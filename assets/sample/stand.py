@@ -24,6 +24,9 @@ BELL_SHOULDER = 0.90
 CAP_HEIGHT = 0.60
 PLINTH_TOP = 0.22
 
+DENSE = np.array([1.15, 1.15, 1.0])
+"""Bright, even surfaces over a black inside show the smallest hole: their discs are larger."""
+
 BRASS = linear(1.0, 0.77, 0.42)
 
 
@@ -38,7 +41,7 @@ def table(spacing: float) -> Part:
         position,
         np.concatenate([n_top, n_rim]),
         np.concatenate([t_top, t_rim]),
-        disc_sigma(spacing),
+        disc_sigma(spacing) * DENSE,
         walnut(position),
         specular=0.05,
         gloss=0.75,
@@ -70,7 +73,7 @@ def plinth(spacing: float) -> Part:
         position,
         normal,
         tangent,
-        disc_sigma(spacing),
+        disc_sigma(spacing) * DENSE,
         marble(position),
         specular=0.05,
         gloss=0.85,
@@ -87,7 +90,7 @@ def brass(spacing: float) -> Part:
         step = min(spacing, minor * 0.8)
         position, normal, tangent, _ = lathe(profile, step)
         worn = 0.75 + 0.35 * noise(position, 14, 41)
-        sigma = disc_sigma(step)
+        sigma = disc_sigma(step) * DENSE
         parts.append(
             part(
                 position,
@@ -109,7 +112,7 @@ def bell(spacing: float) -> Part:
         for a in np.linspace(0, 1.54, 40)
     ]
     wall = [(BELL_RADIUS, PLINTH_TOP + 0.03), *cap]
-    step = spacing * 2.4
+    step = spacing * 2.7
     position, normal, tangent, _ = lathe(wall, step)
     panes = []
     for kind, shift in ((CLEAR_LIMB, 0.0), (CLEAR_PANE, 0.004)):
@@ -118,9 +121,9 @@ def bell(spacing: float) -> Part:
                 position - normal * shift,
                 normal,
                 tangent,
-                disc_sigma(step) * np.array([1, 1, 0.3]),
+                disc_sigma(step) * np.array([1.25, 1.25, 0.3]),
                 0.0,
-                opacity=0.05,
+                opacity=0.045,
                 clear=kind,
             )
         )
@@ -161,7 +164,7 @@ def bubble(centre: tuple[float, float, float], radius: float, spacing: float, se
         tangent,
         disc_sigma(step) * np.array([1.05, 1.05, 0.6]),
         0.0,
-        opacity=0.13,
+        opacity=0.16,
         specular=0.12,
         gloss=1.0,
         film=0.85,

@@ -142,7 +142,8 @@ def turn(x_deg: float = 0, y_deg: float = 0, z_deg: float = 0) -> Floats:
 def lattice(n: int, start: int = 1) -> tuple[Floats, Floats]:
     """Points of the R2 sequence in the unit square: no two close, no wide hole (Roberts 2018)."""
     i = np.arange(start, start + n)
-    return (0.5 + i * 0.7548776662466927) % 1, (0.5 + i * 0.5698402909980532) % 1
+    a, b = (0.5 + i * 0.7548776662466927) % 1, (0.5 + i * 0.5698402909980532) % 1
+    return a.astype(np.float64), b.astype(np.float64)
 
 
 def sheet(
