@@ -14,7 +14,7 @@ from pyengine.bundle import Scene
 from pyengine.errors import DeviceError
 from pyengine.passes.composite import composite
 from pyengine.passes.project import project
-from pyengine.passes.sort import DIGIT_BITS, Sort, passes_for, subgroup_threads
+from pyengine.passes.sort import DIGIT_BITS, Sort, passes_for, variant_for
 from pyengine.passes.splat import QUAD, TRIANGLE, splat
 from pyengine.plan import DEFAULT_LIMITS, Adapter, Plan
 from pyengine.structs import Frame
@@ -47,8 +47,8 @@ def scene_plan(scene: Scene, adapter: Adapter) -> Plan:
     sort = Sort(
         chunks=max(scene.chunk_count, 1),
         passes=passes_for(scene.count),
-        threads=subgroup_threads(adapter.subgroup_size),
         splat_vertices=vertices,
+        variant=variant_for(adapter),
     )
     parts = (project(scene), sort.part(), splat(sort.order, vertices), composite())
     return Plan.of({FRAME: parts})

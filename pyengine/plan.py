@@ -13,6 +13,7 @@ from typing import Any, Literal
 __all__ = [
     "CANVAS",
     "DEFAULT_LIMITS",
+    "Access",
     "Adapter",
     "Buffer",
     "ComputePass",

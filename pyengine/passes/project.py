@@ -1,4 +1,4 @@
-"""Cull, colour and project the Gaussians; survivors stay packed in their chunk.
+"""Cull, colour and project the Gaussians; give each survivor its sort key.
 
 The shader is shaders/project/project.wgsl; its oracle pybuild/reference.py.
 """
@@ -23,7 +23,7 @@ def grid(workgroups: int) -> tuple[int, int, int]:
 
 
 def project(scene: Scene) -> Part:
-    """The stage that reads the packed Gaussians and writes splats, keys and counts of chunks."""
+    """The stage that reads the packed Gaussians and writes splats and keys."""
     sizes = scene.expected_sizes()
     rows = max(scene.chunk_count, 1) * CHUNK_SIZE
     constants = {
@@ -33,14 +33,14 @@ def project(scene: Scene) -> Part:
         "SH_WORDS": SH_WORDS[scene.sh_degree],
     }
     sh = "sh" if scene.sh_degree else "color"  # never read at degree 0
-    bindings = ("frame", "chunks", "geometry", "color", sh, "splats", "keys", "chunk_counts")
+    bindings = ("frame", "chunks", "geometry", "color", sh, "splats", "keys", "chunk_live")
     return Part(
         buffers=(
             Buffer("frame", Frame.size_bytes, ("uniform", "upload")),
             *(Buffer(name, size, ("storage", "upload"), name) for name, size in sizes.items()),
             Buffer("splats", rows * Splat.size_bytes, ("storage", "readback")),
             Buffer("keys", rows * 4, ("storage", "readback")),
-            Buffer("chunk_counts", rows // CHUNK_SIZE * 4, ("storage", "readback")),
+            Buffer("chunk_live", rows // CHUNK_SIZE * 4, ("storage", "readback")),
         ),
         shaders={"project": assemble("project/project.wgsl", constants)},
         compute=(

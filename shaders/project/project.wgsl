@@ -1,11 +1,12 @@
 // Purpose: cull the Gaussians of a chunk, project the survivors, colour them, make their sort keys.
 // Inputs: packed Gaussians (unpack.wgsl draws the layout), chunk boxes, Frame.
-// Outputs: `splats` and `keys`, the survivors of chunk c packed from row c * CHUNK_SIZE on in the
-//   order of the input, and `chunk_counts[c]`; rows behind the count are stale on purpose.
+// Outputs: `splats` and `keys`, row for row; a Gaussian that is not drawn has DEAD_KEY.
+//   `chunk_live[c]` is 0 where the whole chunk is out of sight: its rows are stale.
 // Dispatch: one workgroup a chunk, over x then y. Workgroup: CHUNK_SIZE = 256.
 // Constants: CHUNK_SIZE, ANTIALIASED, SH_DEGREE, SH_WORDS.
 // Source: EWA splatting (Zwicker et al. 2001) with the INRIA rasteriser's semantics; the oracle is
-//   pybuild/reference.py. Order inside a chunk is kept so that equal keys never flicker.
+//   pybuild/reference.py. The sort's first pass compacts, in order, so equal keys never flicker.
+//   No barrier on purpose: with one, SwiftShader spills every variable and takes five times as long.
 
 // #struct Frame ChunkBox Splat
 // #include "project/unpack.wgsl"
@@ -17,16 +18,15 @@
 @group(0) @binding(4) var<storage, read> sh: array<u32>;
 @group(0) @binding(5) var<storage, read_write> splats: array<Splat>;
 @group(0) @binding(6) var<storage, read_write> keys: array<u32>;
-@group(0) @binding(7) var<storage, read_write> chunk_counts: array<u32>;
+@group(0) @binding(7) var<storage, read_write> chunk_live: array<u32>;
 
 // #include "project/sh.wgsl"
 
+const DEAD_KEY: u32 = 0xffffffffu;
 const NEAR: f32 = 0.2; // world units; nearer centres are not drawn
 const LOG2_255: f32 = 7.99435344;
 const LN_2: f32 = 0.69314718;
 const DILATION_PX2: f32 = select(0.3, 0.1, ANTIALIASED);
-
-var<workgroup> visible_bits: array<atomic<u32>, 8>;
 
 // True when no centre of the chunk can put a pixel on the canvas. Conservative: the footprint of a
 // splat is bounded by its largest radius times the largest stretch that the clamped Jacobian allows.
@@ -149,37 +149,21 @@ fn main(
   let box = chunks[chunk];
   if (chunk_is_outside(box)) {
     if (lane == 0u) {
-      chunk_counts[chunk] = 0u;
+      chunk_live[chunk] = 0u;
     }
     return;
   }
 
-  // Cleared by hand: lavapipe (Mesa 22.3) leaves the last workgroup's values in this memory.
-  if (lane < 8u) {
-    atomicStore(&visible_bits[lane], 0u);
+  if (lane == 0u) {
+    chunk_live[chunk] = 1u;
   }
-  workgroupBarrier();
-
   let index = chunk * CHUNK_SIZE + lane;
   let projection = project(index, box);
+  var key = DEAD_KEY;
   if (projection.visible) {
-    atomicOr(&visible_bits[lane / 32u], 1u << (lane % 32u));
-  }
-  workgroupBarrier();
-
-  var row = 0u;
-  for (var word = 0u; word < lane / 32u; word++) {
-    row += countOneBits(atomicLoad(&visible_bits[word]));
-  }
-  let own_word = atomicLoad(&visible_bits[lane / 32u]);
-  row += countOneBits(own_word & ((1u << (lane % 32u)) - 1u));
-  if (projection.visible) {
-    let slot = chunk * CHUNK_SIZE + row;
-    splats[slot] = projection.splat;
+    splats[index] = projection.splat;
     let octaves = log2(projection.depth / frame.key_near);
-    keys[slot] = u32(clamp(octaves * frame.key_scale, 0.0, frame.key_max));
+    key = u32(clamp(octaves * frame.key_scale, 0.0, frame.key_max));
   }
-  if (lane == CHUNK_SIZE - 1u) {
-    chunk_counts[chunk] = row + select(0u, 1u, projection.visible);
-  }
+  keys[index] = key;
 }

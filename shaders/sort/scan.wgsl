@@ -7,23 +7,22 @@
 
 @group(0) @binding(0) var<storage, read_write> histogram: array<u32>;
 @group(0) @binding(1) var<storage, read_write> totals: array<u32>;
-@group(0) @binding(2) var<storage, read> chunk_counts: array<u32>;
+@group(0) @binding(2) var<storage, read> tile_counts: array<u32>;
 @group(0) @binding(3) var<storage, read_write> state: SortState;
 @group(0) @binding(4) var<storage, read_write> args: DrawArgs;
 
 // #include "sort/tile.wgsl"
+// #include "sort/counts.wgsl"
 
 const SEGMENTS: u32 = 16u;
-const MAX_WORKGROUPS: u32 = 65535u;
-
 var<workgroup> segment_sums: array<u32, 256>;
 var<workgroup> key_count: atomic<u32>;
 
-// Survivors of all chunks; every lane of the workgroup takes part.
+// Keys of all tiles; every lane of the workgroup takes part.
 fn count_keys(lane: u32) -> u32 {
   var sum = 0u;
-  for (var chunk = lane; chunk < SPARSE_CHUNKS; chunk += DIGITS) {
-    sum += min(chunk_counts[chunk], DIGITS);
+  for (var tile = lane; tile < tile_count(); tile += DIGITS) {
+    sum += tile_counts[tile];
   }
   if (lane == 0u) {
     atomicStore(&key_count, 0u);
@@ -69,11 +68,7 @@ fn main(
   if (is_sparse() && workgroup.x == 0u) {
     let keys = count_keys(lane);
     if (lane == 0u) {
-      let dense_tiles = (keys + DIGITS * TILE_ROUNDS - 1u) / (DIGITS * TILE_ROUNDS);
-      let rows = (dense_tiles + MAX_WORKGROUPS - 1u) / MAX_WORKGROUPS;
-      let columns = select((dense_tiles + rows - 1u) / max(rows, 1u), 0u, rows == 0u);
-      state = SortState(keys, dense_tiles, 0u, 0u);
-      args = DrawArgs(columns, rows, 1u, 0u, keys * SPLAT_VERTICES, 1u, 0u, 0u);
+      write_counts(keys);
     }
   }
 }

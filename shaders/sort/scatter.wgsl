@@ -9,7 +9,7 @@
 
 @group(0) @binding(0) var<storage, read> keys_in: array<u32>;
 @group(0) @binding(1) var<storage, read> values_in: array<u32>;
-@group(0) @binding(2) var<storage, read> chunk_counts: array<u32>;
+@group(0) @binding(2) var<storage, read> chunk_live: array<u32>;
 @group(0) @binding(3) var<storage, read> state: SortState;
 @group(0) @binding(4) var<storage, read> histogram: array<u32>;
 @group(0) @binding(5) var<storage, read> totals: array<u32>;
@@ -17,6 +17,7 @@
 @group(0) @binding(7) var<storage, read_write> values_out: array<u32>;
 
 // #include "sort/tile.wgsl"
+// #include "sort/rows.wgsl"
 // #include "sort/bases.wgsl"
 // #include "sort/put.wgsl"
 
@@ -42,10 +43,9 @@ fn main(
   for (var i = 0u; i < TILE_ROUNDS; i++) {
     let round = tile * TILE_ROUNDS + i;
     let row = round * DIGITS + lane;
-    let is_live = lane < round_length(round);
-    var key = 0u;
+    let key = load_key(round, lane);
+    let is_live = key != DEAD_KEY;
     if (is_live) {
-      key = keys_in[row];
       atomicOr(&lanes_of_digit[own_word * DIGITS + digit_of(key)], own_bit);
     }
     workgroupBarrier();

@@ -12,7 +12,7 @@
 
 @group(0) @binding(0) var<storage, read> keys_in: array<u32>;
 @group(0) @binding(1) var<storage, read> values_in: array<u32>;
-@group(0) @binding(2) var<storage, read> chunk_counts: array<u32>;
+@group(0) @binding(2) var<storage, read> chunk_live: array<u32>;
 @group(0) @binding(3) var<storage, read> state: SortState;
 @group(0) @binding(4) var<storage, read> histogram: array<u32>;
 @group(0) @binding(5) var<storage, read> totals: array<u32>;
@@ -20,6 +20,7 @@
 @group(0) @binding(7) var<storage, read_write> values_out: array<u32>;
 
 // #include "sort/tile.wgsl"
+// #include "sort/rows.wgsl"
 // #include "sort/bases.wgsl"
 // #include "sort/put.wgsl"
 
@@ -68,11 +69,8 @@ fn main(
   for (var i = 0u; i < KEYS; i++) {
     let row_in_tile = run + i * subgroup_size + subgroup_lane;
     let round = tile * TILE_ROUNDS + row_in_tile / DIGITS;
-    let is_live = row_in_tile % DIGITS < round_length(round);
-    var key = 0u;
-    if (is_live) {
-      key = keys_in[round * DIGITS + row_in_tile % DIGITS];
-    }
+    let key = load_key(round, row_in_tile % DIGITS);
+    let is_live = key != DEAD_KEY;
     let digit = digit_of(key);
     var peers = subgroupBallot(is_live);
     for (var bit = 0u; bit < 8u; bit++) {
