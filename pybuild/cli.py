@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,7 @@ from pybuild.terminal import guarded, notice
 __all__ = ["main"]
 
 
-class Up(str, Enum):
+class Up(StrEnum):
     """Which of the file's axes points up; source takes them as they stand."""
 
     SOURCE, Y, MINUS_Y, Z, MINUS_Z = "source", "y", "-y", "z", "-z"
