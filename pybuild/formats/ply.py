@@ -75,7 +75,7 @@ def parse(
             name,
             "no element 'vertex'",
             wanted="one row a splat",
-            got=[element.name for element in header.elements],
+            got=[element.name[:40] for element in header.elements[:8]],
         )
     rest = _checked_properties(vertex, name)
     mip = antialiased(header, name)
