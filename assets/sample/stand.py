@@ -41,7 +41,7 @@ def table(spacing: float) -> Part:
         position,
         np.concatenate([n_top, n_rim]),
         np.concatenate([t_top, t_rim]),
-        disc_sigma(spacing) * DENSE,
+        disc_sigma(spacing) * np.array([1.05, 1.05, 1.0]),
         walnut(position),
         specular=0.05,
         gloss=0.75,
@@ -121,9 +121,9 @@ def bell(spacing: float) -> Part:
                 position - normal * shift,
                 normal,
                 tangent,
-                disc_sigma(step) * np.array([1.25, 1.25, 0.3]),
+                disc_sigma(step) * np.array([1.1, 1.1, 0.3]),
                 0.0,
-                opacity=0.045,
+                opacity=0.054,
                 clear=kind,
             )
         )
