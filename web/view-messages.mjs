@@ -7,8 +7,8 @@
 /** @typedef {{title: string, body: string, retry: boolean}} Message */
 
 const BROWSERS =
-  "Chrome and Edge 113 or newer, Safari 26 and Firefox 141 on Windows have it. On Linux it may " +
-  "have to be switched on.";
+  "Current versions of Chrome, Edge and Safari have it, and Firefox on Windows and Mac. On Linux " +
+  "it may have to be switched on.";
 
 /** Extensions that the page unpacks by itself. */
 export const FILE_TYPES = [".ply", ".splat", ".spz"];

@@ -89,12 +89,10 @@ export class Stats {
       if (performance.now() - this.#lastFrame > STILL_MS) this.#put("fps", "still");
       return;
     }
-    const running = frames.filter(({ intervalMs }) => intervalMs < STILL_MS);
-    if (running.length) {
-      const interval = mean(running.map(({ intervalMs }) => intervalMs));
-      this.#put("fps", (1000 / interval).toFixed(interval > 100 ? 1 : 0));
-      this.#put("frame", ms(interval));
-    }
+    const running = frames.map(duration).filter((interval) => interval < STILL_MS);
+    const interval = running.length ? mean(running) : Math.min(...frames.map(duration));
+    this.#put("fps", (1000 / interval).toFixed(interval > 100 ? 1 : 0));
+    this.#put("frame", ms(interval));
     this.#put("cpu", ms(mean(frames.map(({ cpuMs }) => cpuMs))));
     this.#paintGpu(frames.flatMap(({ gpuMs }) => (gpuMs ? [gpuMs] : [])));
     const drawn = frames[frames.length - 1].drawn;
@@ -121,6 +119,15 @@ export class Stats {
     const cell = this.#cells.get(row);
     if (cell && cell.textContent !== text) cell.textContent = text;
   }
+}
+
+/**
+ * The first frame after a pause has no interval to speak of; no frame is shorter than its GPU work.
+ * @param {FrameStats} frame
+ */
+function duration({ intervalMs, gpuMs }) {
+  const gpu = gpuMs ? PASSES.reduce((sum, pass) => sum + (gpuMs[pass] ?? 0), 0) : 0;
+  return Math.max(intervalMs, gpu);
 }
 
 /** @param {number[]} values */

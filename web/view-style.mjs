@@ -21,7 +21,8 @@ const CSS = `
 .stage, .poster, .ring { position: absolute; inset: 0; }
 .stage { outline: none; cursor: grab; -webkit-tap-highlight-color: transparent; }
 .stage.dragging { cursor: grabbing; }
-.root:not([data-state="ready"]) .stage { cursor: default; }
+.root:not([data-state="ready"]) .stage { cursor: default;
+  background: radial-gradient(120% 120% at 50% 40%, #20242c, #0c0e12 75%); }
 canvas { display: block; width: 100%; height: 100%; }
 .ring { pointer-events: none; border-radius: inherit; }
 .stage:focus-visible ~ .ring { box-shadow: inset 0 0 0 2px var(--accent), inset 0 0 0 3px rgb(0 0 0 / 0.5); }
@@ -50,6 +51,7 @@ button.text.first:hover { background: color-mix(in srgb, var(--accent), #fff 25%
 
 .toolbar { right: var(--gap); bottom: var(--gap); display: flex; gap: 2px; padding: 3px;
   transition: opacity 260ms ease; }
+.root:not([data-state="ready"]) .toolbar { display: none; }
 .root.idle .toolbar:not(:hover, :focus-within) { opacity: 0; }
 
 .progress { position: absolute; inset: auto 0 0 0; pointer-events: none; transition: opacity 300ms ease; }
@@ -91,10 +93,11 @@ button.text.first:hover { background: color-mix(in srgb, var(--accent), #fff 25%
   max-width: calc(100% - 2 * var(--gap)); max-height: calc(100% - 2 * var(--gap) - 50px); overflow: auto; }
 .help h2 { font-size: 15px; font-weight: 600; line-height: 28px; }
 .help button { position: absolute; right: 8px; top: 10px; }
-.help .groups { display: grid; grid-template-columns: auto auto; gap: 10px 34px; margin-top: 4px; }
+.help .groups { display: grid; grid-template: auto 1fr / auto auto; gap: 12px 36px; margin-top: 4px; }
 .help .keys { grid-column: 2; grid-row: 1 / span 2; }
 .help h3 { color: var(--quiet); margin-bottom: 3px; }
-.help dl { display: grid; grid-template-columns: auto auto; justify-content: space-between; gap: 4px 22px; }
+.help dl { display: grid; grid-template-columns: minmax(148px, auto) 1fr; gap: 0 18px; align-items: center;
+  line-height: 25px; }
 .help dt { display: flex; gap: 4px; align-items: center; white-space: nowrap; }
 .help dd { color: var(--quiet); white-space: nowrap; }
 kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px; text-align: center;
@@ -107,7 +110,7 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
 
 @container (max-width: 560px) {
   .help { left: var(--gap); }
-  .help .groups { grid-template-columns: auto; gap: 10px; }
+  .help .groups { grid-template: auto / auto; gap: 10px; }
   .help .keys { grid-column: auto; grid-row: auto; }
 }
 @container (max-width: 420px) or (max-height: 300px) {
@@ -122,6 +125,7 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
 @media (pointer: coarse) {
   button.icon { width: 42px; height: 42px; }
   button.text { padding: 10px 18px; }
+  .help .touch { order: -1; }
   .help { bottom: calc(var(--gap) + 58px); max-height: calc(100% - 2 * var(--gap) - 58px); }
 }
 @media (prefers-reduced-motion: reduce) {

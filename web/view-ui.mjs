@@ -63,6 +63,7 @@ export class Ui {
   #shown = null;
   /** What an interrupting message hides. @type {Shown | null | undefined} */
   #interrupted = undefined;
+  #posterUrl = "";
   #idleTimer = 0;
   #hintTimer = 0;
 
@@ -116,8 +117,10 @@ export class Ui {
     this.stage.setAttribute("aria-label", label);
   }
 
-  /** @param {string | null} url */
+  /** @param {string} url  Empty: no poster. */
   setPoster(url) {
+    if (url === this.#posterUrl) return;
+    this.#posterUrl = url;
     this.#poster.replaceChildren();
     if (!url) return;
     for (const className of ["blur", "picture"]) {
@@ -131,6 +134,18 @@ export class Ui {
     }
   }
 
+  /**
+   * Nothing moves: the poster, and perhaps a message.
+   * @param {State} state
+   * @param {Shown | null} shown
+   */
+  rest(state, shown) {
+    this.state = state;
+    this.showProgress(null);
+    this.showMessage(shown);
+    this.cover();
+  }
+
   /** Put the poster over the canvas. */
   cover() {
     this.#poster.classList.remove("gone");
@@ -139,6 +154,7 @@ export class Ui {
   /** Fade the poster into the canvas. */
   reveal() {
     this.#poster.classList.add("gone");
+    this.wake();
   }
 
   /** A new canvas in the place of the old one. */

@@ -83,12 +83,17 @@ export class Watch {
     this.#ratio.addEventListener("change", this.#ratioChanged);
   }
 
-  /** @param {ResizeObserverEntry} entry */
+  /**
+   * The exact size differs from the rounded one by a pixel at most, except under a ratio that is
+   * emulated (device tools, tests): then it is that of the real screen.
+   * @param {ResizeObserverEntry} entry
+   */
   #resized(entry) {
+    const size = this.#measure();
     const exact = entry.devicePixelContentBoxSize?.[0];
-    this.#report(
-      exact ? { width: exact.inlineSize, height: exact.blockSize } : this.#measure(),
-    );
+    if (exact && Math.abs(exact.inlineSize - size.width) <= 1) size.width = exact.inlineSize;
+    if (exact && Math.abs(exact.blockSize - size.height) <= 1) size.height = exact.blockSize;
+    this.#report(size);
   }
 
   /** @returns {Size} */
