@@ -139,5 +139,5 @@ def _percentiles(values: Floats, weights: Floats, fractions: tuple[float, ...]) 
 def _rounded(point: Floats, distance: float) -> tuple[float, float, float]:
     """Few digits: about a thousandth of the distance, for a file that people read."""
     digits = max(0, 3 - math.floor(math.log10(distance)))
-    x, y, z = (round(float(v), digits) for v in point)
+    x, y, z = (round(float(v), digits) + 0.0 for v in point)
     return x, y, z

@@ -10,8 +10,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from pybuild import formats
+from pybuild.gaussians import Gaussians
 from pybuild.server import serving
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +47,31 @@ def shared() -> Path:
     if not (folder / "assets").is_dir():
         pytest.skip(f"no sample data in {folder}; VITRINE_SHARED names its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Gaussians:
+    """700 Gaussians of SH degree 1 in a box of 4 x 2 x 1; three chunks, the last one padded."""
+    random = np.random.default_rng(3)
+    n = 700
+    quaternions = random.normal(size=(n, 4))
+    quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
+    arrays = (
+        random.uniform(-1, 1, (n, 3)) * [2, 1, 0.5],
+        random.uniform(-5, -3, (n, 3)),
+        quaternions,
+        random.uniform(-2, 4, n),
+        random.normal(size=(n, 4, 3)) * 0.3,
+    )
+    return Gaussians(*(array.astype(np.float32) for array in arrays))
+
+
+@pytest.fixture(scope="session")
+def scene_file(cloud: Gaussians, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cloud as a PLY file; not to be changed."""
+    path = tmp_path_factory.mktemp("scene") / "cloud.ply"
+    formats.write(path, cloud)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,218 @@
+"""The site: its layout, that it is made again without a trace of the old, and what it refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import brotli
+import numpy as np
+import pytest
+from PIL import Image
+
+from pybuild import poster, site
+from pybuild.archive import NOT_IN_THE_PAGE, engine_archive
+from pybuild.bundle import BUFFER_NAME, read_bundle
+from pybuild.gaussians import Gaussians
+from pybuild.options import BuildOptions
+from pybuild.page import WEB_FOLDER, imported_modules, index_html
+from pybuild.pyodide import CORE_FILES, PyodideMissing
+from pybuild.site import build_site, recorded_options
+from pyengine.errors import DeviceError, InputError
+
+Files = dict[str, bytes]
+
+
+@pytest.fixture(autouse=True)
+def small_poster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oracle at a few pixels: these tests need no GPU."""
+
+    def no_adapter(*_: object) -> None:
+        raise DeviceError("no WebGPU adapter")
+
+    monkeypatch.setattr(poster, "render", no_adapter)
+    monkeypatch.setattr(poster, "ORACLE_SIZE", (32, 18))
+
+
+@pytest.fixture(autouse=True)
+def pyodide_core(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stands in for the cache, so that these tests need no network."""
+    folder = tmp_path_factory.mktemp("core")
+    for name in CORE_FILES:
+        (folder / name).write_bytes(name.encode() * 100)
+        (folder / f"{name}.br").write_bytes(brotli.compress(name.encode() * 100))
+    monkeypatch.setattr(site, "fetch_pyodide", lambda: folder)
+    return folder
+
+
+def files(folder: Path) -> Files:
+    """Everything below a folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_layout(cloud: Gaussians, tmp_path: Path) -> None:
+    """What the page and DESIGN.md expect, and Brotli siblings that hold the same bytes."""
+    built = build_site(cloud, tmp_path / "site")
+    found = files(tmp_path / "site")
+    core = f"vitrine/{site.PYODIDE_FOLDER}/"
+    modules = {f"vitrine/{path.name}" for path in WEB_FOLDER.glob("*.mjs")}
+    expected = {"index.html", "scene/scene.json", "scene/poster.webp", "vitrine/config.json"}
+    expected |= {"vitrine/engine.zip", "vitrine/files.json"}
+    expected |= modules | {f"{core}{name}" for name in CORE_FILES}
+    expected |= {f"scene/{buffer.file}" for buffer in built.scene.buffers.values()}
+    assert {name for name in found if not name.endswith(".br")} == expected
+    for name in found:
+        if name.endswith(".br"):
+            assert brotli.decompress(found[name]) == found[name.removesuffix(".br")]
+    assert "index.html.br" in found
+    assert json.loads(found["vitrine/config.json"])["pyodide"] == f"./{site.PYODIDE_FOLDER}/"
+    assert built.sizes == {n: len(d) for n, d in found.items() if n != "vitrine/files.json"}
+    assert Image.open(io.BytesIO(found["scene/poster.webp"])).format == "WEBP"
+    assert len(built.notices) == 1
+    assert "no WebGPU adapter" in built.notices[0]
+    assert read_bundle(tmp_path / "site")[0] == built.scene
+
+
+def test_the_page_names_files_that_are_there(cloud: Gaussians, tmp_path: Path) -> None:
+    """Every link, script and early download of index.html."""
+    build_site(cloud, tmp_path)
+    text = (tmp_path / "index.html").read_text()
+    early = re.search(r"for \(const file of (\[.*?\])\)", text)
+    assert early is not None
+    names = re.findall(r'(?:href|src|poster)="([^"]+)"', text) + json.loads(early[1])
+    for name in names:
+        if not name.startswith("data:"):
+            assert (tmp_path / name).is_file(), name
+    assert sum(bool(BUFFER_NAME.fullmatch(Path(name).name)) for name in names) == 4
+
+
+def test_the_same_scene_gives_the_same_site(cloud: Gaussians, tmp_path: Path) -> None:
+    """Byte for byte, on any day."""
+    for name in "ab":
+        build_site(cloud, tmp_path / name)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_building_again_leaves_no_old_file(cloud: Gaussians, tmp_path: Path) -> None:
+    """Old buffers go, the user's own files stay, unchanged files keep their dates."""
+    build_site(cloud, tmp_path, BuildOptions(title="one"))
+    (tmp_path / "CNAME").write_text("example.org")
+    kept = tmp_path / "vitrine" / "engine.zip"
+    before, date = set(files(tmp_path)), kept.stat().st_mtime_ns
+    build_site(cloud.take(np.arange(300)), tmp_path, BuildOptions(title="two"))
+    after = files(tmp_path)
+    assert kept.stat().st_mtime_ns == date
+    assert b"<title>two</title>" in after["index.html"]
+    assert after["CNAME"] == b"example.org"
+    buffers = {name for name in after if BUFFER_NAME.fullmatch(Path(name).name)}
+    assert len(buffers) == 4
+    assert buffers.isdisjoint(before)
+    build_site(cloud, tmp_path, BuildOptions(title="one"))
+    assert set(files(tmp_path)) == before
+
+
+def test_a_folder_with_anything_else_is_left_alone(cloud: Gaussians, tmp_path: Path) -> None:
+    """Also one that only looks like a site."""
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(InputError, match=r"is not empty and no Vitrine site \(it holds 'index"):
+        build_site(cloud, tmp_path)
+    assert files(tmp_path) == {"index.html": b"mine"}
+    with pytest.raises(InputError, match="is a file"):
+        build_site(cloud, tmp_path / "index.html")
+
+
+def test_a_forged_record_removes_nothing_outside(cloud: Gaussians, tmp_path: Path) -> None:
+    """A site's record may come from anyone; names that leave the site are ignored."""
+    (tmp_path / "precious").write_text("mine")
+    out = tmp_path / "site"
+    build_site(cloud, out)
+    record = json.loads((out / site.RECORD).read_text())
+    record["files"] += ["../precious", str(tmp_path / "precious"), "a/../../precious"]
+    (out / site.RECORD).write_text(json.dumps(record))
+    build_site(cloud, out)
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, InputError("no")])
+def test_a_build_that_fails_leaves_nothing(
+    cloud: Gaussians, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException
+) -> None:
+    """No folder where there was none; the old site whole where there was one."""
+    build_site(cloud, tmp_path / "old")
+    before = files(tmp_path / "old")
+
+    def fails() -> bytes:
+        raise fault
+
+    monkeypatch.setattr(site, "engine_archive", fails)
+    for name in ("old", "new"):
+        with pytest.raises(type(fault) if isinstance(fault, Exception) else KeyboardInterrupt):
+            build_site(cloud.take(np.arange(9)), tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert files(tmp_path / "old") == before
+
+
+def test_without_npm_the_page_uses_the_cdn(
+    cloud: Gaussians, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the build says so."""
+
+    def no_npm() -> Path:
+        raise PyodideMissing("npm is not installed")
+
+    monkeypatch.setattr(site, "fetch_pyodide", no_npm)
+    built = build_site(cloud, tmp_path)
+    config = json.loads((tmp_path / "vitrine" / "config.json").read_text())
+    assert config["pyodide"] == site.CDN_URL
+    assert any(
+        "npm is not installed" in notice and site.CDN_URL in notice for notice in built.notices
+    )
+    assert not (tmp_path / "vitrine" / site.PYODIDE_FOLDER).exists()
+
+
+def test_options_are_recorded(cloud: Gaussians, tmp_path: Path) -> None:
+    """So that --watch builds the site as it was; None where there is no site."""
+    options = BuildOptions(None, (0, 0, -5), (0, 0, 1), 35.0, (1.0, 0.5, 0.0), "a <title>")
+    built = build_site(cloud, tmp_path / "site", options)
+    assert recorded_options(tmp_path / "site") == options
+    assert recorded_options(tmp_path) is None
+    assert built.scene.pose.eye == (0, 0, -5)
+    assert built.scene.background == (1.0, 0.5, 0.0)
+    page = (tmp_path / "site" / "index.html").read_text()
+    assert "<title>a &lt;title&gt;</title>" in page
+    assert "background: rgb(255 128 0)" in page
+
+
+def test_the_engine_archive() -> None:
+    """What Pyodide unpacks: no host of another place, no compiled file, the same bytes always."""
+    data = engine_archive()
+    assert data == engine_archive()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = archive.namelist()
+        assert archive.testzip() is None
+    assert names == sorted(names)
+    assert {"pyengine/engine.py", "pyengine/hosts/page.py", "shaders/splat/splat.wgsl"} <= set(
+        names
+    )
+    assert not set(names) & set(NOT_IN_THE_PAGE)
+    assert {Path(name).suffix for name in names} == {".py", ".wgsl"}
+
+
+def test_modules_are_found_through_imports(tmp_path: Path) -> None:
+    """Over several lines and re-exports, each once; dynamic ones and those of others are not."""
+    (tmp_path / "a.mjs").write_text(
+        'import {\n  one,\n} from "./b.mjs";\nexport { two } from "./c.mjs";\n'
+        'await import("./d.mjs");\nimport three from "https://example.org/e.mjs";\n'
+    )
+    (tmp_path / "b.mjs").write_text('import "./a.mjs";\nimport { x } from "./c.mjs";\n')
+    (tmp_path / "c.mjs").write_text("")
+    assert imported_modules(tmp_path / "a.mjs") == ["a.mjs", "b.mjs", "c.mjs"]
+    assert imported_modules(tmp_path / "missing.mjs") == []
+    assert "fetch" not in index_html("t", (0, 0, 0))
