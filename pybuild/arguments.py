@@ -1,4 +1,4 @@
-"""Values of the command line: points, colours, sizes. Each fault is one line that names the option."""
+"""Values of the command line: points, colours, sizes; a fault is a line that names its option."""
 
 from __future__ import annotations
 
