@@ -15,7 +15,7 @@ from pyengine.errors import DeviceError
 from pyengine.passes.composite import composite
 from pyengine.passes.project import project
 from pyengine.passes.sort import DIGIT_BITS, Sort, passes_for, variant_for
-from pyengine.passes.splat import QUAD, TRIANGLE, splat
+from pyengine.passes.splat import splat, vertices_for
 from pyengine.plan import DEFAULT_LIMITS, Adapter, Plan
 from pyengine.structs import Frame
 from pyengine.view import View
@@ -43,14 +43,13 @@ class Host(Protocol):
 
 def scene_plan(scene: Scene, adapter: Adapter) -> Plan:
     """The plan that draws a packed scene."""
-    vertices = TRIANGLE if adapter.software else QUAD
     sort = Sort(
         chunks=max(scene.chunk_count, 1),
         passes=passes_for(scene.count),
-        splat_vertices=vertices,
+        splat_vertices=vertices_for(adapter),
         variant=variant_for(adapter),
     )
-    parts = (project(scene), sort.part(), splat(sort.order, vertices), composite())
+    parts = (project(scene), sort.part(), splat(sort.order, adapter), composite())
     return Plan.of({FRAME: parts})
 
 

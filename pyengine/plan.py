@@ -46,6 +46,7 @@ Access = Literal["uniform", "read", "read_write", "texture"]
 BufferUsage = Literal["uniform", "storage", "indirect", "upload", "readback"]
 TextureUsage = Literal["render", "sample", "readback"]
 Blend = Literal["none", "under"]
+Depth = Literal["none", "test", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,14 @@ class Adapter:
         The smallest that the adapter may use; 0 where it has none or does not say.
     software : bool
         The adapter is a processor's.
+    float32_blendable : bool
+        WebGPU's feature of that name: rgba32float can be blended into.
     """
 
     limits: Mapping[str, int]
     subgroup_size: int = 0
     software: bool = False
+    float32_blendable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +105,16 @@ class ComputePipeline:
 class RenderPipeline:
     """A vertex and a fragment stage in one shader; triangle lists without vertex buffers.
 
-    ``target`` is a texture format, or `CANVAS` for the canvas's own.
+    ``target`` is a texture format, `CANVAS` for the canvas's own, or None for depth alone.
+    ``depth`` is none, test (less, without writing) or write (always).
     """
 
     name: str
     shader: str
     layout: tuple[Access, ...]
-    target: str
+    target: str | None
     blend: Blend = "none"
+    depth: Depth = "none"
     constants: Mapping[str, float] = field(default_factory=dict)
     vertex: str = "vertex_main"
     fragment: str = "fragment_main"
@@ -150,11 +156,16 @@ class ComputePass:
 
 @dataclass(frozen=True, slots=True)
 class RenderPass:
-    """Draws in order into ``target``, cleared first to transparent black."""
+    """Draws in order into ``target`` (transparent black first) and ``depth`` (1 first).
+
+    ``clear`` is False where the pass goes on with what the textures hold.
+    """
 
     label: str
-    target: str
+    target: str | None
     draws: tuple[Draw, ...]
+    depth: str | None = None
+    clear: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +197,12 @@ class Plan:
     render: tuple[RenderPipeline, ...]
     schedules: Mapping[str, tuple[ComputePass | RenderPass, ...]]
     subgroups: tuple[str, ...] = ()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """WebGPU features that the device must have."""
+        floats = any(p.target == "rgba32float" and p.blend != "none" for p in self.render)
+        return ("float32-blendable",) * floats + ("subgroups",) * bool(self.subgroups)
 
     @classmethod
     def of(cls, schedules: Mapping[str, tuple[Part, ...]]) -> Plan:

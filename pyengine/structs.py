@@ -10,7 +10,10 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["STRUCTS", "ChunkBox", "DrawArgs", "Frame", "SortState", "Splat", "Struct"]
+__all__ = ["BATCHES", "STRUCTS", "ChunkBox", "DrawArgs", "Frame", "SortState", "Splat", "Struct"]
+
+BATCHES = 5
+"""Draws of a frame's splats: the nearest sixteenth, then up to an eighth, a quarter, half, all."""
 
 _SCALARS = {"f32": "f", "u32": "I", "i32": "i"}
 _SUFFIXES = {"f": "f", "u": "I", "i": "i"}
@@ -155,16 +158,22 @@ SortState = Struct(
 
 DrawArgs = Struct(
     "DrawArgs",
-    "Indirect arguments: a dispatch over the sort's tiles, then a draw of the quads.",
+    "Indirect arguments: a dispatch over the sort's tiles, then a draw a batch of splats.",
     [
         ("dispatch_x", "u32", "workgroups"),
         ("dispatch_y", "u32", "1"),
         ("dispatch_z", "u32", "1"),
         ("reserved", "u32", "zero"),
-        ("vertex_count", "u32", "survivors times the vertices of a splat"),
-        ("instance_count", "u32", "1"),
-        ("first_vertex", "u32", "0"),
-        ("first_instance", "u32", "0"),
+        *(
+            (f"{name}_{batch}", "u32", comment)
+            for batch in range(BATCHES)
+            for name, comment in (
+                ("vertex_count", "vertices of the batch"),
+                ("instance_count", "1"),
+                ("first_vertex", "vertices of the batches before"),
+                ("first_instance", "0"),
+            )
+        ),
     ],
 )
 

@@ -9,16 +9,18 @@
  * @typedef {{name: string, shader: string, layout: string[], constants: Record<string, number>,
  *   entry: string}} ComputePlan
  * @typedef {{name: string, shader: string, layout: string[], constants: Record<string, number>,
- *   target: string, blend: string, vertex: string, fragment: string}} RenderPlan
+ *   target: string | null, blend: string, depth: string, vertex: string, fragment: string}} RenderPlan
  * @typedef {{pipeline: string, bindings: string[], workgroups: number[] | Indirect}} DispatchPlan
  * @typedef {{pipeline: string, bindings: string[], count: number[] | Indirect}} DrawPlan
- * @typedef {{label: string, dispatches?: DispatchPlan[], target?: string, draws?: DrawPlan[]}} PassPlan
+ * @typedef {{label: string, dispatches?: DispatchPlan[], target?: string | null, depth?: string | null,
+ *   clear?: boolean, draws?: DrawPlan[]}} PassPlan
  * @typedef {{buffers: BufferPlan[], textures: TexturePlan[], shaders: Record<string, string>,
  *   compute: ComputePlan[], render: RenderPlan[], schedules: Record<string, PassPlan[]>,
  *   subgroups: string[]}} Plan
  * @typedef {{pipeline: any, group: GPUBindGroup, args: GPUBuffer | null, offset: number,
  *   counts: number[]}} Command
- * @typedef {{label: string, compute: boolean, commands: Command[], target: string}} Pass
+ * @typedef {{label: string, compute: boolean, commands: Command[], target: string | null,
+ *   depth: string | null, clear: boolean}} Pass
  */
 
 const CANVAS = "canvas";
@@ -120,16 +122,20 @@ export class Executor {
   #renderDescriptor(pipeline, module) {
     const format = /** @type {GPUTextureFormat} */ (
       pipeline.target === CANVAS ? this.format : pipeline.target);
-    /** @type {GPUColorTargetState} */
-    const target = { format };
-    if (pipeline.blend === "under") target.blend = { color: UNDER, alpha: UNDER };
+    const blend = pipeline.blend === "under" ? { color: UNDER, alpha: UNDER } : undefined;
+    const writes = pipeline.depth === "write";
     const constants = pipeline.constants;
     return {
       label: pipeline.name,
       layout: this.#layout(pipeline, GPUShaderStage.VERTEX | GPUShaderStage.FRAGMENT),
       vertex: { module, entryPoint: pipeline.vertex, constants },
-      fragment: { module, entryPoint: pipeline.fragment, constants, targets: [target] },
+      fragment: { module, entryPoint: pipeline.fragment, constants, targets: format ? [{ format, blend }] : [] },
       primitive: { topology: "triangle-list" },
+      depthStencil: pipeline.depth === "none" ? undefined : {
+        format: "depth32float",
+        depthWriteEnabled: writes,
+        depthCompare: writes ? "always" : "less",
+      },
     };
   }
 
@@ -137,7 +143,7 @@ export class Executor {
   #layout({ name, layout }, visibility) {
     const entries = layout.map((access, binding) =>
       access === "texture"
-        ? { binding, visibility, texture: {} }
+        ? { binding, visibility, texture: { sampleType: "unfilterable-float" } }
         : { binding, visibility, buffer: { type: BINDING[access] } });
     const group = this.device.createBindGroupLayout({ label: name, entries });
     this.layouts.set(name, group);
@@ -164,7 +170,9 @@ export class Executor {
       passes.map((pass) => ({
         label: pass.label,
         compute: pass.dispatches !== undefined,
-        target: pass.target ?? "",
+        target: pass.target ?? null,
+        depth: pass.depth ?? null,
+        clear: pass.clear ?? true,
         commands: pass.dispatches
           ? pass.dispatches.map((item) => this.#command(item, item.workgroups))
           : (pass.draws ?? []).map((item) => this.#command(item, item.count)),
@@ -235,12 +243,14 @@ export class Executor {
   /** @param {GPUCommandEncoder} encoder @param {Pass} pass
    * @param {GPURenderPassTimestampWrites | undefined} timestampWrites */
   #render(encoder, pass, timestampWrites) {
-    const view = pass.target === CANVAS
-      ? this.context.getCurrentTexture().createView()
-      : /** @type {GPUTextureView} */ (this.views.get(pass.target));
+    const loadOp = pass.clear ? "clear" : "load";
     const work = encoder.beginRenderPass({
       label: pass.label,
-      colorAttachments: [{ view, loadOp: "clear", storeOp: "store", clearValue: [0, 0, 0, 0] }],
+      colorAttachments: pass.target === null ? [] : [
+        { view: this.#view(pass.target), loadOp, storeOp: "store", clearValue: [0, 0, 0, 0] }],
+      depthStencilAttachment: pass.depth === null ? undefined : {
+        view: this.#view(pass.depth), depthLoadOp: loadOp, depthStoreOp: "store", depthClearValue: 1,
+      },
       timestampWrites,
     });
     for (const { pipeline, group, args, offset, counts } of pass.commands) {
@@ -250,6 +260,12 @@ export class Executor {
       else work.draw(counts[0], counts[1]);
     }
     work.end();
+  }
+
+  /** @param {string} name @returns {GPUTextureView} */
+  #view(name) {
+    if (name === CANVAS) return this.context.getCurrentTexture().createView();
+    return /** @type {GPUTextureView} */ (this.views.get(name));
   }
 
   /** Free all that the plan made; the device stays. */

@@ -83,17 +83,21 @@ export const openDevice = {
     const size = adapter.features.has("subgroups") ? adapter.info.subgroupMinSize ?? 0 : 0;
     const { vendor, architecture, isFallbackAdapter } = adapter.info;
     const software = isFallbackAdapter || /swiftshader|llvmpipe|warp/i.test(`${vendor} ${architecture}`);
-    return { limits, subgroup_size: size, software };
+    return {
+      limits,
+      subgroup_size: size,
+      software,
+      float32_blendable: adapter.features.has("float32-blendable"),
+    };
   },
 
   /**
    * @param {GPUAdapter} adapter @param {Record<string, number>} limits
-   * @param {boolean} subgroups
+   * @param {string[]} features That the plan needs; times are taken where they can be.
    */
-  device(adapter, limits, subgroups) {
-    const requiredFeatures = /** @type {GPUFeatureName[]} */ (
-      ["timestamp-query", ...(subgroups ? ["subgroups"] : [])]).filter((name) =>
-      adapter.features.has(name));
+  device(adapter, limits, features) {
+    const timed = adapter.features.has("timestamp-query") ? ["timestamp-query"] : [];
+    const requiredFeatures = /** @type {GPUFeatureName[]} */ ([...features, ...timed]);
     return adapter.requestDevice({ label: "vitrine", requiredFeatures, requiredLimits: limits });
   },
 };

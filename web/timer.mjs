@@ -53,7 +53,7 @@ export class PassTimer {
     encoder.copyBufferToBuffer(sortState, 0, this.readable, bytes, 16);
   }
 
-  /** Wait for the frame and read it. @returns {Promise<Timing>} */
+  /** Wait for the frame and read it: milliseconds a stage. @returns {Promise<Timing>} */
   async read() {
     this.busy = true;
     await this.readable.mapAsync(GPUMapMode.READ);
@@ -62,7 +62,8 @@ export class PassTimer {
     /** @type {Record<string, number>} */
     const gpuMs = {};
     this.labels.forEach((label, i) => {
-      gpuMs[label] = Number(stamps[2 * i + 1] - stamps[2 * i]) / 1e6;
+      const stage = label.split(/[._]/)[0]; // splat_0, splat.mask_1, ... are one stage
+      gpuMs[stage] = (gpuMs[stage] ?? 0) + Number(stamps[2 * i + 1] - stamps[2 * i]) / 1e6;
     });
     const drawn = new Uint32Array(data, 16 * MAX_PASSES, 4)[this.keyCountOffset / 4];
     this.readable.unmap();

@@ -95,7 +95,7 @@ async function show(adapter, python, bytes) {
   engine = /** @type {Engine} */ (pyodide.pyimport("pyengine.hosts.page"));
   opened = JSON.parse(engine.open_scene(sceneText, JSON.stringify(openDevice.describe(adapter))));
   if (opened.error) throw new Failure("limits", opened.error);
-  const device = await openDevice.device(adapter, opened.limits, opened.plan.subgroups.length > 0);
+  const device = await openDevice.device(adapter, opened.limits, opened.features);
   device.lost.then((info) => lost(device, info));
   const context = /** @type {GPUCanvasContext} */ (canvas.getContext("webgpu"));
   const made = new Executor(device, opened.plan, context, navigator.gpu.getPreferredCanvasFormat());

@@ -45,7 +45,7 @@ _TEXTURE_USAGE = {
 }
 _BINDING = {"uniform": "uniform", "read": "read-only-storage", "read_write": "storage"}
 _UNDER = {"src_factor": "one-minus-dst-alpha", "dst_factor": "one", "operation": "add"}
-_TEXEL_BYTES = {"rgba8unorm": 4, "rgba16float": 8}
+_TEXEL_BYTES = {"rgba8unorm": 4, "rgba16float": 8, "rgba32float": 16}
 
 
 def open_adapter() -> Any:
@@ -113,6 +113,7 @@ class NativeHost:
             if "subgroup" in adapter.features
             else 0,
             software=info["adapter_type"] == "CPU",
+            float32_blendable="float32-blendable" in adapter.features,
         )
 
     def build(self, plan: Plan, load: Callable[[str], bytes] | None = None) -> None:
@@ -219,6 +220,8 @@ class NativeHost:
 
     def _features(self) -> list[str]:
         wanted = ["timestamp-query"] if self.timed else []
+        if "float32-blendable" in self.adapter.features:
+            wanted.append("float32-blendable")
         if "subgroup" in self.adapter.features:  # what wgpu-native 29 calls "subgroups"
             wanted.append("subgroup")
         return wanted
@@ -239,7 +242,7 @@ class NativeHost:
         for index, access in enumerate(layout):
             kind: dict[str, Any] = {"buffer": {"type": _BINDING.get(access)}}
             if access == "texture":
-                kind = {"texture": {"sample_type": "float"}}
+                kind = {"texture": {"sample_type": "unfilterable-float"}}
             entries.append({"binding": index, "visibility": visibility, **kind})
         return self.device.create_bind_group_layout(entries=entries)
 
@@ -257,10 +260,19 @@ class NativeHost:
 
     def _render(self, pipeline: RenderPipeline) -> Any:
         group = self._layout(pipeline.layout, wgpu.ShaderStage.VERTEX | wgpu.ShaderStage.FRAGMENT)
-        target_format = CANVAS_FORMAT if pipeline.target == CANVAS else pipeline.target
-        target: dict[str, Any] = {"format": target_format}
+        targets: list[dict[str, Any]] = []
+        if pipeline.target is not None:
+            target_format = CANVAS_FORMAT if pipeline.target == CANVAS else pipeline.target
+            targets = [{"format": target_format}]
         if pipeline.blend == "under":
-            target["blend"] = {"color": _UNDER, "alpha": _UNDER}
+            targets[0]["blend"] = {"color": _UNDER, "alpha": _UNDER}
+        depth = None
+        if pipeline.depth != "none":
+            depth = {
+                "format": "depth32float",
+                "depth_write_enabled": pipeline.depth == "write",
+                "depth_compare": "always" if pipeline.depth == "write" else "less",
+            }
         stage = {
             "module": self._modules[pipeline.shader],
             "constants": dict(pipeline.constants),
@@ -269,8 +281,9 @@ class NativeHost:
             label=pipeline.name,
             layout=self.device.create_pipeline_layout(bind_group_layouts=[group]),
             vertex={**stage, "entry_point": pipeline.vertex},
-            fragment={**stage, "entry_point": pipeline.fragment, "targets": [target]},
+            fragment={**stage, "entry_point": pipeline.fragment, "targets": targets},
             primitive={"topology": "triangle-list"},
+            depth_stencil=depth,
         )
 
     def _group(self, item: Dispatch | Draw) -> Any:
@@ -314,14 +327,31 @@ class NativeHost:
         work.end()
 
     def _run_render(self, encoder: Any, step: RenderPass) -> None:
-        attachment = {
-            "view": self._textures[step.target].create_view(),
-            "load_op": "clear",
-            "store_op": "store",
-            "clear_value": (0, 0, 0, 0),
-        }
+        load_op = "clear" if step.clear else "load"
+        color: list[dict[str, Any]] = []
+        if step.target is not None:
+            view = self._textures[step.target].create_view()
+            color = [
+                {
+                    "view": view,
+                    "load_op": load_op,
+                    "store_op": "store",
+                    "clear_value": (0, 0, 0, 0),
+                }
+            ]
+        depth = None
+        if step.depth is not None:
+            depth = {
+                "view": self._textures[step.depth].create_view(),
+                "depth_load_op": load_op,
+                "depth_store_op": "store",
+                "depth_clear_value": 1.0,
+            }
         work = encoder.begin_render_pass(
-            label=step.label, color_attachments=[attachment], **self._stamps(step.label)
+            label=step.label,
+            color_attachments=color,
+            depth_stencil_attachment=depth,
+            **self._stamps(step.label),
         )
         for draw in step.draws:
             work.set_pipeline(self._pipelines[draw.pipeline])

@@ -20,6 +20,7 @@ from pyengine.plan import (
     Draw,
     Indirect,
     Plan,
+    RenderPass,
     RenderPipeline,
 )
 
@@ -91,9 +92,10 @@ def check(plan: Plan, limits: Mapping[str, int]) -> None:
             for dispatch in step.dispatches:
                 _check_dispatch(dispatch, plan, limits, where)
         else:
-            _check_target(step.target, plan, where)
+            for target in (step.target, step.depth):
+                _check_target(target, plan, where)
             for draw in step.draws:
-                _check_draw(draw, plan, step.target, where)
+                _check_draw(draw, plan, step, where)
 
 
 def _check_buffer(buffer: Buffer, limits: Mapping[str, int]) -> None:
@@ -184,20 +186,28 @@ def _check_dispatch(dispatch: Dispatch, plan: Plan, limits: Mapping[str, int], w
         raise PlanError(f"{where}: {dispatch.workgroups} workgroups; at most {limit} a dimension")
 
 
-def _check_draw(draw: Draw, plan: Plan, target: str, where: str) -> None:
+def _check_draw(draw: Draw, plan: Plan, step: RenderPass, where: str) -> None:
     pipeline = _find(plan.render, draw.pipeline, where)
     _check_bindings(pipeline, draw.bindings, plan, where)
-    if target in draw.bindings:
-        raise PlanError(f"{where}: {target!r} is sampled while it is drawn to")
-    formats = {t.name: t.format for t in plan.textures} | {CANVAS: CANVAS}
-    if pipeline.target != formats[target]:
-        raise PlanError(f"{where}: {pipeline.name!r} draws to {pipeline.target}, not {target!r}")
+    for target in (step.target, step.depth):
+        if target in draw.bindings:
+            raise PlanError(f"{where}: {target!r} is sampled while it is drawn to")
+    formats: dict[str | None, str | None] = {t.name: t.format for t in plan.textures}
+    formats |= {CANVAS: CANVAS, None: None}
+    if pipeline.target != formats[step.target]:
+        raise PlanError(
+            f"{where}: {pipeline.name!r} draws to {pipeline.target}, not {step.target!r}"
+        )
+    if (pipeline.depth == "none") != (step.depth is None):
+        raise PlanError(
+            f"{where}: {pipeline.name!r} has depth {pipeline.depth!r}, the pass differs"
+        )
     if isinstance(draw.count, Indirect):
         _check_indirect(draw.count, "draw", plan, where)
 
 
-def _check_target(target: str, plan: Plan, where: str) -> None:
-    if target == CANVAS:
+def _check_target(target: str | None, plan: Plan, where: str) -> None:
+    if target is None or target == CANVAS:
         return
     texture = next((t for t in plan.textures if t.name == target), None)
     if texture is None or "render" not in texture.usage:

@@ -67,8 +67,8 @@ def open_scene(scene_text: str, adapter_text: str) -> str:
     Returns
     -------
     str
-        JSON: ``plan``, ``limits`` to ask for, ``files`` of the buffers, ``structs`` offsets,
-        ``info``; or ``error``, a message for the visitor.
+        JSON: ``plan``, ``limits`` and ``features`` to ask for, ``files`` of the
+        buffers, ``structs`` offsets, ``info``; or ``error``, a message for the visitor.
     """
     try:
         scene = Scene.from_json(scene_text)
@@ -83,6 +83,7 @@ def open_scene(scene_text: str, adapter_text: str) -> str:
         {
             "plan": plan.to_dict(),
             "limits": needed,
+            "features": plan.features,
             "files": {name: buffer.file for name, buffer in scene.buffers.items()},
             "structs": {name: struct.offsets for name, struct in STRUCTS.items()},
             "info": {
