@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pybuild.formats.codebook import palette, quantised_scalars, scalar_codebook
+from pybuild.formats.codebook import nearest_vectors, palette, quantised_scalars, scalar_codebook
 from pybuild.formats.morton import morton_order
 from pybuild.formats.quantised import (
     bytes_of_logits,
@@ -18,6 +18,11 @@ from pybuild.formats.quantised import (
 )
 
 ROUNDING = 1e-6
+EVEN_GAIN = {"normal": 0.78, "uniform": 1.0, "exponential": 0.59}
+"""RMS error against even steps over the same range; the starting quantiles alone give 0.84, 1.004
+and 0.60."""
+LLOYD_GAIN = 0.75
+"""A means' squared error against that of members chosen at random: 1/2 for large clusters."""
 
 
 def test_every_opacity_byte_comes_back() -> None:
@@ -79,7 +84,7 @@ def test_a_codebook_beats_even_steps(draw: str) -> None:
     nearest = np.abs(book[None] - values[:200, None]).min(axis=1)
     np.testing.assert_allclose(error[:200], nearest, atol=ROUNDING)
     even = (values.max() - values.min()) / 255 / 12**0.5
-    assert np.sqrt((error**2).mean()) < 1.02 * even
+    assert np.sqrt((error**2).mean()) < EVEN_GAIN[draw] * even
 
 
 def test_a_palette_finds_separated_clusters() -> None:
@@ -89,5 +94,8 @@ def test_a_palette_finds_separated_clusters() -> None:
     book, labels = palette(vectors, 64)
     assert book.shape == (64, 6)
     assert np.abs(book[labels] - vectors).max() < 0.2
+    chosen = vectors[np.random.default_rng(4).choice(800, 64, replace=False)]
+    unrefined = vectors - chosen[nearest_vectors(vectors, chosen)]
+    assert ((book[labels] - vectors) ** 2).sum() < LLOYD_GAIN * (unrefined**2).sum()
     few, own = palette(vectors[:10], 64)
     np.testing.assert_array_equal(few[own], vectors[:10])

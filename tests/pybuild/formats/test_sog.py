@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pybuild.formats import sog
-from pybuild.formats.webp import encode_texture
+from pybuild.formats.webp import decode_texture, encode_texture
 from pybuild.gaussians import Gaussians
 from pyengine.errors import FormatError
 
@@ -204,6 +204,7 @@ def test_deflated_archives_are_read(small: bytes) -> None:
         (lambda m: m.update(means=[]), "means is no object"),
         (lambda m: m["means"].update(mins=[0, 0]), "mins; wanted 3 numbers"),
         (lambda m: m["means"].update(mins=[0, 0, "0"]), "mins; wanted 3 numbers"),
+        (lambda m: m["means"].update(mins=[0, 0, False]), "mins; wanted 3 numbers"),
         (lambda m: m["means"].update(maxs=[0, 0, 100]), "maxs; wanted 3 numbers within ±88"),
         (lambda m: m["means"].update(maxs=[0, 0, 10**400]), "maxs; wanted 3 numbers"),
         (lambda m: m["means"].update(maxs=[0, 0, math.nan]), "NaN is not a number"),
@@ -282,6 +283,28 @@ def test_an_image_bomb_is_refused_before_it_is_decoded(
         sog.parse(data, "x")
     assert max(opened) == (4, 4)
     assert not survives(sog.parse, data)
+
+
+def chunk(kind: bytes, payload: bytes) -> bytes:
+    return kind + len(payload).to_bytes(4, "little") + payload + bytes(len(payload) % 2)
+
+
+@pytest.mark.parametrize("hidden", ["canvas", "lossy"])
+def test_an_image_bomb_cannot_hide_behind_a_small_image(
+    small: bytes, monkeypatch: pytest.MonkeyPatch, hidden: str
+) -> None:
+    """The decoder goes by the canvas, and by the first image of the file."""
+    files = entries(small)
+    lossless = files["quats.webp"][12:]
+    if hidden == "canvas":
+        side = (16382).to_bytes(3, "little")
+        body = chunk(b"VP8X", bytes([16, 0, 0, 0]) + side + side) + lossless
+    else:
+        body = chunk(b"VP8 ", bytes([0x10, 0, 0, 0x9D, 1, 0x2A, 0xFF, 0x3F, 0xFF, 0x3F])) + lossless
+    image = chunk(b"RIFF", b"WEBP" + body)
+    monkeypatch.setattr("pybuild.formats.webp.Image.open", None)
+    with pytest.raises(FormatError, match=r"two sizes|not a still, lossless"):
+        decode_texture(image, "quats.webp")
 
 
 def test_a_deflate_bomb_is_refused(small: bytes, survives: Callable[..., bool]) -> None:
