@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ __all__ = ["STAGING_PREFIX", "replaced", "staging_folder", "write_bytes"]
 
 STAGING_PREFIX = ".vitrine-"
 """Begins the name of everything unfinished."""
+ABANDONED_S = 24 * 3600
 
 
 @contextlib.contextmanager
@@ -47,8 +49,14 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
 
 @contextlib.contextmanager
 def staging_folder(parent: Path) -> Iterator[Path]:
-    """A folder inside ``parent`` for unfinished work; gone when the block ends."""
+    """A folder inside ``parent`` for unfinished work; gone when the block ends.
+
+    What a process that was killed left there is removed once it is a day old.
+    """
     with unwritable(parent):
+        for old in parent.glob(f"{STAGING_PREFIX}*"):
+            if time.time() - old.lstat().st_mtime > ABANDONED_S and not old.is_symlink():
+                shutil.rmtree(old, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=parent))
         folder.chmod(0o777 & ~_umask())
     try:

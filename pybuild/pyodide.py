@@ -164,6 +164,11 @@ def _npm_pack(folder: Path) -> Path:
 def main() -> int:
     """Fill the cache; a missing npm is told but is no failure."""
     try:
+        if not cache_folder().is_dir():
+            print(
+                f"Pyodide {VERSION}: fetching and compressing, once; about half a minute",
+                flush=True,
+            )
         print(f"Pyodide {VERSION}: {fetch_pyodide()}")
     except PyodideMissing as error:
         print(f"Pyodide {VERSION}: {error}; pages will use {CDN_URL}", file=sys.stderr)

@@ -93,8 +93,10 @@ def build_site(
     if isinstance(source, Gaussians):
         cloud, title = source, options.title or "Vitrine"
     else:
-        tell(f"reading {source.name}", 0.0)
-        cloud = formats.read(source, options.up)
+        reading = _part(tell, "", 0.0, _LEVELS["read"])
+        name = f"reading {source.name}"
+        reading(name, 0.0)
+        cloud = formats.read(source, options.up, lambda done: reading(name, done))
         title = options.title or source.name.split(".")[0] or "Vitrine"
     with _folder(out), staging_folder(out) as staging:
         tell("packing", _LEVELS["read"])
@@ -108,7 +110,7 @@ def build_site(
         )
         tell("rendering the poster", _LEVELS["pack"])
         notices += write_poster(bundle / "poster.webp", scene, read_bundle(bundle)[1], cloud)
-        tell("Pyodide", _LEVELS["poster"])
+        tell("Pyodide (fetched once)", _LEVELS["poster"])
         home = _write_engine(staging / "vitrine", pyodide, notices)
         _write_page(staging, title, scene, home)
         tell("compressing", _LEVELS["Pyodide"])
