@@ -181,4 +181,5 @@ def _quaternion_product(left: NDArray[np.float64], right: Floats) -> Floats:
     """Hamilton product of one quaternion with (n, 4) others."""
     w, x, y, z = left
     matrix = np.array([[w, -x, -y, -z], [x, w, -z, y], [y, z, w, -x], [z, -y, x, w]])
-    return (right.astype(np.float64) @ matrix.T).astype(np.float32)
+    product: Floats = (right.astype(np.float64) @ matrix.T).astype(np.float32)
+    return product

@@ -234,7 +234,8 @@ def _unpack_rotation(words: Words) -> NDArray[np.float64]:
     others = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])[largest]
     np.put_along_axis(quaternions, others, small, axis=1)
     np.put_along_axis(quaternions, largest[:, None], rest[:, None], axis=1)
-    return quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)
+    return unit
 
 
 def _pack_sh(rest: NDArray[np.float32], words: int) -> tuple[Words, Words]:

@@ -106,7 +106,7 @@ class RenderPipeline:
     """A vertex and a fragment stage in one shader; triangle lists without vertex buffers.
 
     ``target`` is a texture format, `CANVAS` for the canvas's own, or None for depth alone.
-    ``depth`` is none, test (less, without writing) or write (always).
+    ``depth`` is none, test (less, without writing) or write (less).
     """
 
     name: str

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 __all__ = ["BATCHES", "STRUCTS", "ChunkBox", "DrawArgs", "Frame", "SortState", "Splat", "Struct"]
 
-BATCHES = 5
-"""Draws of a frame's splats: the nearest sixteenth, then up to an eighth, a quarter, half, all."""
+BATCHES = 8
+"""Draws of a frame's splats, an eighth of them each, nearest first."""
 
 _SCALARS = {"f32": "f", "u32": "I", "i32": "i"}
 _SUFFIXES = {"f": "f", "u": "I", "i": "i"}
@@ -37,7 +37,11 @@ class _Layout:
 
 
 def _layout_of(wgsl_type: str) -> _Layout:
-    """Size, alignment and packing of a host-shareable type; vec3 is refused on purpose."""
+    """Size, alignment and packing of a host-shareable type.
+
+    vec3 is refused on purpose, and arrays of anything but vec4: a uniform one would need a stride
+    of 16 bytes, on which naga and Tint disagree.
+    """
     if wgsl_type in _SCALARS:
         return _Layout(4, 4, _SCALARS[wgsl_type], 1)
     if wgsl_type == "mat4x4f":
@@ -45,6 +49,11 @@ def _layout_of(wgsl_type: str) -> _Layout:
     if wgsl_type[:3] == "vec" and wgsl_type[3:4] in ("2", "4") and wgsl_type[4:] in _SUFFIXES:
         count = int(wgsl_type[3])
         return _Layout(4 * count, 4 * count, _SUFFIXES[wgsl_type[4:]], count)
+    if wgsl_type.startswith("array<vec4") and wgsl_type.endswith(">"):
+        element, length = wgsl_type[6:-1].split(",")
+        layout = _layout_of(element)
+        count = int(length)
+        return _Layout(16 * count, 16, layout.code, 4 * count)
     raise ValueError(f"type {wgsl_type!r} is not supported in a shared struct")
 
 
@@ -164,16 +173,7 @@ DrawArgs = Struct(
         ("dispatch_y", "u32", "1"),
         ("dispatch_z", "u32", "1"),
         ("reserved", "u32", "zero"),
-        *(
-            (f"{name}_{batch}", "u32", comment)
-            for batch in range(BATCHES)
-            for name, comment in (
-                ("vertex_count", "vertices of the batch"),
-                ("instance_count", "1"),
-                ("first_vertex", "vertices of the batches before"),
-                ("first_instance", "0"),
-            )
-        ),
+        ("draws", f"array<vec4u, {BATCHES}>", "vertices, 1, vertices of the batches before, 0"),
     ],
 )
 

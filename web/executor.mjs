@@ -123,7 +123,6 @@ export class Executor {
     const format = /** @type {GPUTextureFormat} */ (
       pipeline.target === CANVAS ? this.format : pipeline.target);
     const blend = pipeline.blend === "under" ? { color: UNDER, alpha: UNDER } : undefined;
-    const writes = pipeline.depth === "write";
     const constants = pipeline.constants;
     return {
       label: pipeline.name,
@@ -133,8 +132,8 @@ export class Executor {
       primitive: { topology: "triangle-list" },
       depthStencil: pipeline.depth === "none" ? undefined : {
         format: "depth32float",
-        depthWriteEnabled: writes,
-        depthCompare: writes ? "always" : "less",
+        depthWriteEnabled: pipeline.depth === "write",
+        depthCompare: "less",
       },
     };
   }

@@ -1,7 +1,7 @@
 // Times the passes of a frame by timestamp queries, and reads the number of splats drawn.
 // Only while the overlay is on: it reads back, which a steady frame never does.
 
-const MAX_PASSES = 16;
+const MAX_PASSES = 32;
 
 /** @typedef {{gpuMs: Record<string, number> | null, drawn: number}} Timing */
 

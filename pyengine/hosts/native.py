@@ -271,7 +271,7 @@ class NativeHost:
             depth = {
                 "format": "depth32float",
                 "depth_write_enabled": pipeline.depth == "write",
-                "depth_compare": "always" if pipeline.depth == "write" else "less",
+                "depth_compare": "less",
             }
         stage = {
             "module": self._modules[pipeline.shader],

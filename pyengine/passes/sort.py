@@ -23,7 +23,7 @@ from pyengine.plan import (
     Part,
 )
 from pyengine.shaders import assemble
-from pyengine.structs import DrawArgs, SortState
+from pyengine.structs import BATCHES, DrawArgs, SortState
 
 __all__ = ["DIGIT_BITS", "PORTABLE", "SERIAL", "Sort", "Variant", "passes_for", "variant_for"]
 
@@ -153,7 +153,8 @@ class Sort:
             shaders={
                 "sort.histogram": assemble(self.variant.histogram, constants),
                 "sort.scan": assemble(
-                    self.variant.scan, constants | {"SPLAT_VERTICES": self.splat_vertices}
+                    self.variant.scan,
+                    constants | {"SPLAT_VERTICES": self.splat_vertices, "BATCHES": BATCHES},
                 ),
                 "sort.scatter": assemble(
                     self.variant.scatter,

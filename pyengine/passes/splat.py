@@ -47,7 +47,7 @@ def splat(order: str, adapter: Adapter) -> Part:
         if batch:
             mask = Draw("splat.mask", (IMAGE,), (3, 1))
             passes.append(RenderPass(f"splat.mask_{batch}", None, (mask,), DEPTH, clear=False))
-        arguments = Indirect("draw_args", DrawArgs.offsets[f"vertex_count_{batch}"])
+        arguments = Indirect("draw_args", DrawArgs.offsets["draws"] + 16 * batch)
         draw = Draw("splat", ("frame", "splats", order), arguments)
         passes.append(RenderPass(f"splat_{batch}", IMAGE, (draw,), DEPTH, clear=batch == 0))
     return Part(

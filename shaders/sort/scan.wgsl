@@ -1,7 +1,7 @@
 // Purpose: turn the tiles' digit counts into exclusive prefixes, digit by digit.
 // In and out: histogram[tile * 256 + digit]. Output: totals[digit]; in the first pass also the
 //   number of keys and the indirect arguments that follow from it.
-// Constants: SPLAT_VERTICES, TILE_ROUNDS. Dispatch: 16 workgroups. Workgroup: 256 = 16 digits x 16 segments of the tiles.
+// Constants: BATCHES, SPLAT_VERTICES, TILE_ROUNDS. Dispatch: 16 workgroups. Workgroup: 256 = 16 digits x 16 segments of the tiles.
 
 // #struct SortState DrawArgs
 
