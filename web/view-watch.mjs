@@ -22,6 +22,7 @@ export class Watch {
   /** @type {MediaQueryList | null} */
   #ratio = null;
   #ratioChanged = () => {
+    if (this.#ratio?.matches) return;
     this.#watchRatio();
     this.#report(this.#measure());
   };
@@ -55,6 +56,7 @@ export class Watch {
     }
     this.#intersection.observe(this.#target);
     document.addEventListener("visibilitychange", this.#pageSeen);
+    window.addEventListener("resize", this.#ratioChanged); // Zooming tells by this as well.
     this.#watchRatio();
     this.#seen();
   }
@@ -63,6 +65,7 @@ export class Watch {
     this.#resize.disconnect();
     this.#intersection.disconnect();
     document.removeEventListener("visibilitychange", this.#pageSeen);
+    window.removeEventListener("resize", this.#ratioChanged);
     this.#ratio?.removeEventListener("change", this.#ratioChanged);
     this.#ratio = null;
     this.#size = null;

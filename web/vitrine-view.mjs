@@ -119,10 +119,7 @@ export class VitrineView extends ReflectingElement {
   /** Stop and free the GPU; the poster stays. A new `src` or file, or coming back into a page, starts again. */
   dispose() {
     this.#end(new VitrineError("disposed", "The view was disposed of."));
-    this.#ui.state = "empty";
-    this.#ui.showMessage(null);
-    this.#ui.showProgress(null);
-    this.#ui.cover();
+    this.#ui.rest("empty", null);
   }
 
   connectedCallback() {
@@ -152,7 +149,7 @@ export class VitrineView extends ReflectingElement {
    */
   attributeChangedCallback(name, old, value) {
     if (old === value) return;
-    if (name === "poster") this.#ui.setPoster(value && new URL(value, document.baseURI).href);
+    if (name === "poster") this.#showPoster();
     else if (name === "controls") this.#showControls(value !== "none");
     else if (name === "aria-label") this.#ui.label = value || "3D scene";
     else if (this.#connected && !this.#restart) {
@@ -176,9 +173,10 @@ export class VitrineView extends ReflectingElement {
     this.#source = source;
     if (this.#ready.done) this.#ready = new Deferred();
     this.#loading = new Loading(source instanceof File ? source.name : undefined);
+    this.#showPoster();
     this.#ui.cover();
     if (source === null) {
-      this.#invite();
+      this.#ui.rest("empty", INVITATION);
       return;
     }
     this.#ui.state = "loading";
@@ -250,6 +248,7 @@ export class VitrineView extends ReflectingElement {
     this.#info = info;
     this.#ui.state = "ready";
     this.#ui.showProgress(null);
+    this.#showPoster();
     this.#ui.stats.describe(info, this.#watch.size);
     if (this.#ui.stats.on) this.#session?.post({ type: "overlay", on: true });
     this.#reveal();
@@ -259,6 +258,12 @@ export class VitrineView extends ReflectingElement {
     this.#opening?.resolve?.(info);
     this.#opening = null;
     this.#tell("ready", info);
+  }
+
+  /** The poster belongs to `src`; a file has none. */
+  #showPoster() {
+    const url = this.#source instanceof File ? "" : this.poster;
+    this.#ui.setPoster(url && new URL(url, document.baseURI).href);
   }
 
   /** Fade the poster and the message out when the first frame is on screen. */
@@ -296,10 +301,7 @@ export class VitrineView extends ReflectingElement {
       choices.push({ label: "Close", run: () => this.#start(this.src || null) });
     }
     this.#end(new VitrineError(code, message));
-    this.#ui.state = "failed";
-    this.#ui.showProgress(null);
-    this.#ui.cover();
-    this.#ui.showMessage({ title, body, choices });
+    this.#ui.rest("failed", { title, body, choices });
     this.#tell("error", { code, message });
   }
 
@@ -322,12 +324,6 @@ export class VitrineView extends ReflectingElement {
     this.dispatchEvent(new CustomEvent(event, { detail }));
   }
 
-  #invite() {
-    this.#ui.state = "empty";
-    this.#ui.showProgress(null);
-    this.#ui.showMessage(INVITATION);
-  }
-
   /** @param {File} file */
   async #open(file) {
     if (!opens(file.name)) {
@@ -338,7 +334,6 @@ export class VitrineView extends ReflectingElement {
       this.#source = file;
       this.#opening = new Deferred();
       this.#loading = new Loading(file.name);
-      this.#ui.setPoster(null); // It is of another scene.
       this.#ui.showMessage(null);
       this.#ui.showProgress({ text: this.#loading.text, share: 0 });
       const { promise } = this.#opening;
