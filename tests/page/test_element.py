@@ -149,14 +149,14 @@ def fly(page: Page) -> None:
     page.keyboard.up("w")
 
 
-def with_key(page: Page, key: str, act: Callable[[], None]) -> None:
-    page.keyboard.down(key)
+def with_key(page: Page, held: str, act: Callable[[], None]) -> None:
+    page.keyboard.down(held)
     act()
-    page.keyboard.up(key)
+    page.keyboard.up(held)
 
 
-def keys(*names: str) -> Callable[[Page], None]:
-    return lambda page: [page.keyboard.press(name) for name in names][0]
+def key(name: str) -> Callable[[Page], None]:
+    return lambda page: page.keyboard.press(name)
 
 
 def wheel(page: Page) -> None:
@@ -171,10 +171,10 @@ ACTIONS: dict[str, Callable[[Page], None]] = {
     "shift drag": lambda page: with_key(page, "Shift", lambda: drag(page)),
     "alt drag": lambda page: with_key(page, "Alt", lambda: drag(page)),
     "wheel": wheel,
-    "arrow": keys("ArrowLeft"),
-    "shift arrow": keys("Shift+ArrowUp"),
-    "plus": keys("+"),
-    "minus": keys("-"),
+    "arrow": key("ArrowLeft"),
+    "shift arrow": key("Shift+ArrowUp"),
+    "plus": key("+"),
+    "minus": key("-"),
     "fly": fly,
     "one finger": lambda page: touch(page, [(100, 100)], [(130, 100)], [(160, 120)]),
     "two fingers": lambda page: touch(page, [(100, 100), (140, 140)], [(80, 80), (160, 160)]),
