@@ -42,7 +42,7 @@ def assemble(
         A missing file, an unknown struct, an include outside the folder.
     """
     header = [_declare(name, value) for name, value in sorted((constants or {}).items())]
-    seen: set[str] = set()
+    seen = {path}
     body = _expand(path, folder, seen)
     return "\n".join([f"// {path}", *header, body])
 

@@ -1,0 +1,85 @@
+"""Every plan that the engine can make, without a bundle: for compilers and for the null host."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from pyengine.bundle import BufferFile, Pose, Scene
+from pyengine.engine import scene_plan
+from pyengine.plan import DEFAULT_LIMITS, Adapter, ComputePipeline, Plan, RenderPipeline
+
+SUBGROUP_SIZES = (0, 4, 8, 16, 32, 64, 128)
+"""All that WGSL allows, and an adapter that does not say."""
+
+TWO_PASSES, THREE_PASSES = 300, (1 << 18) + 1
+"""Counts with 16 and with 24 bits of depth."""
+
+
+def scene_of(count: int, sh_degree: int = 0, antialiased: bool = False) -> Scene:
+    """The description of a packed cloud that nobody packed."""
+    scene = Scene(
+        count=count,
+        sh_degree=sh_degree,
+        antialiased=antialiased,
+        bounds=((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0)),
+        pose=Pose((0.0, 0.0, -4.0), (0.0, 0.0, 0.0), 50.0),
+        background=(0.0, 0.0, 0.0),
+        buffers={},
+    )
+    files = {name: BufferFile(f"{name}.bin", n) for name, n in scene.expected_sizes().items()}
+    return replace(scene, buffers=files)
+
+
+def adapters() -> list[Adapter]:
+    """One for each decision that a plan takes."""
+    hardware = [Adapter(DEFAULT_LIMITS, size) for size in SUBGROUP_SIZES]
+    software = [
+        Adapter(DEFAULT_LIMITS, 4, software=True, float32_blendable=floats)
+        for floats in (False, True)
+    ]
+    return [*hardware, *software]
+
+
+def real_plans() -> Iterator[tuple[str, Plan]]:
+    """Each plan with a name: all adapters, and all scenes, in two and in three radix passes."""
+    for adapter, count in itertools.product(adapters(), (TWO_PASSES, THREE_PASSES)):
+        kind = "software" if adapter.software else f"subgroups {adapter.subgroup_size}"
+        yield f"{kind}, {count} splats", scene_plan(scene_of(count), adapter)
+    for degree, antialiased in itertools.product(range(4), (False, True)):
+        scene = scene_of(TWO_PASSES, degree, antialiased)
+        yield f"degree {degree}, antialiased {antialiased}", scene_plan(scene, adapters()[0])
+
+
+def every_pipeline(plans: Sequence[Plan]) -> Plan:
+    """The different shaders and pipelines of plans as one plan, without resources or passes."""
+    texts: dict[tuple[str, bool], str] = {}
+    subgroups: list[str] = []
+    compute: dict[str, ComputePipeline] = {}
+    render: dict[str, RenderPipeline] = {}
+    for plan in plans:
+        names = {}
+        for name, text in plan.shaders.items():
+            key = (text, name in plan.subgroups)
+            if key not in texts:
+                texts[key] = f"{name} {len(texts)}"
+                subgroups += [texts[key]] * key[1]
+            names[name] = texts[key]
+        for pipeline in plan.compute:
+            same = replace(pipeline, name="", shader=names[pipeline.shader])
+            compute.setdefault(repr(same), replace(same, name=f"{pipeline.name} {len(compute)}"))
+        for drawn in plan.render:
+            same_draw = replace(drawn, name="", shader=names[drawn.shader])
+            render.setdefault(
+                repr(same_draw), replace(same_draw, name=f"{drawn.name} {len(render)}")
+            )
+    return Plan(
+        buffers=(),
+        textures=(),
+        shaders={name: text for (text, _), name in texts.items()},
+        compute=tuple(compute.values()),
+        render=tuple(render.values()),
+        schedules={},
+        subgroups=tuple(subgroups),
+    )
