@@ -1,11 +1,13 @@
 """The host without a GPU: checks every rule that a plan must keep, and executes nothing.
 
-It is the written specification of what a host is owed: names that resolve, layouts that match,
-usages that allow what is done, sizes within limits, and no buffer both read and written at once.
+It is the written specification of what a host is owed: names that resolve, layouts that match the
+shaders, usages that allow what is done, sizes within limits, and no buffer both read and written at
+once.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -23,11 +25,23 @@ from pyengine.plan import (
     RenderPass,
     RenderPipeline,
 )
+from pyengine.structs import STRUCTS
 
 __all__ = ["NullHost"]
 
 _USAGE_OF_ACCESS = {"uniform": "uniform", "read": "storage", "read_write": "storage"}
 _ARGUMENT_BYTES = {"dispatch": 12, "draw": 16}
+_DEPTH_FORMAT = "depth32float"
+_BINDING = re.compile(
+    r"@group\((\d+)\)\s*@binding\((\d+)\)\s*var(?:<([\w, ]+)>)?\s*\w+\s*:\s*([^;]+);"
+)
+_ACCESS_OF_SPACE = {
+    "": "texture",
+    "uniform": "uniform",
+    "storage": "read",
+    "storage,read": "read",
+    "storage,read_write": "read_write",
+}
 _P = TypeVar("_P", ComputePipeline, RenderPipeline)
 
 
@@ -55,7 +69,9 @@ class NullHost:
         self, buffer: str, data: bytes | bytearray | memoryview, offset_bytes: int = 0
     ) -> None:
         """Check and record an upload."""
-        target = self._buffers()[buffer]
+        target = self._buffers().get(buffer)
+        if target is None:
+            raise PlanError(f"buffer {buffer!r} is not in the plan")
         if "upload" not in target.usage:
             raise PlanError(f"buffer {buffer!r} is written but lacks usage upload")
         if offset_bytes + len(data) > target.size_bytes:
@@ -128,6 +144,8 @@ def _check_pipeline(
         entries: tuple[str, ...] = (pipeline.vertex, pipeline.fragment)
         if "read_write" in pipeline.layout:
             raise PlanError(f"pipeline {pipeline.name!r}: a vertex stage cannot write storage")
+        if pipeline.blend != "none" and pipeline.target is None:
+            raise PlanError(f"pipeline {pipeline.name!r} blends without a target")
     else:
         entries = (pipeline.entry,)
     for entry in entries:
@@ -136,6 +154,40 @@ def _check_pipeline(
     for name in pipeline.constants:
         if f"override {name}" not in text:
             raise PlanError(f"pipeline {pipeline.name!r}: no override {name!r} in its shader")
+    _check_layout(pipeline, text)
+
+
+def _declared(text: str) -> dict[int, tuple[str, str]]:
+    """Access and type of each binding that a shader declares, by its number."""
+    found: dict[int, tuple[str, str]] = {}
+    for group, binding, space, kind in _BINDING.findall(re.sub("//.*", "", text)):
+        if group != "0" or int(binding) in found:
+            raise PlanError(
+                f"@group({group}) @binding({binding}) is declared twice or not in group 0"
+            )
+        found[int(binding)] = _ACCESS_OF_SPACE[space.replace(" ", "")], kind.strip()
+    return found
+
+
+def _check_layout(pipeline: ComputePipeline | RenderPipeline, text: str) -> None:
+    declared = _declared(text)
+    wanted = list(range(len(pipeline.layout)))
+    if sorted(declared) != wanted:
+        raise PlanError(
+            f"pipeline {pipeline.name!r} has bindings {wanted}, its shader {sorted(declared)}"
+        )
+    for index, access in enumerate(pipeline.layout):
+        if declared[index][0] != access:
+            raise PlanError(
+                f"pipeline {pipeline.name!r}: binding {index} is {access!r}, "
+                f"in its shader {declared[index][0]!r}"
+            )
+
+
+def _smallest_bytes(kind: str) -> int:
+    """Bytes that a binding of a WGSL type has at least; one element of a runtime-sized array."""
+    element = re.sub(r"^array<(.*)>$", r"\1", kind)
+    return STRUCTS[element].size_bytes if element in STRUCTS else 4
 
 
 def _check_bindings(
@@ -147,7 +199,8 @@ def _check_bindings(
     buffers = {b.name: b for b in plan.buffers}
     textures = {t.name: t for t in plan.textures}
     modes: dict[str, set[str]] = {}
-    for access, name in zip(pipeline.layout, bindings, strict=True):
+    declared = _declared(plan.shaders[pipeline.shader])
+    for index, (access, name) in enumerate(zip(pipeline.layout, bindings, strict=True)):
         if access == "texture":
             if name not in textures or "sample" not in textures[name].usage:
                 raise PlanError(f"{place}: {name!r} is not a texture with usage sample")
@@ -156,6 +209,12 @@ def _check_bindings(
             raise PlanError(f"{place}: buffer {name!r} is not in the plan")
         if _USAGE_OF_ACCESS[access] not in buffers[name].usage:
             raise PlanError(f"{place}: buffer {name!r} lacks usage {_USAGE_OF_ACCESS[access]}")
+        kind = declared[index][1]
+        if buffers[name].size_bytes < _smallest_bytes(kind):
+            raise PlanError(
+                f"{place}: buffer {name!r} has {buffers[name].size_bytes} bytes, "
+                f"{kind} takes {_smallest_bytes(kind)}"
+            )
         modes.setdefault(name, set()).add("write" if access == "read_write" else "read")
     for name, used in modes.items():
         repeated = bindings.count(name) > 1
@@ -202,6 +261,8 @@ def _check_draw(draw: Draw, plan: Plan, step: RenderPass, where: str) -> None:
         raise PlanError(
             f"{where}: {pipeline.name!r} has depth {pipeline.depth!r}, the pass differs"
         )
+    if formats[step.depth] not in (None, _DEPTH_FORMAT):
+        raise PlanError(f"{where}: {step.depth!r} is no texture of {_DEPTH_FORMAT}")
     if isinstance(draw.count, Indirect):
         _check_indirect(draw.count, "draw", plan, where)
 

@@ -42,11 +42,17 @@ def adapters() -> list[Adapter]:
     return [*hardware, *software]
 
 
+def kind_of(adapter: Adapter) -> str:
+    """A name for an adapter of `adapters`."""
+    if adapter.software:
+        return "software, float blending" if adapter.float32_blendable else "software"
+    return f"subgroups {adapter.subgroup_size}"
+
+
 def real_plans() -> Iterator[tuple[str, Plan]]:
     """Each plan with a name: all adapters, and all scenes, in two and in three radix passes."""
     for adapter, count in itertools.product(adapters(), (TWO_PASSES, THREE_PASSES)):
-        kind = "software" if adapter.software else f"subgroups {adapter.subgroup_size}"
-        yield f"{kind}, {count} splats", scene_plan(scene_of(count), adapter)
+        yield f"{kind_of(adapter)}, {count} splats", scene_plan(scene_of(count), adapter)
     for degree, antialiased in itertools.product(range(4), (False, True)):
         scene = scene_of(TWO_PASSES, degree, antialiased)
         yield f"degree {degree}, antialiased {antialiased}", scene_plan(scene, adapters()[0])

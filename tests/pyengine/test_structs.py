@@ -55,8 +55,24 @@ def test_layout(types: tuple[str, ...], offsets: list[int], size_bytes: int) -> 
 
 @pytest.mark.parametrize(
     "wgsl",
-    "vec3f vec3u vec3<f32> mat3x3f mat4x4 f16 bool vec5f vec2h vec4 Frame atomic<u32> "
-    "array<f32,4> array<vec2f,4> array<vec3f,4> array<u32>".split(),
+    [
+        "vec3f",
+        "vec3u",
+        "vec3<f32>",
+        "mat3x3f",
+        "mat4x4",
+        "f16",
+        "bool",
+        "vec5f",
+        "vec2h",
+        "vec4",
+        "Frame",
+        "atomic<u32>",
+        "array<f32,4>",
+        "array<vec2f,4>",
+        "array<vec3f,4>",
+        "array<u32>",
+    ],
 )
 def test_types_on_which_compilers_or_readers_differ_are_refused(wgsl: str) -> None:
     """Vec3 above all: 12 bytes with the alignment of 16 is where hand-kept twins go wrong."""
