@@ -11,7 +11,7 @@ from typing import Any
 
 from pybuild import formats, report
 from pybuild.bundle import describe, read_bundle
-from pybuild.inspection import folder_bytes, gpu_buffers, packing_errors
+from pybuild.inspection import folder_bytes, gpu_buffers, packing_errors, pixel_bytes
 from pybuild.options import BuildOptions, posed
 from pybuild.pack import pack
 from pybuild.render import in_memory, write_image
@@ -156,6 +156,7 @@ def _scene_facts(scene: Scene) -> dict[str, Any]:
         "bounds": scene.bounds,
         "pose": asdict(scene.pose),
         "gpu_buffers": [asdict(buffer) for buffer in gpu_buffers(scene)],
+        "gpu_pixel_bytes": pixel_bytes(scene),
     }
 
 

@@ -16,9 +16,11 @@ from pyengine.engine import scene_plan
 from pyengine.plan import DEFAULT_LIMITS, Adapter
 from pyengine.structs import ChunkBox
 
-__all__ = ["BufferSize", "Error", "folder_bytes", "gpu_buffers", "packing_errors"]
+__all__ = ["BufferSize", "Error", "folder_bytes", "gpu_buffers", "packing_errors", "pixel_bytes"]
 
 Floats = NDArray[np.float64]
+TEXEL_BYTES = {"rgba16float": 8, "rgba32float": 16, "depth32float": 4}
+CANVAS_TEXEL_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,12 @@ def gpu_buffers(scene: Scene) -> list[BufferSize]:
     plan = scene_plan(scene, Adapter(DEFAULT_LIMITS))
     sizes = [BufferSize(b.name, b.size_bytes, b.source is not None) for b in plan.buffers]
     return sorted(sizes, key=lambda buffer: not buffer.stored)
+
+
+def pixel_bytes(scene: Scene) -> int:
+    """Bytes on the GPU for each pixel of the canvas, the canvas included."""
+    plan = scene_plan(scene, Adapter(DEFAULT_LIMITS))
+    return CANVAS_TEXEL_BYTES + sum(TEXEL_BYTES[texture.format] for texture in plan.textures)
 
 
 def packing_errors(gaussians: Gaussians, packed: Packed) -> list[Error]:

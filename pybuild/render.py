@@ -22,6 +22,7 @@ from pyengine.view import View
 __all__ = ["in_memory", "render", "write_image"]
 
 Image8 = NDArray[np.uint8]
+_NO_MEMORY = "not enough memory"
 _TEXTURE_LIMIT = "max-texture-dimension-2d"
 
 
@@ -75,10 +76,12 @@ def render(
             engine.background = tuple(background)
         engine.draw(view)
         texels = host.read_texture()
-    except MemoryError as error:
+    except Exception as error:  # wgpu's own errors; only the native host may import their types
+        if not isinstance(error, MemoryError) and _NO_MEMORY not in str(error).lower():
+            raise
         raise DeviceError(
             f"the adapter has no memory for an image of {view.width}x{view.height} px of "
-            f"{scene.count} Gaussians ({str(error).splitlines()[0]}). Use a smaller --size."
+            f"{scene.count} Gaussians. Use a smaller --size."
         ) from None
     finally:
         host.close()

@@ -47,6 +47,7 @@ def text(facts: Mapping[str, Any]) -> str:
         *_disk(facts["disk_bytes"]),
         "",
         *_gpu(facts["gpu_buffers"], count),
+        f"  and {facts['gpu_pixel_bytes']} bytes a pixel of the canvas",
     ]
     if "packing_errors" in facts:
         lines += ["", f"Error that packing added{'':<22}{'largest':>12}{'rms':>12}"]
@@ -75,7 +76,7 @@ def _gpu(buffers: list[dict[str, Any]], count: int) -> list[str]:
         for buffer in chosen:
             lines.append(_gpu_line(f"  {buffer['name']} ({title})", buffer["size_bytes"], count))
     lines.append(_gpu_line("  total", sum(buffer["size_bytes"] for buffer in buffers), count))
-    return [*lines, "  and 8 bytes a pixel of the canvas"]
+    return lines
 
 
 def _gpu_line(label: str, size_bytes: int, count: int) -> str:

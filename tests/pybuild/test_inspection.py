@@ -10,7 +10,7 @@ import pytest
 
 from pybuild.bundle import describe
 from pybuild.gaussians import Gaussians
-from pybuild.inspection import Error, gpu_buffers, packing_errors
+from pybuild.inspection import Error, gpu_buffers, packing_errors, pixel_bytes
 from pybuild.pack import Packed, pack
 from pybuild.report import megabytes, text, transfer
 
@@ -101,6 +101,7 @@ def test_buffers_and_text(cloud: Gaussians, count: int) -> None:
         "gpu_buffers": [
             {"name": b.name, "size_bytes": b.size_bytes, "stored": b.stored} for b in buffers
         ],
+        "gpu_pixel_bytes": pixel_bytes(scene),
         "packing_errors": [],
     }
     report = text(facts)

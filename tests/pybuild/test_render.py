@@ -74,6 +74,20 @@ def test_an_image_beyond_the_adapter_is_told(
         render(*in_memory(cloud), view)
 
 
+@pytest.mark.gpu
+def test_an_image_beyond_the_memory_is_told(
+    adapter: object, cloud: Gaussians, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen at 16384x9000 on lavapipe: wgpu raised a validation error, and a traceback was shown."""
+
+    def full(*_: object) -> None:
+        raise RuntimeError("Validation Error\n\nCaused by:\n  Not enough memory left.")
+
+    monkeypatch.setattr("pybuild.render.NativeHost.build", full)
+    with pytest.raises(DeviceError, match="no memory for an image of 101x67 px"):
+        render(*in_memory(cloud), view)
+
+
 def test_the_poster_without_an_adapter(
     cloud: Gaussians, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
