@@ -83,10 +83,12 @@ fn project(index: u32, box: ChunkBox) -> Projection {
   // xx, xy, yy in px²
   let variance = u.xxy * u.xyy + v.xxy * v.xyy + w.xxy * w.xyy;
   let blurred = variance + vec3f(DILATION_PX2, 0.0, DILATION_PX2);
+  // Determinants as sums of squares (Cauchy-Binet): xx * zz - xy² has no digit left of a needle.
+  let areas = vec3f(u.x * v.y - u.y * v.x, v.x * w.y - v.y * w.x, w.x * u.y - w.y * u.x);
+  let sharp_det = dot(areas, areas);
+  let det = sharp_det + DILATION_PX2 * (variance.x + variance.z + DILATION_PX2);
   var log2_opacity = log2(f32(opacity_code) / 255.0);
   if (ANTIALIASED) {
-    let sharp_det = variance.x * variance.z - variance.y * variance.y;
-    let det = blurred.x * blurred.z - blurred.y * blurred.y;
     log2_opacity += 0.5 * log2(max(sharp_det / det, 1e-12));
   }
   let log2_gain = log2_opacity + LOG2_255; // alpha reaches 1/255 at q = 2 ln 2 * this
@@ -108,7 +110,7 @@ fn project(index: u32, box: ChunkBox) -> Projection {
   let middle = 0.5 * (blurred.x + blurred.z);
   let spread = length(vec2f(0.5 * (blurred.x - blurred.z), blurred.y));
   let major2 = middle + spread;
-  let minor2 = max((blurred.x * blurred.z - blurred.y * blurred.y) / major2, DILATION_PX2 * 0.5);
+  let minor2 = det / major2;
   var direction = vec2f(blurred.y, major2 - blurred.x);
   if (blurred.x > blurred.z) {
     direction = vec2f(major2 - blurred.z, blurred.y);
