@@ -13,8 +13,8 @@ from pybuild.gaussians import Gaussians
 from pyengine.view import WORLD_UP, View
 
 ASSETS = {
-    "guitar": "compressed-ply/guitar.compressed.ply",
-    "statue": "sog/narcissus.sog",
+    "guitar": "assets/compressed-ply/guitar.compressed.ply",
+    "statue": "assets/sog/narcissus.sog",
 }
 """Files in the folder of sample data."""
 
