@@ -80,7 +80,7 @@ class Gaussians:
     @property
     def sh_degree(self) -> int:
         """Degree that the array holds, 0 to 3."""
-        return int(round(self.sh.shape[1] ** 0.5)) - 1
+        return round(self.sh.shape[1] ** 0.5) - 1
 
     @property
     def real_sh_degree(self) -> int:

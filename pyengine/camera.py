@@ -52,9 +52,10 @@ class Camera:
         if self._fixed is not None:
             return self._fixed.scaled(width, height)
         state = self._state
-        return View.look_at(
-            self._eye(), state.target, WORLD_UP, math.degrees(state.fov), width, height
-        )
+        # The field of view spans the shorter side, so that the subject fits a phone held upright.
+        half = math.tan(state.fov / 2) * max(1.0, height / width)
+        fov_deg = math.degrees(2 * math.atan(half))
+        return View.look_at(self._eye(), state.target, WORLD_UP, fov_deg, width, height)
 
     def reset(self) -> None:
         """Back to the first view."""
