@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,7 +81,7 @@ class Gaussians:
     @property
     def sh_degree(self) -> int:
         """Degree that the array holds, 0 to 3."""
-        return round(self.sh.shape[1] ** 0.5) - 1
+        return math.isqrt(self.sh.shape[1]) - 1
 
     @property
     def real_sh_degree(self) -> int:

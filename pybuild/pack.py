@@ -75,7 +75,8 @@ class Packed:
 def pack(gaussians: Gaussians, report: Report | None = None) -> Packed:
     """Sort into Morton order and quantise.
 
-    Positions are exact to half a step of 1/65,535 of their chunk's box. Opacity is 8 bits,
+    Positions are within 1/65,536 of their chunk's box (half a step, and float32's rounding of the
+    step). Opacity is 8 bits,
     rotation 32, scales 32 within the chunk's range, colour 32 within the chunk's range, SH 8 bits
     a coefficient under a scale of the Gaussian's own.
     """

@@ -140,6 +140,7 @@ export class Executor {
 
   /** @param {{name: string, layout: string[]}} pipeline @param {number} visibility */
   #layout({ name, layout }, visibility) {
+    /** @type {GPUBindGroupLayoutEntry[]} */
     const entries = layout.map((access, binding) =>
       access === "texture"
         ? { binding, visibility, texture: { sampleType: "unfilterable-float" } }
