@@ -62,6 +62,14 @@ export function messageFor(code, detail) {
     case "limits":
       return { title: "The scene is too large for this device", body: detail, retry: false };
     default:
-      return { title: "The engine stopped", body: detail, retry: true };
+      return { title: "The engine stopped", body: lastLine(detail), retry: true };
   }
+}
+
+/**
+ * Of a Python traceback, what a visitor may report; the error itself has all of it.
+ * @param {string} text
+ */
+function lastLine(text) {
+  return text.trim().split("\n").pop() ?? "";
 }
