@@ -139,7 +139,14 @@ const newTimer = (device) => new PassTimer(device, opened.structs.SortState.key_
 function schedule() {
   if (scheduled || !executor || !visible || inFlight > 0) return;
   scheduled = true;
-  requestAnimationFrame(tick);
+  requestAnimationFrame((now) => {
+    try {
+      tick(now);
+    } catch (error) {
+      executor = null; // no frame after this one could be trusted
+      fail(error);
+    }
+  });
 }
 
 /** @param {number} now */
@@ -147,7 +154,7 @@ function tick(now) {
   scheduled = false;
   if (!executor || !engine || !uniforms) return;
   const started = performance.now();
-  const interval = lastTime ? now - lastTime : 16;
+  const interval = lastTime ? now - lastTime : 0; // 0: the first after a pause
   lastTime = now;
   if (size.changed) {
     canvas.width = size.width;

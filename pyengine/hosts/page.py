@@ -78,7 +78,10 @@ def open_scene(scene_text: str, adapter_text: str) -> str:
     except VitrineError as error:
         return json.dumps({"error": str(error)})
     host = PageHost(plan)
-    _stage[:] = [Stage(host, Engine(scene, host), Camera(scene.pose))]
+    camera = Camera(scene.pose)
+    if _stage and _stage[0].engine.scene == scene:  # the device was lost: the visitor was not
+        camera = _stage[0].camera
+    _stage[:] = [Stage(host, Engine(scene, host), camera)]
     return json.dumps(
         {
             "plan": plan.to_dict(),

@@ -375,7 +375,6 @@ def test_a_lost_device_comes_back_by_itself(open_page: Open) -> None:
     page.context.close()
 
 
-@pytest.mark.xfail(strict=True, reason="web/worker.mjs opens the scene anew, with a new camera")
 def test_a_lost_device_keeps_the_view(open_page: Open) -> None:
     page = open_page()
     page.locator("vitrine-view").focus()
