@@ -10,7 +10,17 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["BATCHES", "STRUCTS", "ChunkBox", "DrawArgs", "Frame", "SortState", "Splat", "Struct"]
+__all__ = [
+    "BATCHES",
+    "STRUCTS",
+    "ChunkBox",
+    "DrawArgs",
+    "Frame",
+    "SortState",
+    "SourceTable",
+    "Splat",
+    "Struct",
+]
 
 BATCHES = 8
 """Draws of a frame's splats, an eighth of them each, nearest first."""
@@ -177,4 +187,21 @@ DrawArgs = Struct(
     ],
 )
 
-STRUCTS: dict[str, Struct] = {s.name: s for s in (Frame, ChunkBox, Splat, SortState, DrawArgs)}
+SourceTable = Struct(
+    "SourceTable",
+    "Where the numbers of a dropped scene file lie; each loader says what its columns mean.",
+    [
+        ("columns", "array<vec4u, 32>", "bytes and codes, by the loader"),
+        ("count", "u32", "splats in the file"),
+        ("chunk_count", "u32", "chunks that hold them all"),
+        ("sample_stride", "u32", "sorted rows from one that is sampled to the next"),
+        ("axis_flips", "u32", "axes to negate: 1 x, 2 y, 4 z"),
+        ("sh_flips", "u32", "coefficients above DC to negate, as bits"),
+        ("big_endian", "u32", "1 where the most significant byte comes first"),
+        ("reserved_0", "u32", "zero"),
+        ("reserved_1", "u32", "zero"),
+    ],
+)
+
+_ALL = (Frame, ChunkBox, Splat, SortState, DrawArgs, SourceTable)
+STRUCTS: dict[str, Struct] = {s.name: s for s in _ALL}

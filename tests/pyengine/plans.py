@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pyengine.bundle import BufferFile, Pose, Scene
+from pyengine.drop import decode_plan
 from pyengine.engine import scene_plan
 from pyengine.plan import DEFAULT_LIMITS, Adapter, ComputePipeline, Plan, RenderPipeline
+from pyengine.sources import Source
 
 SUBGROUP_SIZES = (0, 4, 8, 16, 32, 64, 128)
 """All that WGSL allows, and an adapter that does not say."""
@@ -56,6 +58,12 @@ def real_plans() -> Iterator[tuple[str, Plan]]:
     for degree, antialiased in itertools.product(range(4), (False, True)):
         scene = scene_of(TWO_PASSES, degree, antialiased)
         yield f"degree {degree}, antialiased {antialiased}", scene_plan(scene, adapters()[0])
+    for shader, degree in itertools.product(("ply", "splat", "spz", "compressed_ply"), range(4)):
+        source = Source("file", shader, TWO_PASSES, degree, False, 0, 4096, ())
+        yield f"decode {shader} of degree {degree}", decode_plan(source, adapters()[0])
+    for adapter in adapters():
+        source = Source("file", "ply", TWO_PASSES, 0, False, 0, 4096, ())
+        yield f"decode, {kind_of(adapter)}", decode_plan(source, adapter)
 
 
 def every_pipeline(plans: Sequence[Plan]) -> Plan:
