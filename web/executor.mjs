@@ -55,10 +55,12 @@ const shaderText = (plan, name) =>
 export class Executor {
   /**
    * @param {GPUDevice} device @param {Plan} plan
-   * @param {GPUCanvasContext} context Configured with `format` by this class.
+   * @param {GPUCanvasContext | null} context Configured with `format` when frames begin; null for
+   *   a plan that draws nothing.
    * @param {GPUTextureFormat} format
+   * @param {Map<string, GPUBuffer>} adopted Buffers of the plan that are there already.
    */
-  constructor(device, plan, context, format) {
+  constructor(device, plan, context, format, adopted = new Map()) {
     this.device = device;
     this.plan = plan;
     this.context = context;
@@ -77,10 +79,10 @@ export class Executor {
     /** @type {Pass[][]} */
     this.schedules = [];
     for (const { name, size_bytes, usage } of plan.buffers) {
-      const size = size_bytes;
-      this.buffers.set(name, device.createBuffer({ label: name, size, usage: flags(BUFFER_USAGE, usage) }));
+      const descriptor = { label: name, size: size_bytes, usage: flags(BUFFER_USAGE, usage) };
+      this.buffers.set(name, adopted.get(name) ?? device.createBuffer(descriptor));
     }
-    context.configure({ device, format, alphaMode: "opaque" });
+    this.configured = false;
   }
 
   /**
@@ -153,6 +155,9 @@ export class Executor {
   /** Make the textures of the canvas's size anew, and the commands that name them.
    * @param {number} width @param {number} height */
   resize(width, height) {
+    const { device, format } = this;
+    if (!this.configured) this.context?.configure({ device, format, alphaMode: "opaque" });
+    this.configured = true;
     for (const texture of this.textures.values()) texture.destroy();
     this.textures.clear();
     this.views.clear();
@@ -264,7 +269,7 @@ export class Executor {
 
   /** @param {string} name @returns {GPUTextureView} */
   #view(name) {
-    if (name === CANVAS) return this.context.getCurrentTexture().createView();
+    if (name === CANVAS && this.context) return this.context.getCurrentTexture().createView();
     return /** @type {GPUTextureView} */ (this.views.get(name));
   }
 

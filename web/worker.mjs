@@ -1,6 +1,7 @@
 // The worker that an element starts: Pyodide, the engine, the GPU device and the frame loop.
 // Messages are drawn in docs/architecture.md; the element's side is vitrine-view.mjs.
 
+import { unpack } from "./dropped.mjs";
 import { Executor } from "./executor.mjs";
 import { Failure, fetchBytes, fetchText, openDevice } from "./loading.mjs";
 import { PassTimer } from "./timer.mjs";
@@ -8,15 +9,20 @@ import { PassTimer } from "./timer.mjs";
 const IDLE = -1;
 
 /** @typedef {{open_scene: Function, frame: Function, uniforms: Function, redraw: Function,
- *   reset: Function, set_view: Function}} Engine */
+ *   reset: Function, set_view: Function, show_file: Function} & import("./dropped.mjs").Opener
+ * } Engine */
 
 /** @type {OffscreenCanvas} */
 let canvas;
 let base = "";
 let sceneUrl = "";
 let sceneText = "";
-/** @type {any} */
-let pyodide = null;
+/** @type {{name: string, blob: Blob} | null} The file that is shown, in case the device is lost. */
+let dropped = null;
+/** @type {Promise<any>} */
+let python;
+/** What opens one scene after the other. */
+let opening = Promise.resolve();
 /** @type {Engine | null} */
 let engine = null;
 /** @type {Executor | null} */
@@ -79,44 +85,76 @@ function fetchBuffers(text) {
 
 /** Everything that the first frame waits for, side by side. */
 async function start() {
-  const python = startPython();
   const adapter = openDevice.adapter();
   sceneText = await fetchText(new URL(sceneUrl));
   const bytes = fetchBuffers(sceneText);
   for (const waiting of [python, adapter, ...Object.values(bytes)]) waiting.catch(() => {});
-  await show(await adapter, python, bytes);
+  await show(await adapter, bytes);
 }
 
-/** Plan the scene, build it on a new device and start drawing.
- * @param {GPUAdapter} adapter @param {Promise<any>} python
- * @param {Record<string, Promise<Uint8Array<ArrayBuffer>>>} bytes */
-async function show(adapter, python, bytes) {
-  pyodide = await python;
-  engine = /** @type {Engine} */ (pyodide.pyimport("pyengine.hosts.page"));
-  opened = JSON.parse(engine.open_scene(sceneText, JSON.stringify(openDevice.describe(adapter))));
-  if (opened.error) throw new Failure("limits", opened.error);
-  const device = await openDevice.device(adapter, opened.limits, opened.features);
-  device.lost.then((info) => lost(device, info));
+async function startEngine() {
+  engine = /** @type {Engine} */ ((await python).pyimport("pyengine.hosts.page"));
+  return engine;
+}
+
+/** Plan the bundle's scene, build it on a new device and draw it.
+ * @param {GPUAdapter} adapter @param {Record<string, Promise<Uint8Array<ArrayBuffer>>>} bytes */
+async function show(adapter, bytes) {
+  const host = await startEngine();
+  const answer = JSON.parse(
+    host.open_scene(sceneText, JSON.stringify(openDevice.describe(adapter))));
+  if (answer.error) throw new Failure("limits", answer.error);
+  const device = await openDevice.device(adapter, answer.limits, answer.features);
+  await present(adapter, device, answer, new Map(), bytes);
+}
+
+/** Unpack a file and draw it; until then, and if it fails, what is shown stays.
+ * @param {string} name @param {ArrayBuffer} data */
+async function showFile(name, data) {
+  const host = await startEngine();
+  const adapter = await openDevice.adapter();
+  const { device, answer, buffers } = await unpack(name, data, adapter, host, progress("scene"));
+  await present(adapter, device, answer, buffers, {}, host.show_file);
+  dropped = { name, blob: new Blob([data]) };
+}
+
+/** Build a scene's plan and draw it from now on; the device before goes, with all it holds.
+ * @param {GPUAdapter} adapter @param {GPUDevice} device @param {any} answer
+ * @param {Map<string, GPUBuffer>} adopted
+ * @param {Record<string, Promise<Uint8Array<ArrayBuffer>>>} bytes
+ * @param {Function} change Tells Python that its scene is the one that is shown now. */
+async function present(adapter, device, answer, adopted, bytes, change = () => {}) {
   const context = /** @type {GPUCanvasContext} */ (canvas.getContext("webgpu"));
-  const made = new Executor(device, opened.plan, context, navigator.gpu.getPreferredCanvasFormat());
-  const compiled = made.compile(progress("shaders"));
-  await Promise.all(Object.entries(bytes).map(async ([name, waiting]) =>
-    made.write(name, 0, await waiting)));
-  await compiled;
-  executor = made;
+  const format = navigator.gpu.getPreferredCanvasFormat();
+  try {
+    const made = new Executor(device, answer.plan, context, format, adopted);
+    const compiled = made.compile(progress("shaders"));
+    await Promise.all(Object.entries(bytes).map(async ([name, waiting]) =>
+      made.write(name, 0, await waiting)));
+    await compiled;
+    change();
+    executor?.device.destroy();
+    executor = made;
+  } catch (error) {
+    device.destroy();
+    throw error;
+  }
+  device.lost.then((info) => lost(device, info));
+  opened = answer;
+  inFlight = 0;
   timer = overlay ? newTimer(device) : null;
   size.changed = true;
   uniforms?.release();
-  const proxy = engine.uniforms();
+  const proxy = /** @type {Engine} */ (engine).uniforms();
   uniforms = proxy.getBuffer("u8");
   proxy.destroy();
   schedule();
   const { vendor, architecture, description } = adapter.info;
   const name = description || [vendor, architecture].filter(Boolean).join(" ");
-  tell({ type: "ready", info: { ...opened.info, adapter: name } });
+  tell({ type: "ready", info: { ...answer.info, adapter: name } });
 }
 
-/** The device went away: bring it back with the same plan.
+/** The device went away: bring it back with the same scene.
  * @param {GPUDevice} device @param {GPUDeviceLostInfo} info */
 async function lost(device, info) {
   if (executor?.device !== device) return;
@@ -125,8 +163,8 @@ async function lost(device, info) {
   inFlight = 0;
   tell({ type: "lost", message: info.message || "the GPU device was lost" });
   try {
-    const adapter = await openDevice.adapter();
-    await show(adapter, Promise.resolve(pyodide), fetchBuffers(sceneText));
+    if (dropped) await showFile(dropped.name, await dropped.blob.arrayBuffer());
+    else await show(await openDevice.adapter(), fetchBuffers(sceneText));
     tell({ type: "restored" });
   } catch (error) {
     fail(error);
@@ -216,7 +254,9 @@ const handlers = {
     base = message.base;
     sceneUrl = message.src;
     handlers.resize(message);
-    start().catch(fail);
+    python = startPython();
+    python.catch(() => {}); // told by whoever waits for it
+    if (sceneUrl) opening = start().catch(fail);
   },
   resize({ width, height }) {
     if (width === size.width && height === size.height) return;
@@ -242,6 +282,9 @@ const handlers = {
     const error = engine ? engine.set_view(JSON.stringify(view)) : "the scene is not loaded yet";
     tell({ type: "view", id, error: error || null });
     schedule();
+  },
+  file({ name, data }) {
+    opening = opening.then(() => showFile(name, data)).catch(fail);
   },
   settle({ id }) {
     settling.push(id);

@@ -10,16 +10,32 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Protocol
 
 from pyengine.bundle import Scene
 from pyengine.camera import Camera
+from pyengine.drop import READBACK, decode_needs, decode_plan, decoded_scene, table_bytes
 from pyengine.engine import Engine, required_limits, scene_plan
-from pyengine.errors import PlanError, VitrineError
+from pyengine.errors import FormatError, PlanError, VitrineError
 from pyengine.plan import Adapter, Plan
+from pyengine.sources import Bytes, Source, open_source, spz
 from pyengine.structs import STRUCTS
 from pyengine.view import View
 
-__all__ = ["IDLE", "Stage", "frame", "open_scene", "reset", "set_view", "uniforms"]
+__all__ = [
+    "IDLE",
+    "Stage",
+    "decoded",
+    "frame",
+    "inflated_bytes",
+    "open_file",
+    "open_scene",
+    "payload",
+    "reset",
+    "set_view",
+    "show_file",
+    "uniforms",
+]
 
 IDLE = -1
 """What `frame` returns when the canvas already shows the current state."""
@@ -51,7 +67,33 @@ class Stage:
     camera: Camera
 
 
+@dataclass(slots=True)
+class Dropped:
+    """A file between its drop and its first frame.
+
+    ``payload`` holds the arrays that only Python can inflate, until JavaScript has uploaded them.
+    """
+
+    source: Source
+    adapter: Adapter
+    payload: bytes
+    stage: Stage | None = None
+
+
+class JsBytes(Protocol):
+    """A Uint8Array, as Pyodide shows it."""
+
+    length: int
+
+    def subarray(self, start: int, end: int) -> JsBytes:
+        """A view of a part."""
+
+    def to_bytes(self) -> bytes:
+        """A copy."""
+
+
 _stage: list[Stage] = []
+_dropped: list[Dropped] = []
 
 
 def open_scene(scene_text: str, adapter_text: str) -> str:
@@ -77,11 +119,21 @@ def open_scene(scene_text: str, adapter_text: str) -> str:
         needed = required_limits(plan, adapter)
     except VitrineError as error:
         return json.dumps({"error": str(error)})
+    _stage[:] = [_staged(scene, plan)]
+    return _told(scene, plan, needed)
+
+
+def _staged(scene: Scene, plan: Plan) -> Stage:
+    """An engine on its host, with the camera of the scene before if that was the same one."""
     host = PageHost(plan)
     camera = Camera(scene.pose)
     if _stage and _stage[0].engine.scene == scene:  # the device was lost: the visitor was not
         camera = _stage[0].camera
-    _stage[:] = [Stage(host, Engine(scene, host), camera)]
+    return Stage(host, Engine(scene, host), camera)
+
+
+def _told(scene: Scene, plan: Plan, needed: dict[str, int]) -> str:
+    """What JavaScript needs to know of a scene, as JSON."""
     return json.dumps(
         {
             "plan": plan.to_dict(),
@@ -96,6 +148,108 @@ def open_scene(scene_text: str, adapter_text: str) -> str:
             },
         }
     )
+
+
+def _refusal(error: VitrineError) -> str:
+    """An error as JSON: the message, and whose fault it is."""
+    code = "file" if isinstance(error, FormatError) else "limits"
+    return json.dumps({"error": str(error), "code": code})
+
+
+def inflated_bytes(head: JsBytes, file_bytes: int, name: str) -> str:
+    """How far to inflate a gzip stream, of which ``head`` holds the first 16 bytes.
+
+    Returns
+    -------
+    str
+        JSON: ``limit`` in bytes; or ``error`` and ``code``.
+    """
+    try:
+        size = spz.inflated_bytes(head.to_bytes(), file_bytes, name)
+    except VitrineError as error:
+        return _refusal(error)
+    return json.dumps({"limit": size + spz.EXTENSIONS_LIMIT_BYTES})
+
+
+def open_file(name: str, data: JsBytes, adapter_text: str) -> str:
+    """Plan the unpacking of a dropped file; what is shown stays.
+
+    Parameters
+    ----------
+    name : str
+        The file's, for messages and for what its content does not tell.
+    data : Uint8Array
+        The file, or what its gzip stream holds. Only the header is looked at, except in SPZ
+        version 4, which JavaScript cannot inflate.
+    adapter_text : str
+        JSON of `pyengine.plan.Adapter`.
+
+    Returns
+    -------
+    str
+        JSON: ``plan``, ``limits``, ``features``, ``start`` and ``size`` of the bytes to upload (of
+        `payload` if ``inflated``), ``table`` to upload, ``readback``; or ``error`` and ``code``.
+    """
+    _dropped.clear()
+    file = Bytes(data.length, lambda start, end: data.subarray(start, end).to_bytes())
+    inflated = b""
+    try:
+        if spz.version_of(file.read(0, 8)) >= 4:
+            source, inflated = spz.unpack_streams(data.to_bytes(), name)
+        else:
+            source = open_source(file, name)
+        adapter = Adapter(**json.loads(adapter_text))
+        plan = decode_plan(source, adapter)
+        needed, features = decode_needs(source, adapter)
+    except VitrineError as error:
+        return _refusal(error)
+    _dropped[:] = [Dropped(source, adapter, inflated)]
+    return json.dumps(
+        {
+            "plan": plan.to_dict(),
+            "limits": needed,
+            "features": features,
+            "start": source.start_byte,
+            "size": source.size_bytes,
+            "inflated": bool(inflated),
+            "table": list(table_bytes(source)),
+            "readback": READBACK,
+        }
+    )
+
+
+def payload() -> bytes:
+    """The bytes that Python inflated, for JavaScript to upload; given once."""
+    data = _dropped[0].payload
+    _dropped[0].payload = b""
+    return data
+
+
+def decoded(*readback: JsBytes) -> str:
+    """Plan the scene that was unpacked, from the buffers that `open_file` asked for.
+
+    Returns
+    -------
+    str
+        As `open_scene`; what is shown stays until `show_file`.
+    """
+    dropped = _dropped[0]
+    buffers = {name: data.to_bytes() for name, data in zip(READBACK, readback, strict=True)}
+    try:
+        scene = decoded_scene(dropped.source, buffers)
+        plan = scene_plan(scene, dropped.adapter)
+        needed = required_limits(plan, dropped.adapter)
+    except VitrineError as error:
+        return _refusal(error)
+    dropped.stage = _staged(scene, plan)
+    return _told(scene, plan, needed)
+
+
+def show_file() -> None:
+    """From now on frames show the scene of the last `decoded`."""
+    stage = _dropped.pop().stage
+    if stage is not None:
+        _stage[:] = [stage]
 
 
 def uniforms() -> bytearray:

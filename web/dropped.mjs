@@ -1,0 +1,170 @@
+// A file that was dropped on the page: inflated here, its header read by Python
+// (pyengine/hosts/page.py, `open_file`), its rows uploaded as they stand and unpacked by the GPU.
+// It gets a device of its own, so that what is shown stays as it is until the new scene is ready,
+// and all of the old one's memory goes with the old device.
+
+import { Executor } from "./executor.mjs";
+import { Failure, openDevice } from "./loading.mjs";
+
+/** @typedef {{inflated_bytes: Function, open_file: Function, payload: Function,
+ *   decoded: Function}} Opener */
+
+const HEADER_BYTES = 16;
+const PIECE_BYTES = 32 << 20;
+/** The buffers that are drawn; the others were needed for unpacking only. */
+const KEPT = ["chunks", "geometry", "color", "sh"];
+
+/** What Python answered, or the failure that it told. @param {string} text */
+function checked(text) {
+  const answer = JSON.parse(text);
+  if (answer.error) throw new Failure(answer.code, answer.error);
+  return answer;
+}
+
+/**
+ * Unpack a file on a new device.
+ * @param {string} name @param {ArrayBuffer} data @param {GPUAdapter} adapter
+ * @param {Opener} engine
+ * @param {(loaded: number, total: number) => void} report Bytes uploaded.
+ * @returns {Promise<{device: GPUDevice, answer: any, buffers: Map<string, GPUBuffer>}>} What
+ *   `decoded` told, and the buffers that its plan draws.
+ */
+export async function unpack(name, data, adapter, engine, report) {
+  /** @type {GPUDevice | null} */
+  let device = null;
+  try {
+    const file = await inflated(name, data, engine);
+    const source = checked(
+      engine.open_file(name, file, JSON.stringify(openDevice.describe(adapter))));
+    device = await openDevice.device(adapter, source.limits, source.features);
+    for (const filter of FILTERS) device.pushErrorScope(filter);
+    const made = new Executor(device, source.plan, null, "rgba8unorm");
+    await made.compile(() => {});
+    made.resize(1, 1);
+    made.write("source_table", 0, new Uint8Array(source.table));
+    await uploadAll(made, file, source, engine, report);
+    made.run(0, null);
+    const read = await readAll(made, source.readback);
+    for (const _ of FILTERS) {
+      const error = await device.popErrorScope();
+      if (error) throw new Failure("limits", `${name}: the GPU could not unpack it (${error.message}).`);
+    }
+    const answer = checked(engine.decoded(...read));
+    const buffers = new Map();
+    for (const [label, buffer] of made.buffers) {
+      if (KEPT.includes(label)) buffers.set(label, buffer);
+      else buffer.destroy();
+    }
+    return { device, answer, buffers };
+  } catch (error) {
+    device?.destroy();
+    if (error instanceof Failure) throw error;
+    const reason = String(error instanceof Error ? error.message : error).trim().split("\n").pop();
+    throw new Failure("file", `${name}: could not be unpacked (${reason}).`);
+  }
+}
+
+const FILTERS = /** @type {GPUErrorFilter[]} */ (["validation", "out-of-memory"]);
+
+/**
+ * The file, or what its gzip stream holds: no more than its header promises.
+ * @param {string} name @param {ArrayBuffer} data @param {Opener} engine
+ * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ */
+async function inflated(name, data, engine) {
+  const file = new Uint8Array(data);
+  if (file[0] !== 0x1f || file[1] !== 0x8b) return file;
+  const stream = new Blob([data]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const reader = stream.getReader();
+  let bytes = new Uint8Array(HEADER_BYTES);
+  let limit = 0;
+  let filled = 0;
+  try {
+    for (;;) {
+      let { done, value } = await reader.read();
+      if (done || !value) break;
+      if (!limit) {
+        const head = value.subarray(0, HEADER_BYTES - filled);
+        bytes.set(head, filled);
+        filled += head.length;
+        value = value.subarray(head.length);
+        if (filled < HEADER_BYTES) continue;
+        limit = checked(engine.inflated_bytes(bytes, file.length, name)).limit;
+        const all = new Uint8Array(limit);
+        all.set(bytes);
+        bytes = all;
+      }
+      if (filled + value.length > limit) {
+        throw new Failure("file", `${name}: the gzip stream holds more than its header says; ` +
+          `wanted at most ${limit} bytes. The file is damaged.`);
+      }
+      bytes.set(value, filled);
+      filled += value.length;
+    }
+  } catch (error) {
+    reader.cancel().catch(() => {});
+    if (error instanceof Failure) throw error;
+    throw new Failure("file", `${name}: the gzip stream is damaged (${error}); ` +
+      "download or export it again.");
+  }
+  return bytes.subarray(0, filled);
+}
+
+/**
+ * @param {Executor} made @param {Uint8Array<ArrayBuffer>} file
+ * @param {{start: number, size: number, inflated: boolean}} source @param {Opener} engine
+ * @param {(loaded: number, total: number) => void} report
+ */
+async function uploadAll(made, file, source, engine, report) {
+  if (!source.inflated) return upload(made, file.subarray(source.start), source.size, report);
+  const proxy = engine.payload();
+  const view = proxy.getBuffer("u8");
+  proxy.destroy();
+  try {
+    await upload(made, view.data, source.size, report);
+  } finally {
+    view.release();
+  }
+}
+
+/**
+ * @param {Executor} made @param {Uint8Array<ArrayBuffer>} bytes @param {number} size
+ * @param {(loaded: number, total: number) => void} report
+ */
+async function upload(made, bytes, size, report) {
+  const whole = size - (size % 4);
+  for (let at = 0; at < whole; at += PIECE_BYTES) {
+    const end = Math.min(at + PIECE_BYTES, whole);
+    made.write("source", at, bytes.subarray(at, end));
+    report(end, size);
+    await made.device.queue.onSubmittedWorkDone(); // lets go of the copy that writeBuffer made
+  }
+  if (whole === size) return;
+  const rest = new Uint8Array(4);
+  rest.set(bytes.subarray(whole, size));
+  made.write("source", whole, rest);
+}
+
+/**
+ * Copies of whole buffers.
+ * @param {Executor} made @param {string[]} names
+ */
+async function readAll(made, names) {
+  const { device } = made;
+  const sizes = names.map((name) => made.buffer(name).size);
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+  const readable = device.createBuffer({ label: "dropped.readback", size: total, usage });
+  const encoder = device.createCommandEncoder();
+  let at = 0;
+  const starts = sizes.map((size, i) => {
+    encoder.copyBufferToBuffer(made.buffer(names[i]), 0, readable, at, size);
+    at += size;
+    return at - size;
+  });
+  device.queue.submit([encoder.finish()]);
+  await readable.mapAsync(GPUMapMode.READ);
+  const data = new Uint8Array(readable.getMappedRange()).slice();
+  readable.destroy();
+  return starts.map((start, i) => data.subarray(start, start + sizes[i]));
+}
