@@ -134,7 +134,7 @@ class Shown:
     def fly(self, frames: int) -> int:
         """Draw at least so many frames by a held key, and stop; how many they were."""
         before = self.counts()["submit"]
-        self.send(type="input", move=[0.2, 0, 0])
+        self.send(type="input", move=[0.02, 0, 0])
         self.worker.evaluate(
             """(until) => new Promise((resolve) => {
                 const look = () => self.test.counts.submit >= until
@@ -232,6 +232,15 @@ def page_of(open_scene: Open) -> Callable[[str], Shown]:
     return cache(open_scene)
 
 
+@pytest.fixture
+def guitar(page_of: Callable[[str], Shown]) -> Shown:
+    """The guitar's page, with its first view on screen."""
+    shown = page_of("guitar")
+    shown.send(type="reset")
+    shown.settle()
+    return shown
+
+
 @pytest.mark.parametrize("view_name", CAMERAS)
 @pytest.mark.parametrize("name", SCENES)
 def test_the_page_shows_what_native_rendering_draws(
@@ -252,35 +261,32 @@ def test_the_page_shows_what_native_rendering_draws(
     shown.check_quiet()
 
 
-def test_a_still_camera_runs_nothing(page_of: Callable[[str], Shown]) -> None:
+def test_a_still_camera_runs_nothing(guitar: Shown) -> None:
     """For a second: no submission, no upload, no call into Python."""
-    shown = page_of("guitar")
-    shown.settle()
-    shown.worker.evaluate("(code) => self.test.python.runPython(code)", PROFILE)
-    before = shown.counts()
-    shown.page.wait_for_timeout(1000)
-    entries = shown.python(ENTRIES)
-    shown.python("sys.setprofile(None)")
-    assert shown.counts() == before
+    guitar.worker.evaluate("(code) => self.test.python.runPython(code)", PROFILE)
+    before = guitar.counts()
+    guitar.page.wait_for_timeout(1000)
+    entries = guitar.python(ENTRIES)
+    guitar.python("sys.setprofile(None)")
+    assert guitar.counts() == before
     assert entries == []
 
 
-def test_calls_between_javascript_and_python(page_of: Callable[[str], Shown]) -> None:
+def test_calls_between_javascript_and_python(guitar: Shown) -> None:
     """One call a frame, told by Python's profiler and by the worker's own counter.
 
     The frame that finds that nothing moves any more is one more call.
     """
-    shown = page_of("guitar")
-    shown.fly(3)
-    calls = counter(shown)
-    shown.worker.evaluate("(code) => self.test.python.runPython(code)", PROFILE)
-    frames = shown.fly(FRAMES)
-    entries = shown.python(ENTRIES)
-    shown.python("sys.setprofile(None)")
+    guitar.fly(3)
+    calls = counter(guitar)
+    guitar.worker.evaluate("(code) => self.test.python.runPython(code)", PROFILE)
+    frames = guitar.fly(FRAMES)
+    entries = guitar.python(ENTRIES)
+    guitar.python("sys.setprofile(None)")
     print(f"{len(entries)} calls into Python for {frames} frames")
     assert set(entries) == {"frame"}
     assert frames <= len(entries) <= CALLS_A_FRAME * frames
-    assert counter(shown) - calls == len(entries)
+    assert counter(guitar) - calls == len(entries)
 
 
 def counter(shown: Shown) -> int:
@@ -298,16 +304,15 @@ def counter(shown: Shown) -> int:
     return calls
 
 
-def test_steady_frames_make_nothing(page_of: Callable[[str], Shown]) -> None:
+def test_steady_frames_make_nothing(guitar: Shown) -> None:
     """No GPU object but an encoder and a view of the canvas's texture, and no reading back.
 
     One upload and one submission a frame.
     """
-    shown = page_of("guitar")
-    shown.fly(3)
-    before = shown.counts()
-    frames = shown.fly(FRAMES)
-    made = {name: n - before.get(name, 0) for name, n in shown.counts().items()}
+    guitar.fly(3)
+    before = guitar.counts()
+    frames = guitar.fly(FRAMES)
+    made = {name: n - before.get(name, 0) for name, n in guitar.counts().items()}
     made = {name: n for name, n in made.items() if n}
     assert made == {
         "createCommandEncoder": frames,
@@ -315,24 +320,22 @@ def test_steady_frames_make_nothing(page_of: Callable[[str], Shown]) -> None:
         "writeBuffer": frames,
         "submit": frames,
     }
-    shown.check_quiet()
+    guitar.check_quiet()
 
 
-def test_steady_frames_keep_no_python_objects(page_of: Callable[[str], Shown]) -> None:
+def test_steady_frames_keep_no_python_objects(guitar: Shown) -> None:
     """What a frame allocates in Python it frees: a long visit does not grow."""
-    shown = page_of("guitar")
-    shown.python("__import__('sys').getallocatedblocks()")
-    shown.fly(3)
-    before = shown.python("__import__('sys').getallocatedblocks()")
-    frames = shown.fly(FRAMES)
-    grown = shown.python("__import__('sys').getallocatedblocks()") - before
+    guitar.python("__import__('sys').getallocatedblocks()")
+    guitar.fly(3)
+    before = guitar.python("__import__('sys').getallocatedblocks()")
+    frames = guitar.fly(FRAMES)
+    grown = guitar.python("__import__('sys').getallocatedblocks()") - before
     assert grown <= BLOCKS_A_FRAME * frames
 
 
-def test_the_overlay_times_every_pass(page_of: Callable[[str], Shown]) -> None:
+def test_the_overlay_times_every_pass(guitar: Shown) -> None:
     """More passes than the timer has stamps for would be invalid, and the frame would be lost."""
-    shown = page_of("guitar")
-    shown.worker.evaluate(
+    guitar.worker.evaluate(
         """() => {
             const post = self.post = self.postMessage;
             self.frames = [];
@@ -342,12 +345,12 @@ def test_the_overlay_times_every_pass(page_of: Callable[[str], Shown]) -> None:
             };
         }"""
     )
-    shown.send(type="overlay", on=True)
-    shown.fly(5)
-    frames = shown.worker.evaluate("() => { self.postMessage = self.post; return self.frames; }")
-    shown.send(type="overlay", on=False)
-    shown.settle()
-    shown.check_quiet()
+    guitar.send(type="overlay", on=True)
+    guitar.fly(5)
+    frames = guitar.worker.evaluate("() => { self.postMessage = self.post; return self.frames; }")
+    guitar.send(type="overlay", on=False)
+    guitar.settle()
+    guitar.check_quiet()
     assert frames
     for frame in frames:
         assert frame["drawn"] > 1000
