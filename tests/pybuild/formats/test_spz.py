@@ -203,7 +203,7 @@ def test_three_formats_of_one_cloud_agree(assets: Path, compare: Callable[..., N
 
 
 def gzipped(data: bytes) -> bytes:
-    """gzip without the time of day: a parameter's bytes are its name, alike in every process."""
+    """Gzip without the time of day: a parameter's bytes are its name, alike in every process."""
     return gzip.compress(data, mtime=0)
 
 
