@@ -1,0 +1,339 @@
+"""Milliseconds a frame in the real Chromium, beside other engines that draw the same file.
+
+A frame is timed from the change of the camera to the end of the GPU's work on it: the wait for the
+next animation frame is inside (up to 17 ms), for every engine alike. "settled" goes on until
+nothing is left to do: Vitrine's `settled` message (one more animation frame); for engines that
+sort in a worker, the frame that has the new order too. Rounds are interleaved (A B C A B C ...),
+so that a noisy neighbour hits all of them; compare the minima.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.chromium import (
+    PAGES,
+    SIZE,
+    PackageMissing,
+    add_browser,
+    chromium,
+    npm_package,
+    page_script,
+    within,
+)
+from bench.chromium import page as new_page
+from bench.tables import (
+    BenchScene,
+    add_common,
+    cell,
+    print_table,
+    ratio,
+    run,
+    scenes,
+    summary,
+    write_json,
+)
+from pybuild.server import serving
+from pybuild.site import build_site
+from pyengine.bundle import Pose
+from pyengine.view import WORLD_UP, View
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+OURS = "vitrine"
+STEP_DEG = 1.5
+"""Turn between two frames."""
+FRAME = within("bench.frame(view)")
+EPILOG = """
+examples:
+  bench/frame.py                          the sample and the guitar, against all rivals
+  bench/frame.py scene.ply --rivals none  Vitrine alone, pass by pass
+  bench/frame.py --rounds 10 --shots /tmp/shots --json /tmp/frame.json
+
+rivals:
+  playcanvas-webgpu, playcanvas-webgl2    npm's playcanvas with its defaults: splats under 2 px or
+                                          of little contribution are dropped, SH is evaluated anew
+                                          only after the camera turned by 10 degrees
+  ...-all                                 the same with all three switched off, as Vitrine draws
+  spark                                   npm's @sparkjsdev/spark on three.js (WebGL2), defaults
+"agrees" is the PSNR of the rival's picture against Vitrine's of the same camera.
+"""
+
+
+@dataclass
+class Engine:
+    """A page that draws the scene, and what was measured of it."""
+
+    name: str
+    page: Page
+    info: dict[str, Any]
+    frames: list[dict[str, Any]] = field(default_factory=list)
+    agrees_db: float | None = None
+
+    def values(self, key: str) -> list[float]:
+        """One number of every frame."""
+        return [frame[key] for frame in self.frames if frame.get(key) is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another engine: its page, the query of its address, and what it needs from npm."""
+
+    page: str
+    query: str
+    npm: tuple[str, ...]
+    files: tuple[tuple[str, str], ...]
+
+
+PLAYCANVAS = ("playcanvas", "playcanvas@2"), (
+    ("playcanvas/build/playcanvas.min.mjs", "playcanvas.mjs"),
+)
+RIVALS = {
+    "playcanvas-webgpu": Rival("playcanvas.html", "backend=webgpu", *PLAYCANVAS),
+    "playcanvas-webgl2": Rival("playcanvas.html", "backend=webgl2", *PLAYCANVAS),
+    "playcanvas-webgpu-all": Rival("playcanvas.html", "backend=webgpu&all=1", *PLAYCANVAS),
+    "playcanvas-webgl2-all": Rival("playcanvas.html", "backend=webgl2&all=1", *PLAYCANVAS),
+    "spark": Rival(
+        "spark.html",
+        "",
+        ("spark", "@sparkjsdev/spark", "three"),
+        (
+            ("@sparkjsdev/spark/dist/spark.module.min.js", "spark.mjs"),
+            ("three/build/three.module.js", "three/three.module.js"),
+            ("three/build/three.core.js", "three/three.core.js"),
+        ),
+    ),
+}
+
+
+def orbit(pose: Pose, count: int) -> list[dict[str, Any]]:
+    """Views as JSON: ``count`` steps to the left and right of a pose; no two neighbours alike."""
+    views = []
+    offset = np.subtract(pose.eye, pose.target)
+    for step in range(count):
+        angle = math.radians(STEP_DEG * (step - (count - 1) / 2))
+        c, s = math.cos(angle), math.sin(angle)
+        x, y, z = (float(v) for v in offset)
+        turned = (c * x + s * z, y, c * z - s * x)
+        eye = tuple(float(v) for v in np.add(pose.target, turned))
+        view = View.look_at(eye, pose.target, WORLD_UP, pose.fov_deg, *SIZE)
+        views.append(json.loads(view.to_json()))
+    return views
+
+
+def prepare(folder: Path, names: Iterable[str], scene: BenchScene) -> tuple[dict[str, str], Pose]:
+    """Fill a folder to serve: Vitrine's site, the rivals' pages and the scene file.
+
+    Returns
+    -------
+    pages : dict
+        Address of each engine's page within the folder.
+    pose : Pose
+        The scene's first camera.
+    """
+    site = build_site(scene.path, folder / OURS, scene.options)
+    pages = {OURS: f"{OURS}/index.html"}
+    file = "scene" + ("".join(scene.path.suffixes[-2:]) or ".ply")
+    shutil.copyfile(scene.path, folder / file)
+    for page in PAGES.glob("*.*"):
+        shutil.copyfile(page, folder / page.name)
+    for name in names:
+        rival = RIVALS[name]
+        try:
+            modules = npm_package(*rival.npm)
+        except PackageMissing as error:
+            print(f"{name}: skipped: {error}")
+            continue
+        for source, target in rival.files:
+            (folder / target).parent.mkdir(exist_ok=True)
+            shutil.copyfile(modules / source, folder / target)
+        pages[name] = f"{rival.page}?{rival.query}&file={file}"
+    return pages, site.scene.pose
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Versions of the npm packages that the rivals were installed from."""
+    versions = {}
+    for name in names:
+        folder, *packages = RIVALS[name].npm
+        for package in packages:
+            plain = package if package.startswith("@") else package.split("@")[0]
+            path = npm_package(folder, *packages) / plain / "package.json"
+            versions[plain] = json.loads(path.read_text(encoding="utf-8"))["version"]
+    return versions
+
+
+def open_engine(browser: Browser, name: str, url: str) -> Engine | None:
+    """Load an engine's page; None, with a line that says why, where a rival does not run."""
+    page = new_page(browser, page_script("vitrine.js") if name == OURS else "")
+    try:
+        page.goto(url)
+        page.wait_for_function("window.bench")
+        return Engine(name, page, page.evaluate(within("bench.load()"), None))
+    except Exception as error:  # a rival may fail in any way
+        if name == OURS:
+            raise
+        print(f"{name}: skipped: {str(error).splitlines()[0]}")
+        page.context.close()
+        return None
+
+
+def picture(page: Page) -> np.ndarray:
+    """What is on the screen: (360, 640, 3) uint8."""
+    style = "vitrine-view::part(ui) { display: none }"
+    png = page.screenshot(style=style)
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
+    """Peak signal to noise of two images, in decibels."""
+    error = float(np.mean((a.astype(np.float64) - b) ** 2))
+    return 10 * math.log10(255**2 / error) if error else math.inf
+
+
+def measure(engines: Sequence[Engine], views: Sequence[dict[str, Any]], rounds: int) -> None:
+    """Draw the views on each engine in turn, to and fro.
+
+    The first view of a turn warms the engine up again and is not counted, nor is the first round.
+    """
+    for number in range(rounds + 1):
+        sweep = views if number % 2 else views[::-1]
+        for engine in engines:
+            engine.page.bring_to_front()
+            for index, view in enumerate(sweep):
+                frame = engine.page.evaluate(FRAME, view)
+                if number and index:
+                    engine.frames.append(frame)
+
+
+def compare(engines: Sequence[Engine], view: dict[str, Any], shots: Path | None, tag: str) -> None:
+    """Look at one camera on all engines."""
+    wanted = None
+    for engine in engines:
+        engine.page.bring_to_front()
+        engine.page.evaluate(FRAME, view)
+        engine.page.wait_for_timeout(200)
+        image = picture(engine.page)
+        wanted = image if wanted is None else wanted
+        engine.agrees_db = psnr_db(image, wanted)
+        if shots:
+            shots.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(shots / f"{tag}-{engine.name}.png")
+
+
+def report(scene: str, engines: Sequence[Engine]) -> dict[str, Any]:
+    """Print the tables of a scene; returns the numbers."""
+    ours = engines[0]
+    result: dict[str, Any] = {}
+    rows = []
+    base = summary(ours.values("frameMs"))["min"]
+    for engine in engines:
+        frame, settled = (summary(engine.values(key)) for key in ("frameMs", "settledMs"))
+        result[engine.name] = {
+            "frame_ms": frame,
+            "settled_ms": settled,
+            "agrees_db": engine.agrees_db if math.isfinite(engine.agrees_db or math.inf) else None,
+            **engine.info,
+        }
+        numbers = (frame["min"], frame["median"], settled["min"], settled["median"])
+        agrees = "-" if engine is ours else f"{engine.agrees_db:.1f} dB"
+        drops = engine.info.get("drops", "nothing dropped")
+        rows.append(
+            [engine.name, *map(cell, numbers), ratio(frame["min"], base), agrees, f"  {drops}"]
+        )
+    header = ["", "frame min", "median", "settled min", "median", "min/ours", "agrees", "  drops"]
+    width, height = SIZE
+    print_table(f"{scene}: ms a frame at {width}x{height}", header, rows)
+    result[OURS]["passes_ms"] = passes = pass_times(ours)
+    drawn = summary(ours.values("drawn"))
+    result[OURS]["drawn"] = drawn
+    title = f"{scene}: Vitrine's passes, ms; {drawn['median']:,.0f} of {ours.info['count']:,} drawn"
+    table = [[name, cell(p["min"]), cell(p["median"])] for name, p in passes.items()]
+    print_table(f"{title}; {ours.info['adapter']}", ["", "min", "median"], table)
+    return result
+
+
+def pass_times(ours: Engine) -> dict[str, dict[str, float | int]]:
+    """Each pass by its timestamps, their sum, and the CPU's part."""
+    stamped = [frame["gpuMs"] for frame in ours.frames if frame.get("gpuMs")]
+    names = list(stamped[0]) if stamped else []
+    passes = {name: summary(times[name] for times in stamped) for name in names}
+    passes["all passes"] = summary(sum(times.values()) for times in stamped)
+    passes["cpu (Python, encoding)"] = summary(ours.values("cpuMs"))
+    return passes
+
+
+def chosen(text: str) -> list[str]:
+    """Rivals of a command line."""
+    if text in ("all", "none"):
+        return list(RIVALS) if text == "all" else []
+    names = text.split(",")
+    for name in names:
+        if name not in RIVALS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(RIVALS)}")
+    return names
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_common(parser)
+    add_browser(parser)
+    parser.add_argument("--rounds", type=int, default=4, help="sweeps an engine (default: 4)")
+    parser.add_argument("--views", type=int, default=4, help="frames a sweep (default: 4)")
+    parser.add_argument(
+        "--rivals", type=chosen, default=list(RIVALS), metavar="LIST", help="all, none, or names"
+    )
+    parser.add_argument("--shots", type=Path, metavar="DIR", help="keep a PNG of each engine")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure every scene."""
+    given = arguments()
+    suffix = ".compressed.ply" if given.rivals else ".ply"
+    results: dict[str, Any] = {}
+    for scene in scenes(given.scenes, given.sample_count, suffix):
+        results[scene.name] = bench_scene(scene, given)
+    write_json(given.json, {"bench": "frame", "scenes": results})
+
+
+def bench_scene(scene: BenchScene, given: argparse.Namespace) -> dict[str, Any]:
+    """Measure one scene on every engine."""
+    with tempfile.TemporaryDirectory(prefix="vitrine-bench-") as temporary:
+        folder = Path(temporary)
+        pages, pose = prepare(folder, given.rivals, scene)
+        versions = package_versions(name for name in pages if name != OURS)
+        with serving(folder) as url, chromium(given.gpu, given.chromium) as browser:
+            named = [f"Chromium {browser.version}", *(f"{k} {v}" for k, v in versions.items())]
+            print(f"{scene.name}: {', '.join(named)}", flush=True)
+            opening: Callable[[str], Engine | None] = lambda n: open_engine(  # noqa: E731
+                browser, n, url + pages[n]
+            )
+            engines = [engine for engine in map(opening, pages) if engine is not None]
+            views = orbit(pose, given.views + 1)
+            measure(engines, views, given.rounds)
+            compare(engines, views[0], given.shots, scene.name)
+            return {"versions": versions, "engines": report(scene.name, engines)}
+
+
+if __name__ == "__main__":
+    run(main)
