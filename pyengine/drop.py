@@ -92,7 +92,7 @@ def decoded_scene(source: Source, readback: Mapping[str, bytes | memoryview]) ->
     stride = sample_stride(source)
     rows = -(-count // stride)
     sample = list(_SAMPLE.iter_unpack(bytes(readback[SAMPLES][: rows * _SAMPLE.size])))
-    return _scene(source, count, _bounds(readback[BOUNDS]), default_pose(sample))
+    return _scene(source, count, _bounds(readback[BOUNDS]), default_pose(sample, count))
 
 
 def _scene(

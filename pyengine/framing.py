@@ -24,24 +24,29 @@ WHOLE, CORE = (0.01, 0.99), (0.15, 0.85)
 TAIL = 1.0
 SMALLEST_DISTANCE = 1.0
 SIDES = ((2, 1), (2, -1), (0, 1), (0, -1))
-GRID = 32
-"""Cells along the longest side; coarser than the build's, for fewer points."""
+GRID = 96
+"""Cells along the longest side for a whole cloud; fewer for a sample, with as many points each."""
+GRID_POINTS = 1 << 18
+"""Points of a cloud that the oracle looks at."""
 SKIN = 0.02
 SEEN_OPACITY = 0.3
 
 
-def default_pose(sample: Sequence[Sample]) -> Pose:
+def default_pose(sample: Sequence[Sample], count: int) -> Pose:
     """Look at the middle of the subject from its front, -y up.
 
     Parameters
     ----------
     sample : sequence of (x, y, z, opacity)
         May be empty.
+    count : int
+        Splats of the cloud that it was taken of.
     """
     low, high = _subject_box(sample)
     middle = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
     half = [(b - a) / 2 for a, b in zip(low, high, strict=True)]
-    axis, sign = _front(sample, low, high)
+    grid = GRID * math.sqrt(min(1.0, len(sample) / max(1, min(count, GRID_POINTS))))
+    axis, sign = _front(sample, low, high, max(8, round(grid)))
     sine, cosine = math.sin(math.radians(ELEVATION_DEG)), math.cos(math.radians(ELEVATION_DEG))
     # The camera's axes: right is horizontal, across the side that it looks along.
     forward, down, right = [0.0, sine, 0.0], [0.0, cosine, 0.0], [0.0, 0.0, 0.0]
@@ -84,7 +89,7 @@ def _percentiles(weighted: list[tuple[float, float]]) -> list[float]:
 
 
 def _front(
-    sample: Sequence[Sample], low: Sequence[float], high: Sequence[float]
+    sample: Sequence[Sample], low: Sequence[float], high: Sequence[float], grid: int
 ) -> tuple[int, int]:
     """Horizontal axis, and the sign along it, in which a camera at the front looks."""
     points = [
@@ -100,8 +105,8 @@ def _front(
         cells = []
         for row in points:
             cell = (
-                min(int((row[side] - low[side]) * GRID / size), GRID - 1),
-                min(int((row[1] - low[1]) * GRID / size), GRID - 1),
+                min(int((row[side] - low[side]) * grid / size), grid - 1),
+                min(int((row[1] - low[1]) * grid / size), grid - 1),
             )
             depth = sign * row[axis]
             cells.append((cell, depth))
