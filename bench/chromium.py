@@ -15,7 +15,16 @@ from bench.tables import CACHE
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["SIZE", "PackageMissing", "add_browser", "chromium", "npm_package", "page", "page_script", "within"]
+__all__ = [
+    "SIZE",
+    "PackageMissing",
+    "add_browser",
+    "chromium",
+    "npm_package",
+    "page",
+    "page_script",
+    "within",
+]
 
 SIZE = (640, 360)
 """Canvas, pixels."""
