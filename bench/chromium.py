@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from bench.tables import CACHE
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+    from playwright.sync_api._context_manager import PlaywrightContextManager
 
 __all__ = [
     "SIZE",
@@ -23,6 +25,7 @@ __all__ = [
     "npm_package",
     "page",
     "page_script",
+    "profile",
     "within",
 ]
 
@@ -59,19 +62,55 @@ def add_browser(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def chromium(gpu: bool = False, program: str | None = None) -> Iterator[Browser]:
-    """A headless Chromium while the block runs.
+    """A headless Chromium while the block runs; its profiles live in memory.
 
     Raises
     ------
     SystemExit
         Chromium or playwright is missing; says how to get it.
     """
+    with _playwright() as playwright:
+        browser = playwright.chromium.launch(**_launch(gpu, program))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def profile(gpu: bool = False, program: str | None = None) -> Iterator[BrowserContext]:
+    """A headless Chromium with a new profile on disk, HTTP cache included, as a visitor has it.
+
+    A profile in memory caches no file of more than some megabytes.
+
+    Raises
+    ------
+    SystemExit
+        As `chromium`.
+    """
+    width, height = SIZE
+    viewport: ViewportSize = {"width": width, "height": height}
+    with _playwright() as playwright, tempfile.TemporaryDirectory(prefix="vitrine-") as folder:
+        context = playwright.chromium.launch_persistent_context(
+            folder, viewport=viewport, device_scale_factor=1, **_launch(gpu, program)
+        )
+        try:
+            yield context
+        finally:
+            context.close()
+
+
+def _playwright() -> PlaywrightContextManager:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         raise SystemExit(
             "playwright is missing; .venv/bin/python -m pip install -e '.[dev]'"
         ) from None
+    return sync_playwright()
+
+
+def _launch(gpu: bool, program: str | None) -> dict[str, Any]:
     found = program or next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     if found is None or not Path(found).is_file():
         raise SystemExit(
@@ -79,12 +118,7 @@ def chromium(gpu: bool = False, program: str | None = None) -> Iterator[Browser]
             "--chromium PATH"
         )
     flags = [*_ALWAYS, *(_GPU if gpu else _SOFTWARE)]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=flags, headless=True)
-        try:
-            yield browser
-        finally:
-            browser.close()
+    return {"executable_path": found, "args": flags, "headless": True}
 
 
 def page(browser: Browser, script: str = "", **options: Any) -> Page:
