@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.tables import CACHE
+from pyengine.errors import InputError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
@@ -66,7 +67,7 @@ def chromium(gpu: bool = False, program: str | None = None) -> Iterator[Browser]
 
     Raises
     ------
-    SystemExit
+    InputError
         Chromium or playwright is missing; says how to get it.
     """
     with _playwright() as playwright:
@@ -81,11 +82,11 @@ def chromium(gpu: bool = False, program: str | None = None) -> Iterator[Browser]
 def profile(gpu: bool = False, program: str | None = None) -> Iterator[BrowserContext]:
     """A headless Chromium with a new profile on disk, HTTP cache included, as a visitor has it.
 
-    A profile in memory caches no file of more than some megabytes.
+    Playwright's usual profiles live in memory and cache no large file.
 
     Raises
     ------
-    SystemExit
+    InputError
         As `chromium`.
     """
     width, height = SIZE
@@ -104,7 +105,7 @@ def _playwright() -> PlaywrightContextManager:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise SystemExit(
+        raise InputError(
             "playwright is missing; .venv/bin/python -m pip install -e '.[dev]'"
         ) from None
     return sync_playwright()
@@ -113,7 +114,7 @@ def _playwright() -> PlaywrightContextManager:
 def _launch(gpu: bool, program: str | None) -> dict[str, Any]:
     found = program or next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     if found is None or not Path(found).is_file():
-        raise SystemExit(
+        raise InputError(
             f"Chromium is missing ({found or 'not on the PATH'}); apt-get install chromium, or "
             "--chromium PATH"
         )

@@ -35,6 +35,7 @@ from pybuild.bundle import describe
 from pybuild.pack import pack
 from pyengine.bundle import CHUNK_SIZE, Pose, Scene
 from pyengine.engine import FRAME, Engine, required_limits
+from pyengine.errors import DeviceError
 from pyengine.hosts.native import NativeHost, open_adapter
 from pyengine.passes.composite import composite
 from pyengine.passes.project import project
@@ -235,7 +236,7 @@ def bench_sort(adapter: Any, powers: Sequence[int], runs: int) -> dict[str, Any]
             for sort in sorts.values():
                 sort.host.close()
         if wrong:
-            raise SystemExit(f"2^{power} keys: not sorted by {', '.join(wrong)}")
+            raise DeviceError(f"2^{power} keys: not sorted by {', '.join(wrong)}")
         own = times[names[0]]["min"]
         row = [f"2^{power} keys, {bits} bits"]
         for name in names:

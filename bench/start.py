@@ -1,9 +1,10 @@
 """From navigation to the first complete frame in Chromium, cold and warm, stage by stage.
 
 A site is built by `pybuild.site` and served by the project's own server. Cold: a browser just
-started with a fresh profile on disk, its HTTP cache empty. Warm: the second navigation in the same profile. The end is the element's
-`settled()`, "the frame for the current state is on screen". Bytes are what came over the wire
-(encodedDataLength of the DevTools protocol, headers included), workers included.
+started, with a fresh profile on disk and an empty HTTP cache. Warm: the second navigation of that
+browser. The end is the element's `settled()`, "the frame for the current state is on screen". Bytes
+are what came over the wire (encodedDataLength of the DevTools protocol, headers included), workers
+included.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any
 from assets.make_sample import DEFAULT_COUNT, SAMPLE_CAMERA, make_sample
 from pybuild import formats
 from pybuild.options import BuildOptions
-from pyengine.errors import VitrineError
+from pyengine.errors import InputError, VitrineError
 
 __all__ = [
     "CACHE",
@@ -83,12 +83,12 @@ def scenes(
 
     Raises
     ------
-    SystemExit
+    InputError
         A file is missing.
     """
     for path in paths:
         if not path.is_file():
-            raise SystemExit(f"{path}: no such file")
+            raise InputError(f"{path}: no such file")
     if paths:
         return [BenchScene(path.name.split(".")[0], path, BuildOptions()) for path in paths]
     sample = CACHE / "bench" / f"sample-{sample_count}{suffix}"
