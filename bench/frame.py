@@ -88,6 +88,7 @@ class Engine:
     info: dict[str, Any]
     frames: list[dict[str, Any]] = field(default_factory=list)
     agrees_db: float | None = None
+    spent_s: float = 0.0
 
     def values(self, key: str) -> list[float]:
         """One number of every frame."""
@@ -217,17 +218,24 @@ def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
-def measure(engines: Sequence[Engine], views: Sequence[dict[str, Any]], rounds: int) -> None:
+def measure(
+    engines: Sequence[Engine], views: Sequence[dict[str, Any]], rounds: int, budget_s: float
+) -> None:
     """Draw the views on each engine in turn, to and fro.
 
     The first view of a turn warms the engine up again and is not counted, nor is the first round.
+    An engine that has counted frames and spent its budget sits the rest out.
     """
     for number in range(rounds + 1):
         sweep = views if number % 2 else views[::-1]
         for engine in engines:
             engine.page.bring_to_front()
-            for index, view in enumerate(sweep):
+            for index, view in enumerate(sweep[:2] if number == 0 else sweep):
+                if engine.frames and engine.spent_s > budget_s:
+                    break
                 frame = engine.page.evaluate(FRAME, view)
+                if number:
+                    engine.spent_s += frame["settledMs"] / 1000
                 if number and index:
                     engine.frames.append(frame)
 
@@ -265,9 +273,26 @@ def report(scene: str, engines: Sequence[Engine]) -> dict[str, Any]:
         agrees = "-" if engine is ours else f"{engine.agrees_db:.1f} dB"
         drops = engine.info.get("drops", "nothing dropped")
         rows.append(
-            [engine.name, *map(cell, numbers), ratio(frame["min"], base), agrees, f"  {drops}"]
+            [
+                engine.name,
+                str(frame["n"]),
+                *map(cell, numbers),
+                ratio(frame["min"], base),
+                agrees,
+                f"  {drops}",
+            ]
         )
-    header = ["", "frame min", "median", "settled min", "median", "min/ours", "agrees", "  drops"]
+    header = [
+        "",
+        "n",
+        "frame min",
+        "median",
+        "settled min",
+        "median",
+        "min/ours",
+        "agrees",
+        "  drops",
+    ]
     width, height = SIZE
     print_table(f"{scene}: ms a frame at {width}x{height}", header, rows)
     result[OURS]["passes_ms"] = passes = pass_times(ours)
@@ -310,6 +335,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=4, help="sweeps an engine (default: 4)")
     parser.add_argument("--views", type=int, default=4, help="frames a sweep (default: 4)")
     parser.add_argument(
+        "--budget",
+        type=float,
+        default=8.0,
+        metavar="S",
+        help="seconds an engine and scene; a slow one draws fewer frames (default: 8)",
+    )
+    parser.add_argument(
         "--rivals", type=chosen, default=list(RIVALS), metavar="LIST", help="all, none, or names"
     )
     parser.add_argument("--shots", type=Path, metavar="DIR", help="keep a PNG of each engine")
@@ -338,7 +370,7 @@ def bench_scene(scene: BenchScene, given: argparse.Namespace) -> dict[str, Any]:
             opened = [open_engine(browser, name, url + pages[name]) for name in pages]
             engines = [engine for engine in opened if engine is not None]
             views = orbit(pose, given.views + 1)
-            measure(engines, views, given.rounds)
+            measure(engines, views, given.rounds, given.budget)
             compare(engines, views[0], given.shots, scene.name)
             return {"versions": versions, "engines": report(scene.name, engines)}
 
