@@ -6,8 +6,9 @@ import argparse
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,8 @@ def chromium(gpu: bool = False, program: str | None = None) -> Iterator[Browser]
         try:
             yield browser
         finally:
-            browser.close()
+            with suppress(Exception):  # Ctrl-C has ended it already
+                browser.close()
 
 
 @contextmanager
@@ -91,14 +93,29 @@ def profile(gpu: bool = False, program: str | None = None) -> Iterator[BrowserCo
     """
     width, height = SIZE
     viewport: ViewportSize = {"width": width, "height": height}
-    with _playwright() as playwright, tempfile.TemporaryDirectory(prefix="vitrine-") as folder:
+    with _playwright() as playwright, _folder() as folder:
         context = playwright.chromium.launch_persistent_context(
             folder, viewport=viewport, device_scale_factor=1, **_launch(gpu, program)
         )
         try:
             yield context
         finally:
-            context.close()
+            with suppress(Exception):  # Ctrl-C has ended it already
+                context.close()
+
+
+@contextmanager
+def _folder() -> Iterator[str]:
+    """A temporary folder that Chromium may still write to while it is removed."""
+    folder = tempfile.mkdtemp(prefix="vitrine-bench-")
+    try:
+        yield folder
+    finally:
+        for _ in range(20):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not Path(folder).exists():
+                break
+            time.sleep(0.1)
 
 
 def _playwright() -> PlaywrightContextManager:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import platform
 import statistics
@@ -170,6 +171,7 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except KeyboardInterrupt:
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # playwright's unheard futures
         print("\ninterrupted", file=sys.stderr)
         sys.exit(_EXIT_INTERRUPTED)
     except VitrineError as error:
