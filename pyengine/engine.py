@@ -137,7 +137,6 @@ class Engine:
         put(frame, "key_max", key_max)
         put(frame, "splat_scale", self.splat_scale)
         put(frame, "chunk_count", self.scene.chunk_count)
-        put(frame, "splat_count", self.scene.count)
         put(frame, "sh_degree", min(self.sh_degree, self.scene.sh_degree))
 
 

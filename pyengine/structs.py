@@ -137,9 +137,7 @@ Frame = Struct(
         ("key_max", "f32", "largest sort key"),
         ("splat_scale", "f32", "multiplies every sigma; 1 unless told"),
         ("chunk_count", "u32", "chunks of the scene"),
-        ("splat_count", "u32", "Gaussians of the scene"),
         ("sh_degree", "u32", "bands to evaluate, at most the scene's"),
-        ("reserved", "u32", "zero"),
     ],
 )
 
