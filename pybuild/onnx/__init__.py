@@ -1,0 +1,1 @@
+"""ONNX graphs to WGSL: model -> graph -> fuse -> kernels -> arena -> program."""
