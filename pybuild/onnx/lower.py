@@ -1,0 +1,184 @@
+"""Operators to tensors: the registry of lowerings and the walk over a graph.
+
+A lowering is a function ``(context, node) -> Tensor | tuple[Tensor, ...]`` registered for an
+operator; those of one family share a file in ``pybuild/onnx/ops``. It reads inputs with
+``context.tensor(node, k)`` and values that must be known at build with ``context.array(node, k)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pybuild.onnx.expr import I32_MAX, I32_MIN, Type
+from pybuild.onnx.graph import Graph, Node, TensorInfo
+from pybuild.onnx.ir import Tensor, constant, input_tensor
+
+__all__ = ["LOWERINGS", "Context", "Lowering", "Unsupported", "ir_type", "lower", "lowers"]
+
+Lowered = Tensor | tuple[Tensor, ...]
+
+
+class Unsupported(Exception):
+    """A node that cannot be compiled; the message is the reason, without the node's name."""
+
+
+class NeedsConstant(Exception):
+    """An input that carries a shape or an axis must be known at build."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__(value)
+        self.value = value
+
+
+@dataclass(frozen=True, slots=True)
+class Lowering:
+    """One registered operator.
+
+    Attributes
+    ----------
+    since : int
+        First opset whose semantics the function knows; it consults ``node.opset`` for changes.
+    limits : str
+        What it does not take, for docs/operators.md.
+    """
+
+    domain: str
+    op: str
+    function: Callable[[Context, Node], Lowered]
+    since: int
+    limits: str
+    family: str
+
+
+LOWERINGS: dict[tuple[str, str], Lowering] = {}
+
+
+def lowers(
+    *ops: str, since: int = 1, limits: str = "", domain: str = ""
+) -> Callable[[Callable[[Context, Node], Lowered]], Callable[[Context, Node], Lowered]]:
+    """Register a lowering for operators."""
+
+    def register(function: Callable[[Context, Node], Lowered]) -> Callable[[Context, Node], Lowered]:
+        family = function.__module__.rsplit(".", 1)[-1]
+        for op in ops:
+            LOWERINGS[domain, op] = Lowering(domain, op, function, since, limits, family)
+        return function
+
+    return register
+
+
+_TYPES: dict[str, Type] = {
+    **dict.fromkeys(("float32", "float16", "bfloat16", "float64"), "f32"),
+    **dict.fromkeys(("int64", "int32", "int16", "int8", "int4", "int2"), "i32"),
+    **dict.fromkeys(("uint64", "uint32", "uint16", "uint8", "uint4", "uint2"), "u32"),
+    "bool": "bool",
+}
+
+
+def ir_type(dtype: str) -> Type:
+    """Type that carries an ONNX dtype: floats as f32, signed as i32, unsigned as u32.
+
+    Raises
+    ------
+    Unsupported
+        Strings, complex numbers, 8-bit floats.
+    """
+    if dtype not in _TYPES:
+        raise Unsupported(f"{dtype} has no counterpart on the GPU")
+    return _TYPES[dtype]
+
+
+@dataclass(slots=True)
+class Context:
+    """What lowerings see of the graph, and the tensors made so far."""
+
+    graph: Graph
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+
+    def tensor(self, node: Node, index: int) -> Tensor:
+        """Required input ``index``."""
+        found = self.optional(node, index)
+        if found is None:
+            raise Unsupported(f"input {index} is missing")
+        return found
+
+    def optional(self, node: Node, index: int) -> Tensor | None:
+        """Input ``index``, or None where it is omitted."""
+        if index >= len(node.inputs) or not node.inputs[index]:
+            return None
+        name = node.inputs[index]
+        if name not in self.tensors:
+            array = self.graph.constants[name]
+            self.tensors[name] = constant(name, _checked(array, name), ir_type(str(array.dtype)))
+        return self.tensors[name]
+
+    def array(self, node: Node, index: int) -> NDArray[Any]:
+        """Value of an input that must be known at build (shapes, axes).
+
+        Raises
+        ------
+        NeedsConstant
+            It is computed at run time.
+        """
+        name = node.inputs[index]
+        if name not in self.graph.constants:
+            raise NeedsConstant(name)
+        return self.graph.constants[name]
+
+    def optional_array(self, node: Node, index: int) -> NDArray[Any] | None:
+        """As `array`; None where the input is omitted."""
+        if index >= len(node.inputs) or not node.inputs[index]:
+            return None
+        return self.array(node, index)
+
+    def info(self, node: Node, index: int = 0) -> TensorInfo:
+        """ONNX dtype and shape of input ``index``."""
+        return self.graph.infos[node.inputs[index]]
+
+    def result(self, node: Node, index: int = 0) -> TensorInfo:
+        """ONNX dtype and shape of output ``index``."""
+        return self.graph.infos[node.outputs[index]]
+
+
+def _checked(array: NDArray[Any], name: str) -> NDArray[Any]:
+    if array.dtype in (np.int64, np.uint64) and array.size:
+        low, high = int(array.min()), int(array.max())
+        top = I32_MAX if array.dtype == np.int64 else 2**32 - 1
+        # sentinels such as INT64_MAX in a Slice's ends saturate: they mean "to the end"
+        if low < I32_MIN or high > top:
+            return np.clip(array, I32_MIN if array.dtype == np.int64 else 0, top)
+    return array
+
+
+def lower(graph: Graph) -> tuple[Context, list[Tensor]]:
+    """Every node in order; the tensors of the graph's outputs."""
+    context = Context(graph)
+    for info in graph.inputs:
+        context.tensors[info.name] = input_tensor(info.name, info.shape, ir_type(info.dtype))
+    for node in graph.nodes:
+        lowered = LOWERINGS[node.domain, node.op].function(context, node)
+        made = lowered if isinstance(lowered, tuple) else (lowered,)
+        for name, tensor in zip(node.outputs, made, strict=False):
+            if name:
+                context.tensors[name] = tensor
+    outputs: list[Tensor] = []
+    for info in graph.outputs:
+        if info.name not in context.tensors:
+            array = graph.constants[info.name]
+            context.tensors[info.name] = constant(info.name, array, ir_type(info.dtype))
+        outputs.append(context.tensors[info.name])
+    return context, outputs
+
+
+def check(context: Context, node: Node, tensors: Mapping[str, Tensor]) -> None:
+    """The lowered shape must be the one that ONNX's inference gives."""
+    for name in node.outputs:
+        if name and name in tensors and name in context.graph.infos:
+            wanted = context.graph.infos[name].shape
+            if tensors[name].shape != wanted:
+                raise Unsupported(f"lowered to {tensors[name].shape}, ONNX infers {wanted}")
