@@ -13,8 +13,10 @@ from typing import Any, Literal
 __all__ = [
     "CANVAS",
     "DEFAULT_LIMITS",
+    "OFFSET_ALIGNMENT",
     "Access",
     "Adapter",
+    "Binding",
     "Buffer",
     "ComputePass",
     "ComputePipeline",
@@ -23,6 +25,7 @@ __all__ = [
     "Indirect",
     "Part",
     "Plan",
+    "Range",
     "RenderPass",
     "RenderPipeline",
     "Texture",
@@ -41,6 +44,9 @@ DEFAULT_LIMITS: Mapping[str, int] = {
     "maxComputeWorkgroupStorageSize": 16384,
 }
 """WebGPU's defaults, which every adapter offers (WebGPU §3.6.2)."""
+
+OFFSET_ALIGNMENT = 256
+"""Bytes; a binding's offset is a multiple (minStorageBufferOffsetAlignment, the default)."""
 
 Access = Literal["uniform", "read", "read_write", "texture"]
 BufferUsage = Literal["uniform", "storage", "indirect", "upload", "readback"]
@@ -63,12 +69,15 @@ class Adapter:
         The adapter is a processor's.
     float32_blendable : bool
         WebGPU's feature of that name: rgba32float can be blended into.
+    shader_f16 : bool
+        WebGPU's feature of that name: shaders may say ``enable f16``.
     """
 
     limits: Mapping[str, int]
     subgroup_size: int = 0
     software: bool = False
     float32_blendable: bool = False
+    shader_f16: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +138,28 @@ class Indirect:
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """A part of a buffer as a binding; the offset is a multiple of `OFFSET_ALIGNMENT`.
+
+    WebGPU counts a buffer's use as a whole: ranges of one buffer that are bound together in a
+    dispatch are all read or all read_write, and no two read_write ones overlap.
+    """
+
+    buffer: str
+    offset_bytes: int
+    size_bytes: int
+
+
+Binding = str | Range
+"""A whole buffer or texture by its name, or a part of a buffer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dispatch:
     """One dispatch: the pipeline, its bindings in order, and workgroups or indirect arguments."""
 
     pipeline: str
-    bindings: tuple[str, ...]
+    bindings: tuple[Binding, ...]
     workgroups: tuple[int, int, int] | Indirect
 
 
@@ -170,7 +196,10 @@ class RenderPass:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one stage adds to a plan: its resources, its pipelines and its passes in order."""
+    """What one stage adds to a plan: its resources, its pipelines and its passes in order.
+
+    ``needs`` names WebGPU features that nothing else in the part tells of: ``shader-f16``.
+    """
 
     steps: tuple[ComputePass | RenderPass, ...]
     buffers: tuple[Buffer, ...] = ()
@@ -179,6 +208,7 @@ class Part:
     compute: tuple[ComputePipeline, ...] = ()
     render: tuple[RenderPipeline, ...] = ()
     subgroups: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +227,14 @@ class Plan:
     render: tuple[RenderPipeline, ...]
     schedules: Mapping[str, tuple[ComputePass | RenderPass, ...]]
     subgroups: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
     @property
     def features(self) -> tuple[str, ...]:
         """WebGPU features that the device must have."""
         floats = any(p.target == "rgba32float" and p.blend != "none" for p in self.render)
-        return ("float32-blendable",) * floats + ("subgroups",) * bool(self.subgroups)
+        found = ("float32-blendable",) * floats + ("subgroups",) * bool(self.subgroups)
+        return found + self.needs
 
     @classmethod
     def of(cls, schedules: Mapping[str, tuple[Part, ...]]) -> Plan:
@@ -224,6 +256,7 @@ class Plan:
                 for name, members in schedules.items()
             },
             subgroups=tuple(name for part in parts for name in part.subgroups),
+            needs=tuple(sorted({name for part in parts for name in part.needs})),
         )
 
     def passes(self) -> Iterator[tuple[str, ComputePass | RenderPass]]:

@@ -4,19 +4,20 @@
 
 /**
  * @typedef {{buffer: string, offset_bytes: number}} Indirect
+ * @typedef {{buffer: string, offset_bytes: number, size_bytes: number}} Range
  * @typedef {{name: string, size_bytes: number, usage: string[], source: string | null}} BufferPlan
  * @typedef {{name: string, format: string, usage: string[]}} TexturePlan
  * @typedef {{name: string, shader: string, layout: string[], constants: Record<string, number>,
  *   entry: string}} ComputePlan
  * @typedef {{name: string, shader: string, layout: string[], constants: Record<string, number>,
  *   target: string | null, blend: string, depth: string, vertex: string, fragment: string}} RenderPlan
- * @typedef {{pipeline: string, bindings: string[], workgroups: number[] | Indirect}} DispatchPlan
+ * @typedef {{pipeline: string, bindings: (string | Range)[], workgroups: number[] | Indirect}} DispatchPlan
  * @typedef {{pipeline: string, bindings: string[], count: number[] | Indirect}} DrawPlan
  * @typedef {{label: string, dispatches?: DispatchPlan[], target?: string | null, depth?: string | null,
  *   clear?: boolean, draws?: DrawPlan[]}} PassPlan
  * @typedef {{buffers: BufferPlan[], textures: TexturePlan[], shaders: Record<string, string>,
  *   compute: ComputePlan[], render: RenderPlan[], schedules: Record<string, PassPlan[]>,
- *   subgroups: string[]}} Plan
+ *   subgroups: string[], needs: string[]}} Plan
  * @typedef {{pipeline: any, group: GPUBindGroup, args: GPUBuffer | null, offset: number,
  *   counts: number[]}} Command
  * @typedef {{label: string, compute: boolean, commands: Command[], target: string | null,
@@ -184,13 +185,10 @@ export class Executor {
       })));
   }
 
-  /** @param {{pipeline: string, bindings: string[]}} item @param {number[] | Indirect} counts
-   * @returns {Command} */
+  /** @param {{pipeline: string, bindings: (string | Range)[]}} item
+   * @param {number[] | Indirect} counts @returns {Command} */
   #command({ pipeline, bindings }, counts) {
-    const entries = bindings.map((name, binding) => {
-      const view = this.views.get(name);
-      return { binding, resource: view ?? { buffer: this.buffer(name) } };
-    });
+    const entries = bindings.map((bound, binding) => ({ binding, resource: this.#resource(bound) }));
     const layout = /** @type {GPUBindGroupLayout} */ (this.layouts.get(pipeline));
     const direct = Array.isArray(counts);
     return {
@@ -200,6 +198,12 @@ export class Executor {
       offset: direct ? 0 : counts.offset_bytes,
       counts: direct ? counts : [],
     };
+  }
+
+  /** @param {string | Range} bound @returns {GPUBindingResource} */
+  #resource(bound) {
+    if (typeof bound === "string") return this.views.get(bound) ?? { buffer: this.buffer(bound) };
+    return { buffer: this.buffer(bound.buffer), offset: bound.offset_bytes, size: bound.size_bytes };
   }
 
   /** @param {string} name */

@@ -5,9 +5,12 @@ The only module that imports wgpu. Reads back on request, which a steady frame n
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import wgpu
@@ -16,17 +19,19 @@ from pyengine.errors import DeviceError, PlanError
 from pyengine.plan import (
     CANVAS,
     Adapter,
+    Binding,
     ComputePass,
     ComputePipeline,
     Dispatch,
     Draw,
     Indirect,
     Plan,
+    Range,
     RenderPass,
     RenderPipeline,
 )
 
-__all__ = ["CANVAS_FORMAT", "NativeHost", "open_adapter"]
+__all__ = ["CANVAS_FORMAT", "NativeDevice", "NativeHost", "open_adapter"]
 
 CANVAS_FORMAT = "rgba8unorm"
 _ROW_ALIGNMENT = 256
@@ -45,6 +50,10 @@ _TEXTURE_USAGE = {
 }
 _BINDING = {"uniform": "uniform", "read": "read-only-storage", "read_write": "storage"}
 _UNDER = {"src_factor": "one-minus-dst-alpha", "dst_factor": "one", "operation": "add"}
+_OPTIONAL = ("float32-blendable", "shader-f16", "subgroup")
+"""Features to ask for where they are; the last is what wgpu-native 29 calls "subgroups"."""
+_KEPT_PIPELINES = 256
+_WRAPPING = re.compile(r"\A\s*Validation Error\s+Caused by:\s+(In wgpu.*\n\s*)?")
 _TEXEL_BYTES = {"rgba8unorm": 4, "rgba16float": 8, "rgba32float": 16}
 
 
@@ -66,6 +75,73 @@ def open_adapter() -> Any:
         ) from None
 
 
+class NativeDevice:
+    """A device that several hosts may share, with the compute pipelines compiled on it.
+
+    Parameters
+    ----------
+    adapter : wgpu adapter, optional
+        `open_adapter` unless given.
+    limits : mapping, optional
+        Limits by WebGPU's names to ask of the adapter (``maxBufferSize``: bytes).
+    timed : bool
+        Ask for timestamps where the adapter has them.
+    """
+
+    def __init__(
+        self, adapter: Any = None, limits: Mapping[str, int] | None = None, timed: bool = False
+    ) -> None:
+        self.adapter = adapter or open_adapter()
+        self.timed = timed and "timestamp-query" in self.adapter.features
+        wanted = [name for name in _OPTIONAL if name in self.adapter.features]
+        self.device = self.adapter.request_device_sync(
+            label="vitrine",
+            required_features=wanted + ["timestamp-query"] * self.timed,
+            required_limits={_kebab(name): value for name, value in (limits or {}).items()},
+        )
+        self._pipelines: dict[tuple[object, ...], tuple[Any, Any]] = {}
+
+    def compute(self, pipeline: ComputePipeline, module: Callable[[], Any], text: str) -> Any:
+        """A compute pipeline and its bind group layout; a recent equal one is given again."""
+        constants = tuple(sorted(pipeline.constants.items()))
+        key = (text, pipeline.layout, constants, pipeline.entry)
+        made = self._pipelines.pop(key, None)
+        if made is None:
+            group = self.layout(pipeline.layout, wgpu.ShaderStage.COMPUTE)
+            with _told(f"pipeline {pipeline.name!r}"):
+                made = (
+                    group,
+                    self.device.create_compute_pipeline(
+                        label=pipeline.name,
+                        layout=self.device.create_pipeline_layout(bind_group_layouts=[group]),
+                        compute={
+                            "module": module(),
+                            "entry_point": pipeline.entry,
+                            "constants": dict(pipeline.constants),
+                        },
+                    ),
+                )
+        self._pipelines[key] = made
+        if len(self._pipelines) > _KEPT_PIPELINES:
+            del self._pipelines[next(iter(self._pipelines))]
+        return made
+
+    def layout(self, layout: tuple[str, ...], visibility: int) -> Any:
+        """A bind group layout from the access of its bindings."""
+        entries: list[dict[str, Any]] = []
+        for index, access in enumerate(layout):
+            kind: dict[str, Any] = {"buffer": {"type": _BINDING.get(access)}}
+            if access == "texture":
+                kind = {"texture": {"sample_type": "unfilterable-float"}}
+            entries.append({"binding": index, "visibility": visibility, **kind})
+        return self.device.create_bind_group_layout(entries=entries)
+
+    def close(self) -> None:
+        """Free the device and all that it holds."""
+        self._pipelines.clear()
+        self.device.destroy()
+
+
 class NativeHost:
     """A device that has taken a plan.
 
@@ -79,6 +155,9 @@ class NativeHost:
         Limits by WebGPU's names to ask of the adapter (``maxBufferSize``: bytes).
     timed : bool
         Time each pass where the adapter can; see `timings_ms`.
+    shared : NativeDevice, optional
+        A device to share with other hosts, instead of one of its own from ``adapter`` and
+        ``limits``.
     """
 
     def __init__(
@@ -88,19 +167,18 @@ class NativeHost:
         adapter: Any = None,
         limits: Mapping[str, int] | None = None,
         timed: bool = False,
+        shared: NativeDevice | None = None,
     ) -> None:
-        self.adapter = adapter or open_adapter()
         self.width, self.height = width, height
-        self.timed = timed and "timestamp-query" in self.adapter.features
-        required = {_kebab(name): value for name, value in (limits or {}).items()}
-        self.device = self.adapter.request_device_sync(
-            label="vitrine",
-            required_features=self._features(),
-            required_limits=required,
-        )
+        self._shared = shared or NativeDevice(adapter, limits, timed)
+        self._owns = shared is None
+        self.adapter, self.device = self._shared.adapter, self._shared.device
+        self.timed = timed and self._shared.timed
         self._plan: Plan | None = None
         self._labels: list[str] = []
         self._ran: list[str] = []
+        self._buffers: dict[str, Any] = {}
+        self._textures: dict[str, Any] = {}
 
     @staticmethod
     def describe(adapter: Any) -> Adapter:
@@ -114,6 +192,7 @@ class NativeHost:
             else 0,
             software=info["adapter_type"] == "CPU",
             float32_blendable="float32-blendable" in adapter.features,
+            shader_f16="shader-f16" in adapter.features,
         )
 
     def build(self, plan: Plan, load: Callable[[str], bytes] | None = None) -> None:
@@ -124,27 +203,32 @@ class NativeHost:
         plan : Plan
         load : callable, optional
             Bytes of a buffer's ``source``.
+
+        Raises
+        ------
+        DeviceError
+            A buffer that does not fit, or a shader or pipeline that does not compile: its name and
+            what the compiler says.
         """
         self._plan = plan
         device = self.device
-        self._buffers = {
-            b.name: device.create_buffer(
-                label=b.name,
-                size=b.size_bytes,
-                usage=_flags(_BUFFER_USAGE, b.usage),
-            )
-            for b in plan.buffers
-        }
+        for buffer in plan.buffers:
+            with _told(f"buffer {buffer.name!r} of {buffer.size_bytes} bytes"):
+                self._buffers[buffer.name] = device.create_buffer(
+                    label=buffer.name,
+                    size=buffer.size_bytes,
+                    usage=_flags(_BUFFER_USAGE, buffer.usage),
+                )
         for buffer in plan.buffers:
             if buffer.source is not None and load is not None:
                 self.write(buffer.name, load(buffer.source))
-        self._modules = {
-            name: device.create_shader_module(label=name, code=text)
-            for name, text in plan.shaders.items()
+        self._modules: dict[str, Any] = {}
+        self._pipelines: dict[str, tuple[Any, Any]] = {
+            p.name: self._shared.compute(p, partial(self._module, p.shader), plan.shaders[p.shader])
+            for p in plan.compute
         }
-        self._pipelines: dict[str, Any] = {p.name: self._compute(p) for p in plan.compute}
         self._pipelines |= {p.name: self._render(p) for p in plan.render}
-        count = 2 * sum(len(schedule) for schedule in plan.schedules.values())
+        count = 2 * max((len(schedule) for schedule in plan.schedules.values()), default=1)
         if self.timed:
             self._queries = device.create_query_set(type="timestamp", count=count)
             self._query_bytes = device.create_buffer(
@@ -158,11 +242,13 @@ class NativeHost:
         plan = self._taken()
         self.width, self.height = width, height
         usage = _flags(_TEXTURE_USAGE, ("render", "readback"))
-        self._textures = {CANVAS: self._texture(CANVAS, CANVAS_FORMAT, usage)}
+        self._textures = {}
+        if plan.render:
+            self._textures[CANVAS] = self._texture(CANVAS, CANVAS_FORMAT, usage)
         for texture in plan.textures:
             usage = _flags(_TEXTURE_USAGE, texture.usage)
             self._textures[texture.name] = self._texture(texture.name, texture.format, usage)
-        self._groups: dict[tuple[str, tuple[str, ...]], Any] = {}
+        self._groups: dict[tuple[str, tuple[Binding, ...]], Any] = {}
         for _, step in plan.passes():
             for item in step.dispatches if isinstance(step, ComputePass) else step.draws:
                 self._groups[item.pipeline, item.bindings] = self._group(item)
@@ -174,7 +260,17 @@ class NativeHost:
         self.device.queue.write_buffer(self._buffers[buffer], offset_bytes, data)
 
     def run(self, schedule: str) -> None:
-        """Replay a schedule: one submission."""
+        """Replay a schedule: one submission.
+
+        Raises
+        ------
+        DeviceError
+            The device was lost, or refuses what the plan asks.
+        """
+        with _told(f"schedule {schedule!r}"):
+            self._run(schedule)
+
+    def _run(self, schedule: str) -> None:
         plan = self._taken()
         encoder = self.device.create_command_encoder(label=schedule)
         self._ran = []
@@ -215,16 +311,15 @@ class NativeHost:
         }
 
     def close(self) -> None:
-        """Free the device and all that it holds."""
-        self.device.destroy()
-
-    def _features(self) -> list[str]:
-        wanted = ["timestamp-query"] if self.timed else []
-        if "float32-blendable" in self.adapter.features:
-            wanted.append("float32-blendable")
-        if "subgroup" in self.adapter.features:  # what wgpu-native 29 calls "subgroups"
-            wanted.append("subgroup")
-        return wanted
+        """Free the device and all that it holds; of a shared one only what this host made."""
+        if self._owns:
+            self._shared.close()
+            return
+        for resource in (*self._buffers.values(), *self._textures.values()):
+            resource.destroy()
+        if self.timed and self._plan is not None:
+            self._query_bytes.destroy()
+            self._queries.destroy()
 
     def _taken(self) -> Plan:
         if self._plan is None:
@@ -237,29 +332,16 @@ class NativeHost:
             label=label, size=size, format=texture_format, usage=usage
         )
 
-    def _layout(self, layout: tuple[str, ...], visibility: int) -> Any:
-        entries: list[dict[str, Any]] = []
-        for index, access in enumerate(layout):
-            kind: dict[str, Any] = {"buffer": {"type": _BINDING.get(access)}}
-            if access == "texture":
-                kind = {"texture": {"sample_type": "unfilterable-float"}}
-            entries.append({"binding": index, "visibility": visibility, **kind})
-        return self.device.create_bind_group_layout(entries=entries)
-
-    def _compute(self, pipeline: ComputePipeline) -> Any:
-        group = self._layout(pipeline.layout, wgpu.ShaderStage.COMPUTE)
-        return self.device.create_compute_pipeline(
-            label=pipeline.name,
-            layout=self.device.create_pipeline_layout(bind_group_layouts=[group]),
-            compute={
-                "module": self._modules[pipeline.shader],
-                "entry_point": pipeline.entry,
-                "constants": dict(pipeline.constants),
-            },
-        )
+    def _module(self, name: str) -> Any:
+        if name not in self._modules:
+            text = self._taken().shaders[name]
+            with _told(f"shader {name!r} does not compile"):
+                self._modules[name] = self.device.create_shader_module(label=name, code=text)
+        return self._modules[name]
 
     def _render(self, pipeline: RenderPipeline) -> Any:
-        group = self._layout(pipeline.layout, wgpu.ShaderStage.VERTEX | wgpu.ShaderStage.FRAGMENT)
+        visibility = wgpu.ShaderStage.VERTEX | wgpu.ShaderStage.FRAGMENT
+        group = self._shared.layout(pipeline.layout, visibility)
         targets: list[dict[str, Any]] = []
         if pipeline.target is not None:
             target_format = CANVAS_FORMAT if pipeline.target == CANVAS else pipeline.target
@@ -274,10 +356,10 @@ class NativeHost:
                 "depth_compare": "less",
             }
         stage = {
-            "module": self._modules[pipeline.shader],
+            "module": self._module(pipeline.shader),
             "constants": dict(pipeline.constants),
         }
-        return self.device.create_render_pipeline(
+        return group, self.device.create_render_pipeline(
             label=pipeline.name,
             layout=self.device.create_pipeline_layout(bind_group_layouts=[group]),
             vertex={**stage, "entry_point": pipeline.vertex},
@@ -288,15 +370,21 @@ class NativeHost:
 
     def _group(self, item: Dispatch | Draw) -> Any:
         entries = []
-        for index, name in enumerate(item.bindings):
-            resource: Any = {"buffer": self._buffers.get(name)}
-            if name in self._textures:
-                resource = self._textures[name].create_view()
+        for index, binding in enumerate(item.bindings):
+            resource: Any
+            if isinstance(binding, Range):
+                resource = {
+                    "buffer": self._buffers[binding.buffer],
+                    "offset": binding.offset_bytes,
+                    "size": binding.size_bytes,
+                }
+            elif binding in self._textures:
+                resource = self._textures[binding].create_view()
+            else:
+                resource = {"buffer": self._buffers.get(binding)}
             entries.append({"binding": index, "resource": resource})
         return self.device.create_bind_group(
-            label=item.pipeline,
-            layout=self._pipelines[item.pipeline].get_bind_group_layout(0),
-            entries=entries,
+            label=item.pipeline, layout=self._pipelines[item.pipeline][0], entries=entries
         )
 
     def _stamps(self, label: str) -> dict[str, Any]:
@@ -315,7 +403,7 @@ class NativeHost:
     def _run_compute(self, encoder: Any, step: ComputePass) -> None:
         work = encoder.begin_compute_pass(label=step.label, **self._stamps(step.label))
         for dispatch in step.dispatches:
-            work.set_pipeline(self._pipelines[dispatch.pipeline])
+            work.set_pipeline(self._pipelines[dispatch.pipeline][1])
             work.set_bind_group(0, self._groups[dispatch.pipeline, dispatch.bindings])
             if isinstance(dispatch.workgroups, Indirect):
                 indirect = dispatch.workgroups
@@ -354,13 +442,22 @@ class NativeHost:
             **self._stamps(step.label),
         )
         for draw in step.draws:
-            work.set_pipeline(self._pipelines[draw.pipeline])
+            work.set_pipeline(self._pipelines[draw.pipeline][1])
             work.set_bind_group(0, self._groups[draw.pipeline, draw.bindings])
             if isinstance(draw.count, Indirect):
                 work.draw_indirect(self._buffers[draw.count.buffer], draw.count.offset_bytes)
             else:
                 work.draw(*draw.count)
         work.end()
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turn wgpu's errors into ours, with what was being made and without what wraps the message."""
+    try:
+        yield
+    except wgpu.GPUError as error:
+        raise DeviceError(f"{what}: {_WRAPPING.sub('', str(error)).strip()}") from None
 
 
 def _flags(table: Mapping[str, int], names: tuple[str, ...]) -> int:

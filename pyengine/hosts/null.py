@@ -15,6 +15,8 @@ from pyengine.errors import PlanError
 from pyengine.plan import (
     CANVAS,
     DEFAULT_LIMITS,
+    OFFSET_ALIGNMENT,
+    Binding,
     Buffer,
     ComputePass,
     ComputePipeline,
@@ -22,6 +24,7 @@ from pyengine.plan import (
     Draw,
     Indirect,
     Plan,
+    Range,
     RenderPass,
     RenderPipeline,
 )
@@ -30,6 +33,11 @@ from pyengine.structs import STRUCTS
 __all__ = ["NullHost"]
 
 _USAGE_OF_ACCESS = {"uniform": "uniform", "read": "storage", "read_write": "storage"}
+_LIMIT_OF_ACCESS = {
+    "uniform": "maxUniformBufferBindingSize",
+    "read": "maxStorageBufferBindingSize",
+    "read_write": "maxStorageBufferBindingSize",
+}
 _ARGUMENT_BYTES = {"dispatch": 12, "draw": 16}
 _DEPTH_FORMAT = "depth32float"
 _BINDING = re.compile(
@@ -97,8 +105,9 @@ def check(plan: Plan, limits: Mapping[str, int]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise PlanError(f"the name {name!r} is used twice")
+    whole = {item for _, step in plan.passes() for item in _bound(step)}
     for buffer in plan.buffers:
-        _check_buffer(buffer, limits)
+        _check_buffer(buffer, limits, buffer.name in whole)
     pipelines: list[ComputePipeline | RenderPipeline] = [*plan.compute, *plan.render]
     for pipeline in pipelines:
         _check_pipeline(pipeline, plan, limits)
@@ -111,15 +120,21 @@ def check(plan: Plan, limits: Mapping[str, int]) -> None:
             for target in (step.target, step.depth):
                 _check_target(target, plan, where)
             for draw in step.draws:
-                _check_draw(draw, plan, step, where)
+                _check_draw(draw, plan, limits, step, where)
 
 
-def _check_buffer(buffer: Buffer, limits: Mapping[str, int]) -> None:
+def _bound(step: ComputePass | RenderPass) -> list[Binding]:
+    """Everything that the dispatches or draws of a pass bind."""
+    items = step.dispatches if isinstance(step, ComputePass) else step.draws
+    return [binding for item in items for binding in item.bindings]
+
+
+def _check_buffer(buffer: Buffer, limits: Mapping[str, int], whole: bool) -> None:
     if buffer.size_bytes <= 0 or buffer.size_bytes % 4:
         raise PlanError(f"buffer {buffer.name!r}: {buffer.size_bytes} bytes is not a multiple of 4")
     bounds = [("maxBufferSize", True)]
-    bounds.append(("maxStorageBufferBindingSize", "storage" in buffer.usage))
-    bounds.append(("maxUniformBufferBindingSize", "uniform" in buffer.usage))
+    bounds.append(("maxStorageBufferBindingSize", whole and "storage" in buffer.usage))
+    bounds.append(("maxUniformBufferBindingSize", whole and "uniform" in buffer.usage))
     for limit, applies in bounds:
         if applies and buffer.size_bytes > limits[limit]:
             raise PlanError(
@@ -191,35 +206,75 @@ def _smallest_bytes(kind: str) -> int:
 
 
 def _check_bindings(
-    pipeline: ComputePipeline | RenderPipeline, bindings: tuple[str, ...], plan: Plan, where: str
+    pipeline: ComputePipeline | RenderPipeline,
+    bindings: tuple[Binding, ...],
+    plan: Plan,
+    limits: Mapping[str, int],
+    where: str,
 ) -> None:
     place = f"{where}: {pipeline.name!r}"
     if len(bindings) != len(pipeline.layout):
         raise PlanError(f"{place} takes {len(pipeline.layout)} bindings, got {len(bindings)}")
     buffers = {b.name: b for b in plan.buffers}
     textures = {t.name: t for t in plan.textures}
-    modes: dict[str, set[str]] = {}
+    uses: list[tuple[str, Range]] = []
     declared = _declared(plan.shaders[pipeline.shader])
-    for index, (access, name) in enumerate(zip(pipeline.layout, bindings, strict=True)):
+    for index, (access, binding) in enumerate(zip(pipeline.layout, bindings, strict=True)):
+        name = binding.buffer if isinstance(binding, Range) else binding
         if access == "texture":
-            if name not in textures or "sample" not in textures[name].usage:
+            if binding not in textures or "sample" not in textures[name].usage:
                 raise PlanError(f"{place}: {name!r} is not a texture with usage sample")
             continue
         if name not in buffers:
             raise PlanError(f"{place}: buffer {name!r} is not in the plan")
         if _USAGE_OF_ACCESS[access] not in buffers[name].usage:
             raise PlanError(f"{place}: buffer {name!r} lacks usage {_USAGE_OF_ACCESS[access]}")
+        part = binding if isinstance(binding, Range) else Range(name, 0, buffers[name].size_bytes)
+        if part is binding:
+            _check_range(part, buffers[name], limits[_LIMIT_OF_ACCESS[access]], place)
         kind = declared[index][1]
-        if buffers[name].size_bytes < _smallest_bytes(kind):
+        if part.size_bytes < _smallest_bytes(kind):
             raise PlanError(
-                f"{place}: buffer {name!r} has {buffers[name].size_bytes} bytes, "
+                f"{place}: buffer {name!r} has {part.size_bytes} bytes, "
                 f"{kind} takes {_smallest_bytes(kind)}"
             )
-        modes.setdefault(name, set()).add("write" if access == "read_write" else "read")
-    for name, used in modes.items():
-        repeated = bindings.count(name) > 1
-        if "write" in used and repeated:
-            raise PlanError(f"{place}: buffer {name!r} is written and bound twice")
+        uses.append((access, part))
+    _check_aliases(uses, place)
+
+
+def _check_range(part: Range, buffer: Buffer, limit: int, place: str) -> None:
+    """A part lies inside its buffer, on WebGPU's grid, and is no larger than a binding may be."""
+    start, size = part.offset_bytes, part.size_bytes
+    told = f"{place}: bytes {start} to {start + size} of buffer {buffer.name!r}"
+    if start < 0 or size <= 0 or start + size > buffer.size_bytes:
+        raise PlanError(f"{told}: it has {buffer.size_bytes}")
+    if start % OFFSET_ALIGNMENT or size % 4:
+        raise PlanError(f"{told}: the first is a multiple of {OFFSET_ALIGNMENT}, the size of 4")
+    if size > limit:
+        raise PlanError(f"{told}: a binding takes {limit} bytes at most")
+
+
+def _check_aliases(uses: list[tuple[str, Range]], place: str) -> None:
+    """No buffer is read and written in one dispatch, and what is written is bound once.
+
+    Disjoint read_write ranges of one buffer may stand together (WebGPU §14.1 compares the ranges
+    of writable bindings; the read-only ones clash with them by the whole buffer, §3.4.2).
+    """
+    for index, (access, part) in enumerate(uses):
+        for other_access, other in uses[index + 1 :]:
+            if part.buffer != other.buffer or "read_write" not in (access, other_access):
+                continue
+            apart = (
+                part.offset_bytes + part.size_bytes <= other.offset_bytes
+                or other.offset_bytes + other.size_bytes <= part.offset_bytes
+            )
+            if not apart:
+                raise PlanError(f"{place}: buffer {part.buffer!r} is written and bound twice")
+            if access != other_access:
+                raise PlanError(
+                    f"{place}: buffer {part.buffer!r} is bound {access} and {other_access}; "
+                    "ranges do not part the two, make both read_write"
+                )
 
 
 def _check_indirect(indirect: Indirect, kind: str, plan: Plan, where: str) -> None:
@@ -233,10 +288,11 @@ def _check_indirect(indirect: Indirect, kind: str, plan: Plan, where: str) -> No
 
 def _check_dispatch(dispatch: Dispatch, plan: Plan, limits: Mapping[str, int], where: str) -> None:
     pipeline = _find(plan.compute, dispatch.pipeline, where)
-    _check_bindings(pipeline, dispatch.bindings, plan, where)
+    _check_bindings(pipeline, dispatch.bindings, plan, limits, where)
     if isinstance(dispatch.workgroups, Indirect):
         _check_indirect(dispatch.workgroups, "dispatch", plan, where)
-        for access, name in zip(pipeline.layout, dispatch.bindings, strict=True):
+        for access, binding in zip(pipeline.layout, dispatch.bindings, strict=True):
+            name = binding.buffer if isinstance(binding, Range) else binding
             if name == dispatch.workgroups.buffer and access == "read_write":
                 raise PlanError(f"{where}: {name!r} is written and holds the dispatch's arguments")
         return
@@ -245,9 +301,11 @@ def _check_dispatch(dispatch: Dispatch, plan: Plan, limits: Mapping[str, int], w
         raise PlanError(f"{where}: {dispatch.workgroups} workgroups; at most {limit} a dimension")
 
 
-def _check_draw(draw: Draw, plan: Plan, step: RenderPass, where: str) -> None:
+def _check_draw(
+    draw: Draw, plan: Plan, limits: Mapping[str, int], step: RenderPass, where: str
+) -> None:
     pipeline = _find(plan.render, draw.pipeline, where)
-    _check_bindings(pipeline, draw.bindings, plan, where)
+    _check_bindings(pipeline, draw.bindings, plan, limits, where)
     for target in (step.target, step.depth):
         if target in draw.bindings:
             raise PlanError(f"{where}: {target!r} is sampled while it is drawn to")

@@ -26,6 +26,7 @@ from pyengine.plan import (
     Indirect,
     Part,
     Plan,
+    Range,
     RenderPass,
     RenderPipeline,
     Texture,
@@ -176,12 +177,22 @@ def both(*changes: Callable[[Plan], Plan]) -> Callable[[Plan], Plan]:
     return change
 
 
+def two_writes() -> Callable[[Plan], Plan]:
+    """Make the read binding of the compute pipeline read_write."""
+    return both(
+        compute(layout=("uniform", "read_write", "read_write")),
+        shader("compute", "var<storage, read> a", "var<storage, read_write> a"),
+        dispatch(1, bindings=("frame", "a", "b")),
+    )
+
+
 def _changed(items: tuple[Any, ...], name: str, changes: dict[str, Any]) -> tuple[Any, ...]:
     assert any(item.name == name for item in items)
     return tuple(replace(item, **changes) if item.name == name else item for item in items)
 
 
 MIB = 1 << 20
+
 BROKEN: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "two buffers of one name": (buffer("a", name="b"), r"^the name 'b' is used twice$"),
     "a texture named as a buffer": (texture("picture", name="b"), r"^the name 'b' is used twice$"),
@@ -277,6 +288,60 @@ BROKEN: dict[str, tuple[Callable[[Plan], Plan], str]] = {
         dispatch(0, bindings=("frame", "b", "b")),
         r"^frame/work: 'c': buffer 'b' is written and bound twice$",
     ),
+    "a range beyond the end": (
+        dispatch(0, bindings=("frame", Range("a", 0, 68), "b")),
+        r"^frame/work: 'c': bytes 0 to 68 of buffer 'a': it has 64$",
+    ),
+    "an empty range": (
+        dispatch(0, bindings=("frame", Range("a", 0, 0), "b")),
+        r"^frame/work: 'c': bytes 0 to 0 of buffer 'a': it has 64$",
+    ),
+    "a range off the grid of 256": (
+        dispatch(0, bindings=("frame", Range("a", 32, 32), "b")),
+        r"^frame/work: 'c': bytes 32 to 64 .*: the first is a multiple of 256, the size of 4$",
+    ),
+    "a range of an odd size": (
+        dispatch(0, bindings=("frame", Range("a", 0, 30), "b")),
+        r"^frame/work: 'c': bytes 0 to 30 .*: the first is a multiple of 256, the size of 4$",
+    ),
+    "a range larger than a binding": (
+        both(
+            buffer("b", size_bytes=256 * MIB),
+            dispatch(0, bindings=("frame", "a", Range("b", 0, 129 * MIB))),
+            dispatch(1, bindings=("frame", "a", Range("b", 0, 64))),
+        ),
+        r"^frame/work: 'c': bytes 0 to 135266304 .*: a binding takes 134217728 bytes at most$",
+    ),
+    "a range of an unknown buffer": (
+        dispatch(0, bindings=("frame", Range("none", 0, 64), "b")),
+        r"^frame/work: 'c': buffer 'none' is not in the plan$",
+    ),
+    "a range smaller than its struct": (
+        dispatch(0, bindings=(Range("frame", 0, 16), "a", "b")),
+        rf"^frame/work: 'c': buffer 'frame' has 16 bytes, Frame takes {Frame.size_bytes}$",
+    ),
+    "writing a part of what is read": (
+        both(
+            buffer("b", size_bytes=1024),
+            dispatch(0, bindings=("frame", "b", Range("b", 256, 256))),
+        ),
+        r"^frame/work: 'c': buffer 'b' is written and bound twice$",
+    ),
+    "reading beside what is written": (
+        both(
+            buffer("b", size_bytes=1024),
+            dispatch(0, bindings=("frame", Range("b", 0, 256), Range("b", 256, 256))),
+        ),
+        r"^frame/work: 'c': buffer 'b' is bound read and read_write; ranges do not part the two",
+    ),
+    "writing two overlapping ranges": (
+        both(
+            buffer("b", size_bytes=1024),
+            two_writes(),
+            dispatch(0, bindings=("frame", Range("b", 0, 260), Range("b", 256, 256))),
+        ),
+        r"^frame/work: 'c': buffer 'b' is written and bound twice$",
+    ),
     "arguments in a buffer without the usage": (
         buffer("args", usage=("storage",)),
         r"^frame/work: 'args' is not a buffer with usage indirect$",
@@ -360,6 +425,26 @@ def test_a_broken_plan_is_refused(change: Callable[[Plan], Plan], message: str) 
     """One rule broken, with a message that says where."""
     with pytest.raises(PlanError, match=message):
         NullHost().build(change(small_plan()))
+
+
+def test_two_disjoint_ranges_of_one_buffer_may_be_written() -> None:
+    """An operator reads and writes the arena; tests/page/test_ranges.py asks the compilers."""
+    change = both(
+        buffer("b", size_bytes=1024),
+        two_writes(),
+        dispatch(0, bindings=("frame", Range("b", 256, 260), Range("b", 0, 256))),
+    )
+    NullHost().build(change(small_plan()))
+
+
+def test_a_buffer_larger_than_a_binding_may_be_bound_in_parts() -> None:
+    """An arena of 256 MiB where a binding takes 128 MiB."""
+    change = both(
+        buffer("b", size_bytes=256 * MIB),
+        dispatch(0, bindings=("frame", "a", Range("b", 128 * MIB, 128 * MIB))),
+        dispatch(1, bindings=("frame", "a", Range("b", 0, 64))),
+    )
+    NullHost().build(change(small_plan()))
 
 
 def use(action: Callable[[NullHost], None]) -> None:
