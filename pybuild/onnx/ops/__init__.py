@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pybuild.onnx.ops import elementwise
+from pybuild.onnx.ops import elementwise, joining, views
 
-__all__ = ["elementwise"]
+__all__ = ["elementwise", "joining", "views"]
