@@ -149,6 +149,14 @@ class Range:
     offset_bytes: int
     size_bytes: int
 
+    def overlaps(self, other: Range) -> bool:
+        """Whether a byte of the buffer lies in both."""
+        return (
+            self.buffer == other.buffer
+            and self.offset_bytes < other.offset_bytes + other.size_bytes
+            and other.offset_bytes < self.offset_bytes + self.size_bytes
+        )
+
 
 Binding = str | Range
 """A whole buffer or texture by its name, or a part of a buffer."""

@@ -18,8 +18,8 @@ SINCE_3_14 = ("compression",)
 
 LAYERS = (
     ("errors", "structs"),
-    ("plan", "shaders", "bundle", "view", "camera", "sources", "framing"),
-    ("passes",),
+    ("plan", "shaders", "bundle", "view", "camera", "sources", "framing", "fields"),
+    ("passes", "program", "tuning"),
     ("engine", "drop"),
     ("hosts",),
 )

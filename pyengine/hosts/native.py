@@ -179,6 +179,9 @@ class NativeHost:
         self._ran: list[str] = []
         self._buffers: dict[str, Any] = {}
         self._textures: dict[str, Any] = {}
+        self._queries: Any = None
+        self._fence: Any = None
+        self._query_bytes: Any = None
 
     @staticmethod
     def describe(adapter: Any) -> Adapter:
@@ -283,6 +286,12 @@ class NativeHost:
             encoder.resolve_query_set(self._queries, 0, 2 * len(self._ran), self._query_bytes, 0)
         self.device.queue.submit([encoder.finish()])
 
+    def wait(self) -> None:
+        """Until the device has done all that was submitted."""
+        if self._fence is None:  # wgpu-py 0.32's on_submitted_work_done raises a TypeError
+            self._fence = self.device.create_buffer(size=4, usage=wgpu.BufferUsage.COPY_SRC)
+        self.device.queue.read_buffer(self._fence)
+
     def read(self, buffer: str) -> memoryview:
         """Copy a buffer with usage readback to memory: for tests and tools."""
         view: memoryview = self.device.queue.read_buffer(self._buffers[buffer])
@@ -317,7 +326,7 @@ class NativeHost:
             return
         for resource in (*self._buffers.values(), *self._textures.values()):
             resource.destroy()
-        if self.timed and self._plan is not None:
+        if self._query_bytes is not None:
             self._query_bytes.destroy()
             self._queries.destroy()
 

@@ -264,11 +264,7 @@ def _check_aliases(uses: list[tuple[str, Range]], place: str) -> None:
         for other_access, other in uses[index + 1 :]:
             if part.buffer != other.buffer or "read_write" not in (access, other_access):
                 continue
-            apart = (
-                part.offset_bytes + part.size_bytes <= other.offset_bytes
-                or other.offset_bytes + other.size_bytes <= part.offset_bytes
-            )
-            if not apart:
+            if part.overlaps(other):
                 raise PlanError(f"{place}: buffer {part.buffer!r} is written and bound twice")
             if access != other_access:
                 raise PlanError(

@@ -1,0 +1,143 @@
+"""A program's folder: ``program.json``, kernels, and buffers named by their content.
+
+What runs them is in `pybuild.runner`, what converts arrays in `pybuild.tensors`; both are given
+here too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pybuild.atomic import staging_folder, unwritable, write_bytes
+from pybuild.runner import NativeRunner, PreparedProgram, shader_texts
+from pybuild.tensors import from_storage, to_storage
+from pyengine.errors import BundleError, InputError
+from pyengine.program import Program
+
+__all__ = [
+    "PROGRAM_FILE",
+    "NativeRunner",
+    "PreparedProgram",
+    "file_name",
+    "from_storage",
+    "read_program",
+    "shader_texts",
+    "to_storage",
+    "write_program",
+]
+
+PROGRAM_FILE = "program.json"
+MAX_TEXT_BYTES = 256 << 20
+MAX_KERNEL_BYTES = 16 << 20
+
+
+def file_name(stem: str, data: bytes | memoryview, suffix: str = ".bin") -> str:
+    """A name by content, such as ``weights-0123456789ab.bin``."""
+    return f"{stem}-{hashlib.sha256(data).hexdigest()[:12]}{suffix}"
+
+
+def write_program(folder: Path, program: Program, files: Mapping[str, bytes]) -> None:
+    """Write a program's folder, or replace the program in it.
+
+    The description goes last, so a folder that is read while it is written holds the old program
+    or the new one, if files are named by their content.
+
+    Parameters
+    ----------
+    folder : Path
+    program : Program
+    files : mapping
+        Content of each file that the program names, by its name: kernels and buffers.
+
+    Raises
+    ------
+    InputError
+        The folder is something else, or cannot be written.
+    BundleError
+        The program is not valid, or its files are not those given.
+    """
+    text = program.to_json()
+    Program.parse(text, f"program {program.name!r}")
+    names = {*program.files, *program.shaders.values()}
+    if names != set(files):
+        differing = ", ".join(sorted(names ^ set(files)))
+        raise BundleError(
+            f"program {program.name!r}: names other files than were given: {differing}"
+        )
+    for name, size in program.files.items():
+        _check_size(f"program {program.name!r}: {name}", len(files[name]), size)
+    old = _old_files(folder)
+    parent = folder.absolute().parent
+    with unwritable(folder):
+        parent.mkdir(parents=True, exist_ok=True)
+    with staging_folder(parent) as staging:
+        for name, data in files.items():
+            with unwritable(folder):
+                (staging / name).parent.mkdir(parents=True, exist_ok=True)
+                (staging / name).write_bytes(data)
+        with unwritable(folder):
+            for name in files:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (staging / name).replace(folder / name)
+        write_bytes(folder / PROGRAM_FILE, text.encode())
+    for name in old - names:
+        with unwritable(folder / name):
+            (folder / name).unlink(missing_ok=True)
+
+
+def read_program(folder: Path) -> tuple[Program, dict[str, bytes]]:
+    """Open a program's folder.
+
+    Returns
+    -------
+    program : Program
+    files : dict
+        Content of each file that it names: kernels and buffers.
+
+    Raises
+    ------
+    BundleError
+        No program, or a damaged one.
+    """
+    path = folder / PROGRAM_FILE
+    program = Program.parse(_read(path, MAX_TEXT_BYTES, "no Vitrine program"), str(path))
+    files = {}
+    for name in program.shaders.values():
+        files[name] = _read(folder / name, MAX_KERNEL_BYTES, "compile the model again")
+    for name, size in program.files.items():
+        files[name] = _read(folder / name, size, "compile the model again")
+        _check_size(str(folder / name), len(files[name]), size)
+    return program, files
+
+
+def _read(path: Path, most: int, hint: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror}; {hint}") from None
+    if len(data) > most:
+        raise BundleError(f"{path}: has more than {most} bytes; {hint}")
+    return data
+
+
+def _check_size(where: str, found: int, wanted: int) -> None:
+    if found != wanted:
+        raise BundleError(f"{where}: wanted {wanted} bytes, got {found}; compile the model again")
+
+
+def _old_files(folder: Path) -> set[str]:
+    """Files of the program that is there; refuses a folder that is something else."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; a program is a folder")
+    if not folder.exists() or not any(folder.iterdir()):
+        return set()
+    if not (folder / PROGRAM_FILE).is_file():
+        raise InputError(f"{folder}: is not empty and no Vitrine program; choose another folder")
+    try:
+        old = Program.parse(_read(folder / PROGRAM_FILE, MAX_TEXT_BYTES, "damaged"))
+    except BundleError:
+        return set()
+    return {*old.files, *old.shaders.values()}
