@@ -125,7 +125,9 @@ def _scatter(source: Scatter, values: Mapping[Tensor, Array]) -> Array:
     )
     value = np.broadcast_to(_value(source.value, grid, values), extents)[where]
     if source.combine is None:
-        for place, item in zip(zip(*(part.ravel() for part in index), strict=True), value.ravel(), strict=True):
+        for place, item in zip(
+            zip(*(part.ravel() for part in index), strict=True), value.ravel(), strict=True
+        ):
             out[place] = item
     else:
         _REDUCE[source.combine].at(out, index, value)
@@ -182,8 +184,26 @@ _CALLS: dict[str, Callable[..., Any]] = {
     "erf": lambda x: _ERF(np.asarray(x, np.float32)),
     "is_nan": np.isnan,
     "is_inf": np.isinf,
+    "log1p": np.log1p,
+    "arsinh": np.arcsinh,
+    "artanh": np.arctanh,
+    "sine_hyperbolic": np.sinh,
+    "power": np.power,
+    "power_i32": lambda x, y: _power_i32(x, y),
     "round_f16": lambda x: np.asarray(x, np.float32).astype(np.float16).astype(np.float32),
 }
+
+
+def _power_i32(base: Any, exponent: Any) -> Any:
+    """Integer power modulo 2^32; a negative exponent leaves 0 of all bases but 1 and -1."""
+    base, left = np.broadcast_arrays(np.asarray(base, np.int64), np.asarray(exponent, np.int64))
+    odd = left % 2 == 1
+    negative = np.where(base == 1, 1, np.where(base == -1, np.where(odd, -1, 1), 0))
+    result, square, bits = np.ones_like(base), base, np.maximum(left, 0)
+    while bits.any():
+        result = _wrap(np.where(bits & 1, result * square, result))
+        square, bits = _wrap(square * square), bits >> 1
+    return np.where(left < 0, negative, result)
 
 
 def _value(root: Expr, grid: Mapping[Expr, Array], values: Mapping[Tensor, Array]) -> Array:

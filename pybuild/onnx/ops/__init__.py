@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pybuild.onnx.ops import elementwise, joining, views
+from pybuild.onnx.ops import activations, arithmetic, elementwise, logic
 
-__all__ = ["elementwise", "joining", "views"]
+__all__ = ["activations", "arithmetic", "elementwise", "logic"]
