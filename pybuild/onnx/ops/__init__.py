@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from pybuild.onnx.ops import activations, arithmetic, elementwise, logic
+from pybuild.onnx.ops import (
+    activations,
+    arithmetic,
+    conv,
+    conv_transpose,
+    elementwise,
+    logic,
+    matmul,
+    pooling,
+)
 
-__all__ = ["activations", "arithmetic", "elementwise", "logic"]
+__all__ = [
+    "activations",
+    "arithmetic",
+    "conv",
+    "conv_transpose",
+    "elementwise",
+    "logic",
+    "matmul",
+    "pooling",
+]
