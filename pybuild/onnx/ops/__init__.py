@@ -8,9 +8,11 @@ from pybuild.onnx.ops import (
     conv,
     conv_transpose,
     elementwise,
+    joining,
     logic,
     matmul,
     pooling,
+    views,
 )
 
 __all__ = [
@@ -19,7 +21,9 @@ __all__ = [
     "conv",
     "conv_transpose",
     "elementwise",
+    "joining",
     "logic",
     "matmul",
     "pooling",
+    "views",
 ]
