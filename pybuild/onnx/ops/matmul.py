@@ -12,7 +12,7 @@ __all__ = ["matmul"]
 
 
 def matmul(name: str, a: Tensor, b: Tensor) -> Tensor:
-    """numpy's ``matmul``: leading axes broadcast, a vector is a row on the left, a column on the
+    """Numpy's ``matmul``: leading axes broadcast, a vector is a row on the left, a column on the
     right.
     """
     if not a.shape or not b.shape:
