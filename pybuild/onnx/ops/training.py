@@ -54,8 +54,9 @@ def _gradient(node: Node, x: Tensor, gradient: Tensor) -> Tensor:
 def _adam(context: Context, node: Node) -> tuple[Tensor, ...]:
     """Adam: bias-corrected moments."""
     given = node.attributes
-    alpha, beta = given.get("alpha", 0.9), given.get("beta", 0.999)
-    epsilon, post = given.get("epsilon", 1e-6), given.get("norm_coefficient_post", 0.0)
+    alpha, beta = float(given.get("alpha", 0.9)), float(given.get("beta", 0.999))
+    epsilon = float(given.get("epsilon", 1e-6))
+    post = float(given.get("norm_coefficient_post", 0.0))
     rate, step = _scalar(context.tensor(node, 0)), _scalar(context.tensor(node, 1))
     powers = [1.0 - call("power", const(base, "f32"), step) for base in (alpha, beta)]
     corrected = select(step > 0.0, rate * unary("sqrt", powers[1]) / powers[0], rate)
@@ -67,7 +68,7 @@ def _adam(context: Context, node: Node) -> tuple[Tensor, ...]:
 
         def body(i: tuple[Expr, ...]) -> Expr:
             moved = x[i] - corrected * (first[i] / (unary("sqrt", second[i]) + epsilon))
-            return moved * float(1.0 - post)
+            return moved * (1.0 - post)
 
         return [_map(node, "x", x, body), first, second]
 
@@ -78,7 +79,7 @@ def _adam(context: Context, node: Node) -> tuple[Tensor, ...]:
 def _adagrad(context: Context, node: Node) -> tuple[Tensor, ...]:
     """Adagrad: the step shrinks with the sum of squared gradients."""
     given = node.attributes
-    decay, epsilon = given.get("decay_factor", 0.0), given.get("epsilon", 1e-6)
+    decay, epsilon = float(given.get("decay_factor", 0.0)), float(given.get("epsilon", 1e-6))
     rate, step = _scalar(context.tensor(node, 0)), _scalar(context.tensor(node, 1))
     speed = rate / (1.0 + step * decay)
 
@@ -96,7 +97,7 @@ def _adagrad(context: Context, node: Node) -> tuple[Tensor, ...]:
 @lowers("Momentum", domain=_TRAINING)
 def _momentum(context: Context, node: Node) -> tuple[Tensor, ...]:
     """Momentum: standard or Nesterov's."""
-    alpha, beta = node.attributes["alpha"], node.attributes["beta"]
+    alpha, beta = float(node.attributes["alpha"]), float(node.attributes["beta"])
     nesterov = node.attributes["mode"] == "nesterov"
     rate, step = _scalar(context.tensor(node, 0)), _scalar(context.tensor(node, 1))
     adjusted = select(step > 0.0, const(beta, "f32"), 1.0)
