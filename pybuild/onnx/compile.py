@@ -1,0 +1,234 @@
+"""A graph to a program: lowering, rewriting, scheduling, placing, writing down.
+
+    Graph -> tensors -> (fold, inline, epilogues, rows) -> kernels -> arena -> Program + files
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pybuild.onnx.arena import Life, Placement, place
+from pybuild.onnx.graph import Graph, TensorInfo
+from pybuild.onnx.ir import Constant, Input, Tensor, map_tensor
+from pybuild.onnx.kernels import Kernel
+from pybuild.onnx.lower import lower
+from pybuild.onnx.partition import partition
+from pyengine.program import Program
+
+__all__ = ["Compiled", "compile_graph"]
+
+_STORAGE = {"f32": "f32", "i32": "i32", "u32": "u32", "bool": "u32"}
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A program and the content of its files.
+
+    Attributes
+    ----------
+    program : Program
+    files : dict
+        Name to content.
+    kernels : tuple of Kernel
+        What each dispatch computes.
+    placement : Placement
+        Of the arena.
+    """
+
+    program: Program
+    files: dict[str, bytes]
+    kernels: tuple[Kernel, ...]
+    placement: Placement
+
+
+def compile_graph(graph: Graph) -> Compiled:
+    """Compile a checked graph.
+
+    Raises
+    ------
+    GraphError
+        Nodes that cannot be compiled, each with its reason.
+    """
+    _, lowered = lower(graph)
+    outputs = [_own(tensor, info) for tensor, info in zip(lowered, graph.outputs, strict=True)]
+    outputs, kernels = partition(outputs)
+    return _assemble(graph, outputs, kernels)
+
+
+def _own(tensor: Tensor, info: TensorInfo) -> Tensor:
+    """An output has a buffer of its own: never an input's, a constant's or another output's."""
+    if isinstance(tensor.source, Constant):
+        return Tensor(tensor.name, tensor.shape, tensor.type, Constant(tensor.source.array))
+    return map_tensor(info.name, tensor.shape, lambda *i: tensor[i])
+
+
+def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Compiled:
+    written = {tensor for kernel in kernels for tensor in kernel.writes}
+    read = list(dict.fromkeys(tensor for kernel in kernels for tensor in kernel.reads))
+    buffers: list[dict[str, Any]] = []
+    files: dict[str, bytes] = {}
+    where: dict[Tensor, dict[str, Any]] = {}
+    access: dict[Tensor, str] = {}
+
+    inputs: list[dict[str, Any]] = []
+    by_name = {t.name: t for t in read if isinstance(t.source, Input)}
+    for k, info in enumerate(graph.inputs):
+        size = _bytes(math.prod(info.shape))
+        buffers.append({"name": f"in{k}", "size_bytes": size, "file": None})
+        inputs.append(_port(info, f"in{k}"))
+        if info.name in by_name:
+            where[by_name[info.name]] = _range(f"in{k}", 0, size)
+            access[by_name[info.name]] = "read"
+
+    ports: list[dict[str, Any]] = []
+    for k, (tensor, info) in enumerate(zip(outputs, graph.outputs, strict=True)):
+        size = _bytes(tensor.size)
+        name = None
+        if isinstance(tensor.source, Constant):
+            name = _store(files, f"out{k}", _packed(tensor, None), size)
+        buffers.append({"name": f"out{k}", "size_bytes": size, "file": name})
+        ports.append(_port(info, f"out{k}"))
+        if tensor in written:
+            where[tensor] = _range(f"out{k}", 0, size)
+            access[tensor] = "read_write"
+
+    blob = bytearray()
+    for kernel in kernels:
+        for tensor in kernel.reads:
+            if isinstance(tensor.source, Constant) and tensor not in where:
+                data = _packed(tensor, kernel.orders.get(tensor))
+                where[tensor] = _range("weights", len(blob), _bytes(tensor.size))
+                access[tensor] = "read"
+                blob += data
+                blob += b"\0" * (-len(blob) % 256)
+    if blob:
+        name = _store(files, "weights", bytes(blob), len(blob))
+        buffers.append({"name": "weights", "size_bytes": len(blob), "file": name})
+
+    inner = [t for t in dict.fromkeys(t for k in kernels for t in k.writes) if t not in where]
+    placement = _place(inner, kernels)
+    if inner:
+        buffers.append({"name": "arena", "size_bytes": placement.size_bytes, "file": None})
+    for tensor, offset in zip(inner, placement.offsets, strict=True):
+        where[tensor] = _range("arena", offset, _bytes(tensor.size))
+        access[tensor] = "read_write"
+
+    shaders: dict[str, str] = {}
+    pipelines: dict[str, dict[str, Any]] = {}
+    dispatches: list[dict[str, Any]] = []
+    for kernel in kernels:
+        order = list(dict.fromkeys((*kernel.writes, *kernel.reads)))
+        candidates = []
+        for variant in kernel.variants:
+            text = variant.text(order, access)
+            key = hashlib.sha256(text.encode()).hexdigest()[:12]
+            file = f"kernels/{key}.wgsl"
+            shaders[key] = file
+            files[file] = text.encode()
+            layout = [access[t] for t in order]
+            digest = f"{key}-{variant.workgroup}-{''.join(a[-1] for a in layout)}"
+            pipelines[digest] = {
+                "name": digest,
+                "shader": key,
+                "layout": layout,
+                "constants": {"WORKGROUP": variant.workgroup},
+                "entry": "main",
+            }
+            candidates.append(
+                {
+                    "pipeline": digest,
+                    "workgroups": list(variant.workgroups),
+                    "prefer": variant.prefer,
+                }
+            )
+        dispatches.append(
+            {
+                "label": kernel.label,
+                "bindings": [where[t] for t in order],
+                "candidates": candidates,
+            }
+        )
+    report = {
+        "dispatches": len(dispatches),
+        "arena_bytes": placement.size_bytes,
+        "arena_bound_bytes": placement.bound_bytes,
+        "arena_total_bytes": placement.total_bytes,
+        "weight_bytes": len(blob),
+        "flops": sum(kernel.flops for kernel in kernels),
+        "nodes": len(graph.nodes),
+    }
+    program = Program.parse(
+        json.dumps({
+            "vitrine_program": 1,
+            "name": graph.name or "program",
+            "inputs": inputs,
+            "outputs": ports,
+            "counts": {},
+            "buffers": buffers,
+            "shaders": shaders,
+            "pipelines": list(pipelines.values()),
+            "dispatches": dispatches,
+            "subgroups": [],
+            "features": [],
+            "metadata": dict(graph.metadata),
+            "report": report,
+        }),
+        f"program {graph.name!r}",
+    )
+    return Compiled(program, files, tuple(kernels), placement)
+
+
+def _bytes(elements: int) -> int:
+    """Size of a buffer or range: whole vec4s, and never nothing."""
+    return max(16, -(-4 * elements // 16) * 16)
+
+
+def _range(buffer: str, offset: int, size: int) -> dict[str, Any]:
+    return {"buffer": buffer, "offset_bytes": offset, "size_bytes": size}
+
+
+def _port(info: TensorInfo, buffer: str) -> dict[str, Any]:
+    from pybuild.onnx.lower import ir_type
+
+    return {
+        "name": info.name,
+        "shape": list(info.shape),
+        "dtype": info.dtype,
+        "storage": _STORAGE[ir_type(info.dtype)],
+        "buffer": buffer,
+    }
+
+
+def _store(files: dict[str, bytes], stem: str, data: bytes, size: int) -> str:
+    data = data.ljust(size, b"\0")
+    name = f"{stem}-{hashlib.sha256(data).hexdigest()[:12]}.bin"
+    files[name] = data
+    return name
+
+
+def _packed(tensor: Tensor, order: tuple[int, ...] | None) -> bytes:
+    """Elements in memory order, 32 bits each."""
+    assert isinstance(tensor.source, Constant)
+    array = tensor.source.array
+    if order is not None:
+        array = np.transpose(array, order)
+    if tensor.type == "bool":
+        array = array.astype(np.uint32)
+    return np.ascontiguousarray(array).tobytes()
+
+
+def _place(tensors: Sequence[Tensor], kernels: Sequence[Kernel]) -> Placement:
+    first: dict[Tensor, int] = {}
+    last: dict[Tensor, int] = {}
+    for step, kernel in enumerate(kernels):
+        for tensor in (*kernel.writes, *kernel.reads):
+            first.setdefault(tensor, step)
+            last[tensor] = step
+    return place([Life(_bytes(t.size), first[t], last[t]) for t in tensors])

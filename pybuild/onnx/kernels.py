@@ -1,0 +1,158 @@
+"""Kernels: a WGSL text with its bindings and the number of its workgroups."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pybuild.onnx.expr import Expr, as_expr, substitute, variable
+from pybuild.onnx.ir import Tensor
+from pybuild.onnx.loops import Tile, expand, roots, write_nest
+from pybuild.onnx.nest import Nest, extent
+from pybuild.onnx.slots import Slot, Slots
+from pybuild.onnx.wgsl import Writer
+from pyengine.shaders import SHADER_FOLDER
+
+__all__ = ["Kernel", "Variant", "loop_variant", "thread_axes"]
+
+_MAX_GROUPS = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to compute a kernel.
+
+    Attributes
+    ----------
+    text : str
+        WGSL without bindings' access (arena tensors are bound read_write).
+    slots : tuple of Slot
+        In the order of the bindings.
+    workgroups : (int, int, int)
+    workgroup : int
+        Invocations, the override WORKGROUP.
+    prefer : {'any', 'gpu', 'software'}
+    """
+
+    body: str
+    functions: tuple[str, ...]
+    slots: tuple[Slot, ...]
+    threads: int
+    workgroup: int
+    prefer: str = "any"
+    shared: str = ""
+    by_group: bool = False
+
+    @property
+    def workgroups(self) -> tuple[int, int, int]:
+        """Workgroups to dispatch; a second dimension where one does not suffice."""
+        count = self.threads if self.by_group else -(-self.threads // self.workgroup)
+        count = max(count, 1)
+        if count <= _MAX_GROUPS:
+            return count, 1, 1
+        rows = -(-count // _MAX_GROUPS)
+        return -(-count // rows), rows, 1
+
+    def text(self, order: Sequence[Tensor], access: Mapping[Tensor, str]) -> str:
+        """The whole shader.
+
+        Parameters
+        ----------
+        order : sequence of Tensor
+            Tensor of each binding.
+        access : mapping
+            How each is bound.
+        """
+        lines = ["override WORKGROUP: u32 = 64u;"]
+        by_tensor = {slot.tensor: slot for slot in self.slots}
+        lines += [
+            by_tensor[tensor].declaration(binding, access[tensor])
+            for binding, tensor in enumerate(order)
+            if tensor in by_tensor
+        ]
+        lines += [_function(name) for name in self.functions]
+        if self.shared:
+            lines.append(self.shared)
+        lines += ["@compute @workgroup_size(WORKGROUP)"]
+        if self.by_group:
+            lines += [
+                "fn main(@builtin(workgroup_id) group: vec3<u32>,",
+                "        @builtin(num_workgroups) groups: vec3<u32>,",
+                "        @builtin(local_invocation_index) local: u32) {",
+                "  let lane = i32(local);",
+                "  let thread = i32(group.x + group.y * groups.x);",
+            ]
+        else:
+            lines += [
+                "fn main(@builtin(global_invocation_id) id: vec3<u32>,",
+                "        @builtin(num_workgroups) groups: vec3<u32>) {",
+                "  let thread = i32(id.x + id.y * groups.x * WORKGROUP);",
+                f"  if (thread >= {self.threads}i) {{ return; }}",
+            ]
+        return "\n".join([*lines, self.body, "}"]) + "\n"
+
+
+@dataclass(slots=True)
+class Kernel:
+    """One dispatch: what it writes and reads, and the ways to compute it."""
+
+    label: str
+    writes: tuple[Tensor, ...]
+    reads: tuple[Tensor, ...]
+    variants: list[Variant] = field(default_factory=list)
+    flops: int = 0
+    orders: dict[Tensor, tuple[int, ...]] = field(default_factory=dict)
+
+
+def _function(name: str) -> str:
+    path: Path = SHADER_FOLDER / "program" / "functions" / f"{name}.wgsl"
+    return path.read_text(encoding="utf-8").strip()
+
+
+def thread_axes(
+    axes: Sequence[Expr], factors: Mapping[Expr, int], thread: Expr
+) -> dict[Expr, Expr]:
+    """The tile numbers of a thread: the last axis runs fastest."""
+    origin: dict[Expr, Expr] = {}
+    rest = thread
+    counts = [-(-extent(axis) // factors.get(axis, 1)) for axis in axes]
+    stride = math.prod(counts)
+    for axis, count in zip(axes, counts, strict=True):
+        stride //= count
+        origin[axis] = as_expr(0, "i32") if count == 1 else (rest // stride) % count
+    return origin
+
+
+def loop_variant(
+    nest: Nest,
+    tile: Tile,
+    workgroup: int,
+    prefer: str = "any",
+    orders: Mapping[Tensor, tuple[int, ...]] | None = None,
+) -> Variant:
+    """A thread for each tile of the nest; ``orders`` are memory layouts of constants."""
+    factors = tile.factors
+    threads = math.prod(-(-extent(axis) // factors.get(axis, 1)) for axis in nest.axes)
+    thread = variable("thread", max(threads, 1))
+    origin = thread_axes(nest.axes, factors, thread)
+    slots = Slots(orders=dict(orders or {}))
+    places = [
+        slots.slot(nest.tensor).flat(tuple(substitute(p, mapping) for p in nest.index))
+        for mapping in expand(nest, tile, origin)
+    ]
+    ragged = any(extent(axis) % factors.get(axis, 1) for axis in nest.axes)
+    stores: dict[Tensor, list[Expr]] = {nest.tensor: [] if ragged else places}
+    slots.choose_vectors(roots(nest, tile, origin), stores, frozenset())
+    writer = Writer(slots.load)
+    if thread.op == "var":
+        writer.define(thread, "thread")
+
+    def store(w: Writer, tensor: Tensor, values: Sequence[tuple[tuple[Expr, ...], str]]) -> None:
+        slots.store(w, tensor, [(slots.slot(tensor).flat(i), text) for i, text in values])
+
+    write_nest(writer, nest, tile, origin, store)
+    return Variant(
+        writer.text(), tuple(writer.functions), tuple(slots.slots.values()), threads, workgroup, prefer
+    )

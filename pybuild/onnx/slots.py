@@ -1,0 +1,176 @@
+"""How kernels reach tensors in buffers: bindings, element types, packing, vector access."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pybuild.onnx.expr import Expr, _make, as_expr, linear, walk
+from pybuild.onnx.ir import Constant, Tensor
+from pybuild.onnx.wgsl import Writer
+
+__all__ = ["Slot", "Slots"]
+
+_ELEMENT = {"f32": "f32", "i32": "i32", "u32": "u32", "bool": "u32"}
+
+
+@dataclass(slots=True)
+class Slot:
+    """One binding of a kernel.
+
+    Attributes
+    ----------
+    tensor : Tensor
+    name : str
+        In the shader.
+    order : tuple of int
+        Axes of the tensor from the slowest to the fastest in memory.
+    vector : bool
+        Declared as an array of vec4.
+    writes : bool
+    atomic : bool
+    """
+
+    tensor: Tensor
+    name: str
+    order: tuple[int, ...]
+    vector: bool = False
+    writes: bool = False
+    atomic: bool = False
+
+    def declaration(self, binding: int, access: str) -> str:
+        """WGSL of the binding."""
+        element, count = _ELEMENT[self.tensor.type], max(self.tensor.size, 1)
+        if self.atomic:
+            element = "atomic<u32>" if element != "i32" else "atomic<i32>"
+        elif self.vector:
+            element, count = f"vec4<{element}>", -(-count // 4)
+        # of fixed size: some drivers check a runtime-sized array's bounds at each access
+        return (
+            f"@group(0) @binding({binding}) var<storage, {access}> {self.name}: "
+            f"array<{element}, {count}>;"
+        )
+
+    def flat(self, index: Sequence[Expr]) -> Expr:
+        """Element number in memory of an index."""
+        place = as_expr(0, "i32")
+        for axis in self.order:
+            extent = self.tensor.shape[axis]
+            place = place * extent + index[axis]
+        return place
+
+
+@dataclass(slots=True)
+class Slots:
+    """The bindings of one kernel, and the text of loads and stores through them.
+
+    ``orders`` gives tensors that do not lie in C order their axes, slowest first.
+    """
+
+    slots: dict[Tensor, Slot] = field(default_factory=dict)
+    orders: dict[Tensor, tuple[int, ...]] = field(default_factory=dict)
+
+    def slot(self, tensor: Tensor) -> Slot:
+        """The binding of a tensor, made at its first use."""
+        found = self.slots.get(tensor)
+        if found is None:
+            order = self.orders.get(tensor, tuple(range(len(tensor.shape))))
+            found = self.slots[tensor] = Slot(tensor, f"t{len(self.slots)}", order)
+        return found
+
+    def choose_vectors(
+        self, exprs: Iterable[Expr], stores: dict[Tensor, list[Expr]], skip: frozenset[Tensor]
+    ) -> None:
+        """Declare as vec4 what is only read in whole fours, or written in whole fours.
+
+        Parameters
+        ----------
+        exprs : iterable of Expr
+            Everything that the kernel evaluates, unrolled.
+        stores : dict
+            Flat places written, by tensor; only those that vector stores could serve.
+        skip : frozenset of Tensor
+            Not in buffers.
+        """
+        places: dict[Tensor, set[Expr]] = {}
+        for expr in walk(*exprs):
+            if expr.op == "load" and expr.attr not in skip:
+                places.setdefault(expr.attr, set()).add(self.slot(expr.attr).flat(expr.args))
+        for tensor, found in places.items():
+            if tensor in stores:
+                continue
+            fours = {_four(place)[0] for place in found}
+            fits = all(_aligned(place) for place in found)
+            self.slots[tensor].vector = fits and tensor.size % 4 == 0 and 2 * len(fours) <= len(found)
+        for tensor, written in stores.items():
+            if tensor in places:
+                continue
+            groups: dict[Expr, set[int]] = {}
+            for place in written:
+                base, lane = _four(place)
+                groups.setdefault(base, set()).add(lane)
+            self.slot(tensor).vector = (
+                bool(written)
+                and tensor.size % 4 == 0
+                and all(_aligned(place) for place in written)
+                and all(len(lanes) == 4 for lanes in groups.values())
+            )
+
+    def load(self, expr: Expr, writer: Writer) -> str:
+        """Text of a load expression."""
+        if expr.op == "load4":
+            return f"{self.slots[expr.attr].name}[{writer.value(expr.args[0])}]"
+        slot = self.slot(expr.attr)
+        flat = slot.flat(expr.args)
+        if slot.vector:
+            base, lane = _four(flat)
+            whole = _make("load4", (base,), expr.attr, expr.type)
+            text = f"{writer.value(whole)}.{'xyzw'[lane]}"
+        else:
+            text = f"{slot.name}[{writer.value(flat)}]"
+        return f"({text} != 0u)" if expr.type == "bool" else text
+
+    def store(self, writer: Writer, tensor: Tensor, values: Sequence[tuple[Expr, str]]) -> None:
+        """Write ``(flat place, text of the value)`` pairs."""
+        slot = self.slot(tensor)
+        slot.writes = True
+        if tensor.type == "bool":
+            values = [(place, f"u32({text})") for place, text in values]
+        if not slot.vector:
+            for place, text in values:
+                writer.line(f"{slot.name}[{writer.value(place)}] = {text};")
+            return
+        groups: dict[Expr, dict[int, str]] = {}
+        for place, text in values:
+            base, lane = _four(place)
+            groups.setdefault(base, {})[lane] = text
+        element = _ELEMENT[tensor.type]
+        for base, lanes in groups.items():
+            inner = ", ".join(lanes[k] for k in range(4))
+            writer.line(f"{slot.name}[{writer.value(base)}] = vec4<{element}>({inner});")
+
+
+def _four(flat: Expr) -> tuple[Expr, int]:
+    if flat.op == "const":
+        return as_expr(flat.attr // 4, "i32"), flat.attr % 4
+    if flat.op == "linear":
+        coefficients, constant = flat.attr
+        lane = constant % 4
+        shifted = linear(dict(zip(flat.args, coefficients, strict=True)), constant - lane)
+        return shifted // 4, lane
+    return flat // 4, 0
+
+
+def _aligned(flat: Expr) -> bool:
+    if flat.op == "const":
+        return True
+    if flat.op == "linear":
+        coefficients, constant = flat.attr
+        return all(factor % 4 == 0 for factor in coefficients)
+    return False
+
+
+def is_small_constant(tensor: Tensor, limit: int) -> bool:
+    """A constant whose elements may stand in the text."""
+    return isinstance(tensor.source, Constant) and math.prod(tensor.shape) <= limit
