@@ -5,6 +5,7 @@ from __future__ import annotations
 from pybuild.onnx.ops import (
     activations,
     arithmetic,
+    attention,
     conv,
     conv_transpose,
     einsum,
@@ -17,6 +18,7 @@ from pybuild.onnx.ops import (
     pooling,
     quantised_linear,
     reductions,
+    rotary,
     scattering,
     shapes,
     softmax,
@@ -27,6 +29,7 @@ from pybuild.onnx.ops import (
 __all__ = [
     "activations",
     "arithmetic",
+    "attention",
     "conv",
     "conv_transpose",
     "einsum",
@@ -39,6 +42,7 @@ __all__ = [
     "pooling",
     "quantised_linear",
     "reductions",
+    "rotary",
     "scattering",
     "shapes",
     "softmax",
