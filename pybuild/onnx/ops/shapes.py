@@ -64,7 +64,7 @@ def _range(context: Context, node: Node) -> Tensor:
     if type_ == "f32":
         count = max(math.ceil((limit - start) / delta), 0)
     else:
-        count = max(-((start - limit) // delta), 0)
+        count = max(int(-((start - limit) // delta)), 0)
     if dtype.itemsize == 2 and type_ == "f32":
         values = np.float32(start) + np.arange(count, dtype=np.float32) * np.float32(delta)
         return constant(node.outputs[0], values.astype(dtype), "f32")
