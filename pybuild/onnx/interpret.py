@@ -190,8 +190,24 @@ _CALLS: dict[str, Callable[..., Any]] = {
     "sine_hyperbolic": np.sinh,
     "power": np.power,
     "power_i32": lambda x, y: _power_i32(x, y),
+    "round_bf16": lambda x: _round_bf16(np.asarray(x, np.float32)),
+    "round_small": lambda x, digits, lowest: _round_small(np.asarray(x, np.float32), digits, lowest),
     "round_f16": lambda x: np.asarray(x, np.float32).astype(np.float16).astype(np.float32),
 }
+
+
+def _round_bf16(x: Array) -> Array:
+    """To the nearest of 8 significant bits; of two equally near the even one."""
+    bits = x.view(np.uint32).astype(np.int64)
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+    return np.where(np.isnan(x), x, rounded)
+
+
+def _round_small(x: Array, digits: Array, lowest: Array) -> Array:
+    """To ``digits`` bits of fraction; below the exponent ``lowest`` the spacing stays."""
+    _, exponent = np.frexp(np.where(np.isfinite(x), x, 1))
+    quantum = np.ldexp(np.float32(1), (np.maximum(exponent - 1, lowest) - digits).astype(np.int32))
+    return np.asarray(np.rint(x / quantum) * quantum, np.float32)
 
 
 def _power_i32(base: Any, exponent: Any) -> Any:
