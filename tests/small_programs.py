@@ -25,7 +25,10 @@ from pyengine.program import (
     Tensor,
 )
 
-__all__ = ["CASES", "Case", "tensor"]
+__all__ = ["CASES", "Case", "assert_outputs", "tensor"]
+
+SUM_TOLERANCE = 1e-5
+"""Of the largest element: sums of up to a thousand products in another order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,19 @@ class Case:
     inputs: Mapping[str, Array]
     outputs: Mapping[str, Array]
     counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def assert_outputs(found: Mapping[str, Array], case: Case) -> None:
+    """Names, types, shapes, values."""
+    assert found.keys() == case.outputs.keys()
+    for name, wanted in case.outputs.items():
+        assert found[name].dtype == wanted.dtype
+        assert found[name].shape == wanted.shape
+        exact = wanted.astype(np.float64)
+        scale = np.abs(exact).max(initial=0)
+        np.testing.assert_allclose(
+            found[name].astype(np.float64), exact, rtol=0, atol=SUM_TOLERANCE * scale
+        )
 
 
 def tensor(name: str, shape: tuple[int, ...], dtype: str = "float32", buffer: str = "") -> Tensor:

@@ -221,7 +221,8 @@ export class Executor {
   /**
    * Replay a schedule: one submission.
    * @param {number} index
-   * @param {import("./timer.mjs").PassTimer | null} timer Times each pass when given.
+   * @param {Pick<import("./timer.mjs").PassTimer, "stamps" | "resolve"> | null} timer Times each
+   *   pass when given.
    */
   run(index, timer) {
     const encoder = this.device.createCommandEncoder();
@@ -232,7 +233,7 @@ export class Executor {
       if (pass.compute) this.#compute(encoder, pass, stamps);
       else this.#render(encoder, pass, stamps);
     }
-    if (timer) timer.resolve(encoder, this.buffer("sort_state"));
+    if (timer) timer.resolve(encoder, /** @type {GPUBuffer} */ (this.buffers.get("sort_state")));
     this.device.queue.submit([encoder.finish()]);
   }
 

@@ -22,10 +22,7 @@ from pybuild.programs import (
 )
 from pyengine.errors import BundleError, DeviceError, InputError, PlanError
 from pyengine.plan import DEFAULT_LIMITS, Adapter
-from tests.small_programs import CASES, Case, add, counted, perceptron, tensor
-
-SUM_RTOL = 1e-5
-"""Sums of a few products in another order."""
+from tests.small_programs import CASES, add, assert_outputs, counted, perceptron, tensor
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +30,6 @@ def runner(adapter: Any) -> Iterator[NativeRunner]:
     """One device for all tests here."""
     with NativeRunner(adapter) as runner:
         yield runner
-
-
-def assert_outputs(found: dict[str, Any], case: Case) -> None:
-    """Names, types, shapes, values."""
-    assert found.keys() == case.outputs.keys()
-    for name, wanted in case.outputs.items():
-        assert found[name].dtype == wanted.dtype
-        assert found[name].shape == wanted.shape
-        np.testing.assert_allclose(
-            found[name].astype(np.float64), wanted.astype(np.float64), rtol=SUM_RTOL
-        )
 
 
 @pytest.mark.gpu
