@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from onnx import helper
 
 from pybuild.onnx.front_intake import element_type
 from pybuild.onnx.front_schema import Unfit
@@ -14,14 +15,23 @@ from pybuild.onnx.front_versions import OPSET, Workbench
 
 __all__ = ["simplified", "understood"]
 
-_SMALL_MASK = 1 << 16
 
-
-def understood(step: Step, inputs: Sequence[Value | None]) -> Sequence[Value | Array | None] | None:
+def understood(
+    step: Step, inputs: Sequence[Value | None], bench: Workbench
+) -> Sequence[Value | Array | None] | None:
     """Results of a node that needs none: another value, or elements; None when it is needed.
 
     Identity hands its input on, and so does Dropout, which does nothing in inference; Shape and
     Size are known, as all shapes are.
+
+    Parameters
+    ----------
+    step : Step
+        The node.
+    inputs : sequence of (Value or None)
+        What it reads.
+    bench : Workbench
+        For the mask of a Dropout.
 
     Raises
     ------
@@ -40,12 +50,13 @@ def understood(step: Step, inputs: Sequence[Value | None]) -> Sequence[Value | A
     if step.op == "Size":
         return [np.array(math.prod(shape), np.int64)]
     if step.op == "Dropout" and _idle(step, inputs):
-        mask = bool(step.outputs[1:] and step.outputs[1])
-        if not mask:
+        if not any(step.outputs[1:]):
             return [first]
-        if math.prod(shape) <= _SMALL_MASK:
-            kind = np.dtype(bool) if step.opset >= 10 else _numpy(first.known().dtype)
-            return [first, np.ones(shape, kind)]
+        kind = np.dtype(bool) if step.opset >= 10 else _numpy(first.known().dtype)
+        sizes = bench.constant(step, "sizes", np.array(shape, np.int64))
+        ones = helper.make_tensor("value", helper.np_dtype_to_tensor_dtype(kind), [1], [1])
+        mask = bench.emitted(step, "ConstantOfShape", [sizes], OPSET, value=ones)
+        return [first, bench.value(mask)]
     return None
 
 
@@ -70,8 +81,6 @@ def _idle(step: Step, inputs: Sequence[Value | None]) -> bool:
 
 
 def _numpy(dtype: str) -> np.dtype[np.generic]:
-    from onnx import helper
-
     return np.dtype(helper.tensor_dtype_to_np_dtype(element_type(dtype)))
 
 
@@ -95,6 +104,8 @@ def simplified(step: Step, inputs: Sequence[Value | None], bench: Workbench) -> 
         return step.changed(op="Cast", inputs=step.inputs[:1], attributes=step.given(to=to))
     if step.op == "Compress":
         return _gather(step, bench)
+    if step.op == "Range":
+        return _of_scalars(step, bench)
     if step.op == "Resize" and step.opset >= 11:
         kept = [step.inputs[0], *(_unless_empty(name, bench) for name in step.inputs[1:])]
         if step.text("coordinate_transformation_mode", "") != "tf_crop_and_resize":
@@ -102,6 +113,17 @@ def simplified(step: Step, inputs: Sequence[Value | None], bench: Workbench) -> 
         if kept != list(step.inputs):
             return step.changed(inputs=kept)
     return step
+
+
+def _of_scalars(step: Step, bench: Workbench) -> Step:
+    """Range of scalars: ONNX's own definitions pass vectors of one element to it."""
+    names = []
+    for name in step.inputs:
+        constant = bench.value(name).constant
+        if constant is not None and constant.ndim and constant.size == 1:
+            name = bench.constant(step, "scalar", constant.reshape(()))
+        names.append(name)
+    return step if names == list(step.inputs) else step.changed(inputs=names)
 
 
 def _unless_empty(name: str, bench: Workbench) -> str:

@@ -5,7 +5,8 @@ Source: the schemas and inference functions of the onnx package (onnx.defs, onnx
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -253,6 +254,11 @@ def infer(
     Unfit
         The node breaks its schema, or the shapes do not fit each other.
     """
+    own = _OWN_RULES.get(step.op) if not schema.domain else None
+    if own is not None:
+        result = own(step, inputs)
+        if result is not None:
+            return [result, *[Inferred(None, None)] * (len(step.outputs) - 1)]
     types: dict[str, TypeProto] = {}
     data: dict[str, TensorProto] = {}
     shaping = SHAPE_INPUTS.get(step.op, ())
@@ -296,3 +302,44 @@ def _inferred(result: TypeProto | None) -> Inferred:
             for dim in tensor.shape.dim
         )
     return Inferred(dtype_name(tensor.elem_type), dims)
+
+
+def _like_first(step: Step, inputs: Sequence[Value | None]) -> Inferred | None:
+    first = inputs[0] if inputs else None
+    return None if first is None else Inferred(first.known().dtype, first.known().shape)
+
+
+def _range(step: Step, inputs: Sequence[Value | None]) -> Inferred | None:
+    """How many elements: max(ceil((limit - start) / delta), 0)."""
+    values = [value.constant for value in inputs if value is not None]
+    if len(values) != 3 or any(value is None or value.size != 1 for value in values):
+        return None
+    start, limit, delta = (value.reshape(())[()] for value in values if value is not None)
+    dtype = np.dtype(start.dtype)
+    if dtype.kind in "iu":
+        if delta == 0:
+            raise Unfit("delta is 0")
+        count = -((int(start) - int(limit)) // int(delta))
+    else:
+        with np.errstate(all="ignore"):
+            exact = math.nan if delta == 0 else (float(limit) - float(start)) / float(delta)
+        if not math.isfinite(exact):
+            raise Unfit(f"a range from {start} to {limit} by {delta} has no end")
+        count = math.ceil(exact)
+    return Inferred(dtype.name, (max(count, 0),))
+
+
+def _max_unpool(step: Step, inputs: Sequence[Value | None]) -> Inferred | None:
+    sizes = inputs[2] if len(inputs) > 2 else None
+    if sizes is None or sizes.constant is None or inputs[0] is None:
+        return None
+    return Inferred(inputs[0].known().dtype, tuple(int(n) for n in sizes.constant.ravel()))
+
+
+_OWN_RULES: Mapping[str, Callable[[Step, Sequence[Value | None]], Inferred | None]] = {
+    "GroupNormalization": _like_first,
+    "MaxUnpool": _max_unpool,
+    "MeanVarianceNormalization": _like_first,
+    "Range": _range,
+}
+"""Where the package's inference does not know, or refuses vectors of one element."""

@@ -209,11 +209,11 @@ class Walk:
         check_types(schema, inputs)
         inferred = infer(schema, step, inputs)
         if not step.domain:
-            known = understood(step, inputs)
+            bench = _Bench(self, scope)
+            known = understood(step, inputs, bench)
             if known is not None:
                 self._assign(scope, step, known)
                 return
-            bench = _Bench(self, scope)
             newer = simplified(upgraded(step, bench), inputs, bench)
             if newer is not step:
                 newer_schema = schema_of(newer.op, newer.opset, "")
@@ -224,7 +224,7 @@ class Walk:
                 except Unfit:  # a type that was dropped since: the node stays where it is
                     bench.after.clear()
                 else:
-                    if newer.opset == step.opset or newer_schema.since_version > step.opset:
+                    if not _same(newer, step) or any(i.static() is None for i in inferred):
                         inferred = infer(newer_schema, newer, newer_inputs)
                     schema, step, inputs = newer_schema, newer, newer_inputs
             self._settle(scope, schema, step, inputs, inferred)
@@ -375,6 +375,16 @@ class Walk:
                 raise Unfit(f"its output {name!r} is written by no node inside")
             if name and value is not None:
                 scope.values[name] = value
+
+
+def _same(step: Step, other: Step) -> bool:
+    """Whether two steps differ in nothing but the opset."""
+    return (
+        step.op == other.op
+        and step.inputs is other.inputs
+        and step.outputs is other.outputs
+        and step.attributes == other.attributes
+    )
 
 
 def _constant(step: Step, folder: Path | None) -> Array:
