@@ -23,7 +23,7 @@ from pybuild.onnx.ops.elementwise import broadcast_load
 __all__ = ["Heads", "split_heads"]
 
 _NO_KEY = const(-math.inf, "f32")
-_LOWEST = const(np.finfo(np.float32).min, "f32")
+_LOWEST = const(float(np.finfo(np.float32).min), "f32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ def _attention(context: Context, node: Node) -> tuple[Tensor, ...]:
         b, h, q, d = o if not query.packed else (o[0], o[2] // value.size, o[1], o[2] % value.size)
         return chances[b, h, q, r[0]] * value.at(b, h // share, r[0], d)
 
-    out = (*rows, value.size)
+    out: tuple[int, ...] = (*rows, value.size)
     if query.packed:
         out = (rows[0], rows[2], rows[1] * value.size)
     mixed = reduce_tensor(name, out, shape[3:], "sum", mix)
