@@ -68,7 +68,10 @@ def _untyped(schema: defs.OpSchema) -> Any:
 
 
 def schema_definition(
-    schema: defs.OpSchema, step: Step, inputs: Sequence[Value | None]
+    schema: defs.OpSchema,
+    step: Step,
+    inputs: Sequence[Value | None],
+    opsets: Mapping[str, int],
 ) -> Definition | None:
     """How ONNX defines an operator, the newest way that the node's opset knows.
 
@@ -80,6 +83,8 @@ def schema_definition(
         The node.
     inputs : sequence of (Value or None)
         Its inputs; some definitions depend on their types.
+    opsets : mapping of str to int
+        Of the scope, for domains that the definition does not mention.
     """
     source = _untyped(schema)
     plain = [n for n in source.function_opset_versions if n <= step.opset]
@@ -104,7 +109,8 @@ def schema_definition(
         for name, attribute in schema.attributes.items()
         if attribute.default_value.type != AttributeProto.UNDEFINED
     }
-    return _definition(body, defaults | step.attributes, {"": step.opset})
+    around = opsets if step.domain else {**opsets, "": step.opset}
+    return _definition(body, defaults | step.attributes, around)
 
 
 def _type_bytes(value: Value | None) -> bytes:

@@ -336,10 +336,30 @@ def _max_unpool(step: Step, inputs: Sequence[Value | None]) -> Inferred | None:
     return Inferred(inputs[0].known().dtype, tuple(int(n) for n in sizes.constant.ravel()))
 
 
+def _stft(step: Step, inputs: Sequence[Value | None]) -> Inferred | None:
+    """Batch, frames, bins, 2: half of the bins unless onesided is 0, which ONNX's rule forgets."""
+    signal, hop, window, length = (*inputs, None, None)[:4]
+    if signal is None or hop is None or hop.constant is None or len(signal.known().shape) < 2:
+        return None
+    if length is not None and length.constant is not None and length.constant.size == 1:
+        size = int(length.constant.ravel()[0])
+    elif window is not None and len(window.known().shape) == 1:
+        size = window.known().shape[0]
+    else:
+        return None
+    batch, samples = signal.known().shape[:2]
+    step_size = int(hop.constant.ravel()[0]) if hop.constant.size == 1 else 0
+    if step_size < 1 or not 1 <= size <= samples:
+        raise Unfit(f"frames of {size} every {step_size} do not fit {samples} samples")
+    bins = size // 2 + 1 if step.attribute("onesided", 1) else size
+    return Inferred(signal.known().dtype, (batch, (samples - size) // step_size + 1, bins, 2))
+
+
 _OWN_RULES: Mapping[str, Callable[[Step, Sequence[Value | None]], Inferred | None]] = {
     "GroupNormalization": _like_first,
     "MaxUnpool": _max_unpool,
     "MeanVarianceNormalization": _like_first,
     "Range": _range,
+    "STFT": _stft,
 }
-"""Where the package's inference does not know, or refuses vectors of one element."""
+"""Where the package's inference does not know, or is wrong."""

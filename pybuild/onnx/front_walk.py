@@ -264,7 +264,7 @@ class Walk:
                 sources = None
         shapes = [_shape(step, name, result) for name, result in zip(step.outputs, inferred)]  # noqa: B905
         if self._unsupported(step):
-            definition = schema_definition(schema, step, inputs)
+            definition = schema_definition(schema, step, inputs, scope.opsets)
             if definition is None:
                 hint = "Replace it before the export."
                 raise _Refusal("Vitrine does not compile this operator", hint)
