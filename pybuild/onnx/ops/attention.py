@@ -18,7 +18,7 @@ from pybuild.onnx.expr import TRUE, Expr, const, logical_and, select, unary
 from pybuild.onnx.graph import Node
 from pybuild.onnx.ir import Tensor, map_tensor, reduce_tensor
 from pybuild.onnx.lower import Context, Unsupported, lowers
-from pybuild.onnx.ops.elementwise import broadcast_load
+from pybuild.onnx.ops.elementwise import broadcast_load, tanh
 
 __all__ = ["Heads", "split_heads"]
 
@@ -168,7 +168,7 @@ def _attention(context: Context, node: Node) -> tuple[Tensor, ...]:
         capped = map_tensor(
             f"{name}.capped",
             shape,
-            lambda *i: unary("tanh", scaled[i] * (1 / softcap)) * softcap,
+            lambda *i: tanh(scaled[i] * (1 / softcap)) * softcap,
         )
     scores = map_tensor(
         f"{name}.scores",

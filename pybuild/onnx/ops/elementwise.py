@@ -10,7 +10,7 @@ from pybuild.onnx.ir import Constant, Tensor, map_tensor
 from pybuild.onnx.lower import Context, lowers
 from pybuild.onnx.ops.integers import wrap
 
-__all__ = ["broadcast_load", "broadcast_shape", "constant_scalar", "elementwise"]
+__all__ = ["broadcast_load", "broadcast_shape", "elementwise", "tanh"]
 
 
 def broadcast_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
@@ -44,8 +44,8 @@ def elementwise(name: str, function: Callable[..., Expr], *tensors: Tensor) -> T
     return map_tensor(name, shape, lambda *i: function(*(broadcast_load(t, i) for t in tensors)))
 
 
-def _tanh(x: Expr) -> Expr:
-    """tanh(10) is 1 in f32; further out some drivers make inf / inf of it."""
+def tanh(x: Expr) -> Expr:
+    """Hyperbolic tangent: that of 10 is 1 in f32; further out some drivers make inf / inf of it."""
     ten = const(10.0, "f32")
     return unary("tanh", minimum(maximum(x, -ten), ten))
 
@@ -77,7 +77,7 @@ _MATHS: dict[str, Callable[[Expr], Expr]] = {
     "Sinh": lambda x: call("sine_hyperbolic", x),
     "Sqrt": lambda x: unary("sqrt", x),
     "Tan": lambda x: unary("tan", x),
-    "Tanh": _tanh,
+    "Tanh": tanh,
 }
 
 
