@@ -16,7 +16,7 @@ from pyengine.hosts.null import NullHost
 from pyengine.plan import DEFAULT_LIMITS, Adapter, Plan
 from pyengine.program import Program, program_part, required_limits
 
-__all__ = ["NativeRunner", "PreparedProgram", "shader_texts"]
+__all__ = ["SCHEDULE", "NativeRunner", "PreparedProgram", "shader_texts", "stored_inputs"]
 
 SCHEDULE = "program"
 _RAISED = ("maxBufferSize", "maxStorageBufferBindingSize")
@@ -53,6 +53,12 @@ class NativeRunner:
     described : Adapter, optional
         What the choice of kernels depends on, if not the truth about ``adapter``.
 
+    Attributes
+    ----------
+    adapter : Adapter
+    name : str
+        The adapter's, to remember things by.
+
     Raises
     ------
     DeviceError
@@ -65,7 +71,8 @@ class NativeRunner:
         self.adapter = described or truth
         self.limits = {**DEFAULT_LIMITS, **{name: truth.limits[name] for name in _RAISED}}
         raised = {name: self.limits[name] for name in _RAISED}
-        self._device = NativeDevice(adapter, raised, timed=True)
+        self.device = NativeDevice(adapter, raised, timed=True)
+        self.name = self.device.name
 
     def prepare(
         self,
@@ -98,7 +105,7 @@ class NativeRunner:
         plan = Plan.of({SCHEDULE: (part,)})
         required_limits(plan, self.adapter, f"program {program.name!r}")
         NullHost(self.limits).build(plan)
-        host = NativeHost(1, 1, timed=timed, shared=self._device)
+        host = NativeHost(1, 1, timed=timed, shared=self.device)
         prepared = PreparedProgram(program, host)
         try:
             host.build(plan, files.__getitem__)
@@ -120,7 +127,7 @@ class NativeRunner:
 
     def close(self) -> None:
         """Free the device."""
-        self._device.close()
+        self.device.close()
 
     def __enter__(self) -> NativeRunner:
         return self
@@ -134,7 +141,7 @@ class PreparedProgram:
 
     def __init__(self, program: Program, host: NativeHost) -> None:
         self.program = program
-        self._host = host
+        self.host = host
 
     def run(
         self, inputs: Mapping[str, Array], counts: Mapping[str, int] | None = None
@@ -160,33 +167,32 @@ class PreparedProgram:
         DeviceError
             The device was lost.
         """
-        self.upload(inputs, counts)
-        self._host.run(SCHEDULE)
-        return self.outputs()
+        self._upload(stored_inputs(self.program, inputs), counts)
+        self.host.run(SCHEDULE)
+        return {
+            tensor.name: from_storage(self.host.read(tensor.buffer), tensor)
+            for tensor in self.program.outputs
+        }
 
-    def upload(self, inputs: Mapping[str, Array], counts: Mapping[str, int] | None = None) -> None:
-        """The first third of `run`: check and upload."""
-        checked = _checked(self.program, inputs)
+    def warm_up(self, inputs: Mapping[str, Array], counts: Mapping[str, int] | None = None) -> None:
+        """Run it with some of its inputs, the others zero; nothing is read back."""
+        self._upload(stored_inputs(self.program, inputs, some=True), counts)
+        self.host.run(SCHEDULE)
+
+    def _upload(self, stored: list[tuple[str, bytes]], counts: Mapping[str, int] | None) -> None:
         for symbol, count in (counts or {}).items():
             if symbol not in self.program.counts or not 0 <= count < 1 << 32:
                 known = ", ".join(map(repr, self.program.counts)) or "none"
                 raise InputError(f"count {symbol!r}={count}: the program's counts are {known}")
-            self._host.write(self.program.counts[symbol], np.uint32(count).tobytes())
-        for buffer, data in checked:
+            self.host.write(self.program.counts[symbol], np.uint32(count).tobytes())
+        for buffer, data in stored:
             if data:
-                self._host.write(buffer, data)
-
-    def outputs(self) -> dict[str, Array]:
-        """The last third of `run`: read every output back."""
-        return {
-            tensor.name: from_storage(self._host.read(tensor.buffer), tensor)
-            for tensor in self.program.outputs
-        }
+                self.host.write(buffer, data)
 
     def counts(self) -> dict[str, int]:
         """Live counts by symbol, as the last run left them."""
         return {
-            symbol: int(np.frombuffer(self._host.read(buffer), "<u4")[0])
+            symbol: int(np.frombuffer(self.host.read(buffer), "<u4")[0])
             for symbol, buffer in self.program.counts.items()
         }
 
@@ -195,15 +201,15 @@ class PreparedProgram:
         times = []
         for _ in range(runs):
             start = time.perf_counter()
-            self._host.run(SCHEDULE)
-            self._host.wait()
+            self.host.run(SCHEDULE)
+            self.host.wait()
             wall = (time.perf_counter() - start) * 1e3
-            times.append(next(iter(self._host.timings_ms().values()), wall))
+            times.append(next(iter(self.host.timings_ms().values()), wall))
         return statistics.median(times)
 
     def close(self) -> None:
         """Free its buffers; the runner stays."""
-        self._host.close()
+        self.host.close()
 
     def __enter__(self) -> PreparedProgram:
         return self
@@ -212,10 +218,18 @@ class PreparedProgram:
         self.close()
 
 
-def _checked(program: Program, inputs: Mapping[str, Array]) -> list[tuple[str, bytes]]:
-    """Buffer and bytes of each input; an input whose buffer has a file may be left out."""
+def stored_inputs(
+    program: Program, inputs: Mapping[str, Array], some: bool = False
+) -> list[tuple[str, bytes]]:
+    """Buffer and bytes of each input; an input whose buffer has a file may be left out.
+
+    Raises
+    ------
+    InputError
+        An input is missing (unless ``some`` may be), unknown, or of another shape or type.
+    """
     files = {buffer.name: buffer.file for buffer in program.buffers}
-    needed = [tensor for tensor in program.inputs if files[tensor.buffer] is None]
+    needed = [] if some else [tensor for tensor in program.inputs if files[tensor.buffer] is None]
     missing = [described(tensor) for tensor in needed if tensor.name not in inputs]
     known = {tensor.name: tensor for tensor in program.inputs}
     unknown = [repr(name) for name in inputs if name not in known]

@@ -101,6 +101,13 @@ class NativeDevice:
         )
         self._pipelines: dict[tuple[object, ...], tuple[Any, Any]] = {}
 
+    @property
+    def name(self) -> str:
+        """The adapter, its driver and what drives it, to remember things by."""
+        info = self.adapter.info
+        parts = (info["vendor"], info["device"], info["description"], info["backend_type"])
+        return " | ".join(part for part in parts if part)
+
     def compute(self, pipeline: ComputePipeline, module: Callable[[], Any], text: str) -> Any:
         """A compute pipeline and its bind group layout; a recent equal one is given again."""
         constants = tuple(sorted(pipeline.constants.items()))
@@ -158,6 +165,9 @@ class NativeHost:
     shared : NativeDevice, optional
         A device to share with other hosts, instead of one of its own from ``adapter`` and
         ``limits``.
+    adopted : NativeHost, optional
+        A host of the same device, whose buffers stand in for those of the same names; they stay
+        its own.
     """
 
     def __init__(
@@ -168,6 +178,7 @@ class NativeHost:
         limits: Mapping[str, int] | None = None,
         timed: bool = False,
         shared: NativeDevice | None = None,
+        adopted: NativeHost | None = None,
     ) -> None:
         self.width, self.height = width, height
         self._shared = shared or NativeDevice(adapter, limits, timed)
@@ -178,6 +189,7 @@ class NativeHost:
         self._labels: list[str] = []
         self._ran: list[str] = []
         self._buffers: dict[str, Any] = {}
+        self._adopted: dict[str, Any] = dict(adopted._buffers) if adopted else {}
         self._textures: dict[str, Any] = {}
         self._queries: Any = None
         self._fence: Any = None
@@ -216,6 +228,9 @@ class NativeHost:
         self._plan = plan
         device = self.device
         for buffer in plan.buffers:
+            if buffer.name in self._adopted:
+                self._buffers[buffer.name] = self._adopted[buffer.name]
+                continue
             with _told(f"buffer {buffer.name!r} of {buffer.size_bytes} bytes"):
                 self._buffers[buffer.name] = device.create_buffer(
                     label=buffer.name,
@@ -223,7 +238,7 @@ class NativeHost:
                     usage=_flags(_BUFFER_USAGE, buffer.usage),
                 )
         for buffer in plan.buffers:
-            if buffer.source is not None and load is not None:
+            if buffer.source is not None and load is not None and buffer.name not in self._adopted:
                 self.write(buffer.name, load(buffer.source))
         self._modules: dict[str, Any] = {}
         self._pipelines: dict[str, tuple[Any, Any]] = {
@@ -324,7 +339,8 @@ class NativeHost:
         if self._owns:
             self._shared.close()
             return
-        for resource in (*self._buffers.values(), *self._textures.values()):
+        made = [item for name, item in self._buffers.items() if name not in self._adopted]
+        for resource in (*made, *self._textures.values()):
             resource.destroy()
         if self._query_bytes is not None:
             self._query_bytes.destroy()
