@@ -46,27 +46,32 @@ class Taps:
     @property
     def nearest(self) -> bool:
         """Whether each output is one input."""
-        return len(self.weights[0]) == 1
+        return bool(self.weights.shape[1] == 1)
 
 
 def coordinates(
-    transform: str, n_in: int, n_out: int, scale: float, roi: tuple[float, float] = (0.0, 1.0)
+    transform: str,
+    n_in: int,
+    n_out: int,
+    scale: float,
+    width: float,
+    roi: tuple[float, float] = (0.0, 1.0),
 ) -> NDArray[np.float32]:
     """Place in the input of each output, by ``coordinate_transformation_mode``; (n_out,) f32.
 
     Parameters
     ----------
-    scale : float
-        As given: ``scale * n_in`` may differ from ``n_out``, which is its floor.
+    width : float
+        ``scale * n_in``, of which ``n_out`` is the floor; exactly n_out where sizes are given.
     """
     i, f = np.arange(n_out, dtype=np.float32), np.float32
-    width, span = f(scale) * f(n_in), f(n_in - 1)
+    reach, span = f(width) - f(1), f(n_in - 1)
     half_pixel = (i + f(0.5)) / f(scale) - f(0.5)
     match transform:
         case "half_pixel":
             return half_pixel
         case "half_pixel_symmetric":
-            return half_pixel + f(n_in) / f(2) * (f(1) - f(n_out) / width)
+            return half_pixel + f(n_in) / f(2) * (f(1) - f(n_out) / f(width))
         case "pytorch_half_pixel":
             return half_pixel if n_out > 1 else np.zeros_like(i)
         case "tf_half_pixel_for_nn":
@@ -74,12 +79,12 @@ def coordinates(
         case "asymmetric":
             return i / f(scale)
         case "align_corners":
-            return i * span / (width - f(1)) if width != 1 else np.zeros_like(i)
+            return i * span / reach if reach else np.zeros_like(i)
         case "tf_crop_and_resize":
             start, end = f(roi[0]), f(roi[1])
-            if width == 1:
+            if not reach:
                 return np.full_like(i, f(0.5) * (start + end) * span)
-            return start * span + i * (end - start) * span / (width - f(1))
+            return start * span + i * (end - start) * span / reach
         case _:
             raise ValueError(f"coordinate_transformation_mode {transform!r}")
 

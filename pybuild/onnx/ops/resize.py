@@ -115,10 +115,17 @@ def _passes(axes: Sequence[_Axis]) -> list[list[_Axis]]:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What a node asks of one axis."""
+    """What a node asks of one axis.
+
+    Attributes
+    ----------
+    width : float
+        ``scale`` times the extent, before it is made whole.
+    """
 
     axis: int
     scale: float
+    width: float
     roi: tuple[float, float]
 
 
@@ -136,7 +143,7 @@ def _resample(context: Context, node: Node, requests: Sequence[_Request], **how:
     for request in requests:
         n_in, n_out = source.shape[request.axis], shape[request.axis]
         try:
-            x = coordinates(transform, n_in, n_out, request.scale, request.roi)
+            x = coordinates(transform, n_in, n_out, request.scale, request.width, request.roi)
         except ValueError as error:
             raise Unsupported(str(error)) from None
         rounding = how["rounding"]
@@ -198,7 +205,8 @@ def _upsample(context: Context, node: Node) -> Tensor:
 
 def _old_resize(context: Context, node: Node, scales: Sequence[float]) -> Tensor:
     mode = node.attributes.get("mode", "nearest")
-    requests = [_Request(axis, float(scale), (0.0, 1.0)) for axis, scale in enumerate(scales)]
+    pairs = enumerate(zip(scales, context.info(node).shape, strict=True))
+    requests = [_Request(axis, scale, scale * n, (0.0, 1.0)) for axis, (scale, n) in pairs]
     return _resample(context, node, requests, mode=mode, transform="asymmetric", rounding="simple")
 
 
@@ -215,19 +223,22 @@ def _resize(context: Context, node: Node) -> Tensor:
     has_scales = len(node.inputs) > 2 and bool(node.inputs[2])
     if has_scales and 0 not in context.info(node, 2).shape:
         scales = [float(scale) for scale in context.array(node, 2)]
+        widths = [scale * x_shape[axis] for axis, scale in zip(axes, scales, strict=True)]
     else:
         scales = [shape[axis] / max(x_shape[axis], 1) for axis in axes]
+        widths = [float(shape[axis]) for axis in axes]
         policy = attributes.get("keep_aspect_ratio_policy", "stretch")
         if policy != "stretch":
             pairs = zip(axes, context.array(node, 3).tolist(), strict=True)
             wanted = [size / max(x_shape[axis], 1) for axis, size in pairs]
             scales = [min(wanted) if policy == "not_larger" else max(wanted)] * len(axes)
+            widths = [scale * x_shape[axis] for axis, scale in zip(axes, scales, strict=True)]
     transform = attributes.get("coordinate_transformation_mode", "half_pixel")
     rois = [(0.0, 1.0)] * len(axes)
     if transform == "tf_crop_and_resize":
         roi = context.array(node, 1).astype(np.float64).tolist()
         rois = list(zip(roi[: len(axes)], roi[len(axes) :], strict=True))
-    requests = [_Request(*request) for request in zip(axes, scales, rois, strict=True)]
+    requests = [_Request(*request) for request in zip(axes, scales, widths, rois, strict=True)]
     return _resample(
         context,
         node,
