@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pybuild.onnx.expr import Expr, as_expr, call, const, maximum, minimum, select, unary
+from pybuild.onnx.expr import Expr, as_expr, call, cast, const, maximum, minimum, select, unary
 from pybuild.onnx.graph import Node
 from pybuild.onnx.ir import Tensor, map_tensor
 from pybuild.onnx.lower import Context, Unsupported, lowers
@@ -90,12 +90,12 @@ def _activation(context: Context, node: Node) -> Tensor:
 
 @lowers("Shrink", since=9)
 def _shrunk(context: Context, node: Node) -> Tensor:
-    """Shrink: takes integers too, computed as ONNX's reference does."""
+    """Shrink: integers are computed as floats and truncated."""
     bias, lambd = node.attributes.get("bias", 0.0), node.attributes.get("lambd", 0.5)
     x = context.tensor(node, 0)
-    if x.type != "f32":
-        raise Unsupported(f"{context.info(node).dtype} input")
-    return elementwise(node.outputs[0], lambda v: _shrink(v, bias, lambd), x)
+    return elementwise(
+        node.outputs[0], lambda v: cast(_shrink(cast(v, "f32"), bias, lambd), x.type), x
+    )
 
 
 @lowers("PRelu")
@@ -106,6 +106,16 @@ def _prelu(context: Context, node: Node) -> Tensor:
         vector, trailing = slope, len(x.shape) - 2
         shape = slope.shape + (1,) * trailing
         slope = map_tensor(f"{node.outputs[0]}.slope", shape, lambda *i: vector[i[0]])
-    return elementwise(
-        node.outputs[0], lambda v, s: select(v < as_expr(0, v.type), v * s, v), x, slope
-    )
+
+    def body(v: Expr, by: Expr) -> Expr:
+        return v if v.type == "u32" else select(v < as_expr(0, v.type), v * by, v)
+
+    return elementwise(node.outputs[0], body, x, slope)
+
+
+@lowers("SwiGLU", since=28)
+def _swiglu(context: Context, node: Node) -> Tensor:
+    """SwiGLU: the Swish of the gate times the second input."""
+    alpha = float(node.attributes.get("alpha", 1.0))
+    gate, value = context.tensor(node, 0), context.tensor(node, 1)
+    return elementwise(node.outputs[0], lambda a, b: a * sigmoid(a * alpha) * b, gate, value)
