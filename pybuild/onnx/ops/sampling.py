@@ -106,11 +106,8 @@ def _axis_taps(x: Expr, n: int, mode: str, padding: str, align: bool) -> list[Ta
         x = unary("round", x)
     if padding == "reflection":
         x = _reflected(x, low, high)
-    elif padding == "border":
-        held = minimum(maximum(x, const(0, "f32")), const(n - 1, "f32"))
-        # bicubic keeps what is less than half an element outside, as its taps are clamped alone
-        inside = logical_and(x >= low, x <= high)
-        x = select(inside, x, held) if mode == "cubic" else held
+    elif padding == "border" and mode != "cubic":
+        x = minimum(maximum(x, const(0, "f32")), const(n - 1, "f32"))
 
     def tap(place: Expr, weight: Expr | None) -> Tap:
         if padding == "zeros":

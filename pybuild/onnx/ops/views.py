@@ -90,6 +90,15 @@ def _expand(context: Context, node: Node) -> Tensor:
     return map_tensor(node.outputs[0], shape, body)
 
 
+def _part(start: int, end: int, step: int, n: int) -> range:
+    """Places that one axis keeps; unlike numpy, a backward start before the axis means its 0."""
+    if n == 0:
+        return range(0)
+    start, end = (place + n if place < 0 else place for place in (start, end))
+    low, high = (0, n) if step > 0 else (-1, n - 1)
+    return range(min(max(start, 0), high), min(max(end, low), high), step)
+
+
 @lowers("Slice", limits="starts, ends, axes and steps known at build")
 def _slice(context: Context, node: Node) -> Tensor:
     """Attributes before opset 10, inputs from then on; ends beyond the axis are clamped."""
@@ -108,7 +117,7 @@ def _slice(context: Context, node: Node) -> Tensor:
     parts: dict[int, range] = {}
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         place = axis_of(int(axis), len(x.shape))
-        parts[place] = range(*slice(start, end, step).indices(x.shape[place]))
+        parts[place] = _part(int(start), int(end), int(step), x.shape[place])
     return sliced(node.outputs[0], x, parts)
 
 
