@@ -1,4 +1,4 @@
-"""The ``vitrine`` command: build, serve, render, inspect."""
+"""The ``vitrine`` command: build, serve, render, inspect, run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import typer
 
 from pybuild import arguments, commands
 from pybuild.options import BuildOptions
+from pybuild.running import RunOptions, run_program
 from pybuild.terminal import guarded, notice
+from pyengine.tuning import DEFAULT_BUDGET_S
 
 __all__ = ["main"]
 
@@ -157,10 +159,51 @@ def inspect(
     commands.inspect(scene, as_json, up.value if up else None)
 
 
+@app.command("run", epilog="Example: vitrine run depth-program --input image=image.npy -o out")
+def run_(
+    program: Annotated[Path, typer.Argument(metavar="DIR", help="A program: a compiled model.")],
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="NAME=FILE.npy", help="Once for each of its inputs."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Where each output is written as a .npy file."
+        ),
+    ] = None,
+    count: Annotated[
+        list[str] | None,
+        typer.Option("--count", metavar="NAME=NUMBER", help="The live count of a dynamic axis."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Fill inputs that are not given with random numbers of this seed."
+        ),
+    ] = None,
+    repeat: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Runs to take the median time of.")
+    ] = 1,
+    tune_seconds: Annotated[
+        float,
+        typer.Option(
+            min=0, max=3600, help="For measuring which kernels are fastest here; remembered."
+        ),
+    ] = DEFAULT_BUDGET_S,
+    no_tune: Annotated[
+        bool, typer.Option("--no-tune", help="Take the default kernels, measure nothing.")
+    ] = False,
+) -> None:
+    """Run a compiled model on this machine's GPU: .npy files in, a table and .npy files out."""
+    options = RunOptions(given or (), count or (), seed, 0.0 if no_tune else tune_seconds, repeat)
+    run_program(program, out, options)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
 
-    def run() -> int:
+    def work() -> int:
         command = typer.main.get_command(app)
         arguments_ = list(sys.argv[1:] if argv is None else argv)
         try:
@@ -175,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 2
         return result if isinstance(result, int) else 0
 
-    return guarded(run)
+    return guarded(work)
 
 
 if __name__ == "__main__":

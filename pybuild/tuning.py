@@ -64,7 +64,7 @@ class ChoiceCache:
 
     def known(self, adapter: str) -> dict[str, int]:
         """Choices by key for an adapter."""
-        return self._read().get(adapter, {})
+        return self._read(self._note).get(adapter, {})
 
     def remember(self, adapter: str, choices: Mapping[str, int]) -> None:
         """Add choices to the file; a file that cannot be written is told and not needed."""
@@ -73,25 +73,25 @@ class ChoiceCache:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(self._path.with_suffix(".lock")):
-                all_choices = self._read()
+                all_choices = self._read(lambda _text: None)  # told before, if at all
                 all_choices.setdefault(adapter, {}).update(choices)
                 write_bytes(self._path, choices_text(all_choices).encode())
         except (OSError, InputError) as error:
             self._note(f"{self._path}: the choice of kernels is not kept: {error}")
 
-    def _read(self) -> Choices:
+    def _read(self, note: Callable[[str], None]) -> Choices:
         try:
             with self._path.open("rb") as file:
                 text = file.read(MAX_CACHE_BYTES)
         except FileNotFoundError:
             return {}
         except OSError as error:
-            self._note(f"{self._path}: {error.strerror}; kernels are measured again")
+            note(f"{self._path}: {error.strerror}; kernels are measured again")
             return {}
         try:
             return parse_choices(text, str(self._path))
         except BundleError as error:
-            self._note(f"{error}; it is ignored, and kernels are measured again")
+            note(f"{error}; it is ignored, and kernels are measured again")
             return {}
 
 
