@@ -1,11 +1,11 @@
-"""Conversions between element types: Cast, CastLike, BitCast."""
+"""Conversions between element types: Cast and CastLike."""
 
 from __future__ import annotations
 
-from pybuild.onnx.expr import Expr, binary, bitcast, cast, const
+from pybuild.onnx.expr import Expr, cast
 from pybuild.onnx.graph import Node
 from pybuild.onnx.ir import Tensor
-from pybuild.onnx.lower import Context, Unsupported, ir_type, lowers
+from pybuild.onnx.lower import Context, ir_type, lowers
 from pybuild.onnx.ops.elementwise import elementwise
 from pybuild.onnx.ops.integers import bits_of, is_integer, limits, wrap
 from pybuild.onnx.ops.small_floats import to_small_float
@@ -56,34 +56,3 @@ def _cast(context: Context, node: Node) -> Tensor:
 def _cast_like(context: Context, node: Node) -> Tensor:
     """CastLike: to the dtype of the second input, whose elements are not read."""
     return _cast_tensor(context, node)
-
-
-_WORDS = ("float32", "int32", "uint32")
-
-
-@lowers("BitCast", since=26, limits="64-bit floats; float16 and smaller floats")
-def _bit_cast(context: Context, node: Node) -> Tensor:
-    """BitCast: the same bits as another dtype of the same width."""
-    source, target = context.info(node).dtype, context.result(node).dtype
-    x, name = context.tensor(node, 0), node.outputs[0]
-    if source == target:
-        return elementwise(name, lambda v: v, x)
-    if source in _WORDS and target in _WORDS:
-        return elementwise(name, lambda v: bitcast(v, ir_type(target)), x)
-    integers = [is_integer(dtype) or dtype == "bool" for dtype in (source, target)]
-    sixteen = const(16, "u32")
-    if all(integers):
-        return elementwise(name, lambda v: convert(v, source, target), x)
-    if source == "bfloat16" and integers[1]:
-        return elementwise(
-            name,
-            lambda v: wrap(
-                cast(binary("shr", bitcast(v, "u32"), sixteen), ir_type(target)), target
-            ),
-            x,
-        )
-    if target == "bfloat16" and integers[0]:
-        return elementwise(
-            name, lambda v: bitcast(binary("shl", cast(v, "u32"), sixteen), "f32"), x
-        )
-    raise Unsupported(f"the bits of {source} as {target}")

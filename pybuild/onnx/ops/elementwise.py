@@ -88,12 +88,6 @@ def _maths(context: Context, node: Node) -> Tensor:
     return elementwise(node.outputs[0], lambda x: wrap(function(x), dtype), context.tensor(node, 0))
 
 
-@lowers("Identity")
-def _identity(context: Context, node: Node) -> Tensor:
-    """Identity: another name for the same elements."""
-    return elementwise(node.outputs[0], lambda x: x, context.tensor(node, 0))
-
-
 @lowers("Clip")
 def _clip(context: Context, node: Node) -> Tensor:
     """Clip: bounds are attributes before opset 11, then optional inputs of one element."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from pybuild.onnx.expr import Expr, as_expr, call, cast, clamp_index, const, select, unary
+from pybuild.onnx.expr import Expr, call, cast, clamp_index, const, select, unary
 from pybuild.onnx.graph import Node
 from pybuild.onnx.ir import Tensor, constant, map_tensor, reduce_tensor
-from pybuild.onnx.lower import Context, Unsupported, ir_type, lowers
+from pybuild.onnx.lower import Context, Unsupported, lowers
 from pybuild.onnx.ops.activations import sigmoid
 from pybuild.onnx.ops.elementwise import broadcast_load, elementwise
 from pybuild.onnx.ops.reductions import arg_best, reduce_axes
@@ -88,20 +87,6 @@ def _normalizer(context: Context, node: Node) -> Tensor:
     return map_tensor(name, x.shape, body)
 
 
-@lowers("ArrayFeatureExtractor", domain=_ML)
-def _array_feature_extractor(context: Context, node: Node) -> Tensor:
-    """ArrayFeatureExtractor: chosen elements of the last axis."""
-    x, chosen = context.tensor(node, 0), context.tensor(node, 1)
-    count = chosen.size
-    lead = x.shape[:-1] if len(x.shape) > 1 else (1,)
-
-    def body(*index: Expr) -> Expr:
-        place = clamp_index(chosen.at(index[-1]), x.shape[-1])
-        return x[(*index[:-1], place)] if len(x.shape) > 1 else x[place]
-
-    return map_tensor(node.outputs[0], (*lead, count), body)
-
-
 @lowers("FeatureVectorizer", domain=_ML)
 def _feature_vectorizer(context: Context, node: Node) -> Tensor:
     """FeatureVectorizer: columns side by side, as floats."""
@@ -119,49 +104,6 @@ def _feature_vectorizer(context: Context, node: Node) -> Tensor:
         return value
 
     return map_tensor(node.outputs[0], (rows, sum(widths)), body)
-
-
-# ----------------------------------------------------------------------------------------- look-ups
-
-
-def _given(node: Node, stem: str) -> Any:
-    """The keys or values of a LabelEncoder, whatever their type."""
-    found = node.attributes.get(f"{stem}_tensor")
-    for kind in ("int64s", "floats"):
-        if found is None and f"{stem}_{kind}" in node.attributes:
-            dtype = np.int64 if kind == "int64s" else np.float32
-            found = np.asarray(node.attributes[f"{stem}_{kind}"], dtype)
-    if found is None or found.dtype.kind in "OSU":
-        raise Unsupported(_STRINGS)
-    return found.ravel()
-
-
-@lowers("LabelEncoder", since=2, limits="strings", domain=_ML)
-def _label_encoder(context: Context, node: Node) -> Tensor:
-    """LabelEncoder: the value of the last equal key, or the default; nan equals nan."""
-    x, name = context.tensor(node, 0), node.outputs[0]
-    keys, values = _given(node, "keys"), _given(node, "values")
-    kind = ir_type(context.result(node).dtype)
-    given = node.attributes
-    default = given.get("default_float", -0.0) if kind == "f32" else given.get("default_int64", -1)
-    default = np.asarray(given.get("default_tensor", default))
-    key_table = constant(f"{name}.keys", keys, x.type)
-    value_table = constant(f"{name}.values", np.append(values, default), kind)
-
-    def match(o: tuple[Expr, ...], r: tuple[Expr, ...]) -> Expr:
-        value, key = x[o], key_table[r]
-        same = value.equals(key)
-        if x.type == "f32" and np.isnan(keys).any():
-            same = same | (call("is_nan", value, type_="bool") & call("is_nan", key, type_="bool"))
-        return select(same, r[0], -1)
-
-    place = reduce_tensor(f"{name}.place", x.shape, (len(keys),), "max", match)
-
-    def body(*index: Expr) -> Expr:
-        found = place[index]
-        return value_table[select(found < 0, as_expr(len(keys), "i32"), found)]
-
-    return map_tensor(name, x.shape, body)
 
 
 @lowers("OneHotEncoder", limits="strings; a failure for an unknown category", domain=_ML)
