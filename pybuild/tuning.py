@@ -107,7 +107,8 @@ def tuned(
     """Choose the kernels of a program, for `NativeRunner.prepare`.
 
     Buffers of its own are measured on, after one run of the program with ``inputs`` (zeros where
-    they are not given), so that counts and indirect arguments are real ones.
+    they are not given), so that counts and indirect arguments are real ones. A program with counts
+    is only measured where some are given.
 
     Parameters
     ----------
@@ -128,7 +129,9 @@ def tuned(
     texts = shader_texts(program, files)
     tasks = tasks_of(program, texts, runner.adapter)
     known = cache.known(runner.name) if cache else {}
-    if all(known.get(task.key) in task.candidates for task in tasks) or budget_s <= 0:
+    blind = bool(program.counts) and not counts
+    all_known = all(known.get(task.key) in task.candidates for task in tasks)
+    if all_known or blind or budget_s <= 0:
         return chosen_of(tasks, tune(tasks, known, _never, time.monotonic, 0))
     with runner.prepare(program, files, timed=False) as prepared:
         prepared.warm_up(inputs or {}, counts)

@@ -18,9 +18,11 @@ export async function checked(device, work) {
 
 /** Compile a plan that draws nothing, and upload what its buffers hold at the start.
  * @param {GPUDevice} device @param {import("./executor.mjs").Plan} plan
- * @param {Iterable<[string, Uint8Array<ArrayBuffer>]>} initial */
-export async function preparePlan(device, plan, initial) {
-  const executor = await checked(device, () => new Executor(device, plan, null, "rgba8unorm"));
+ * @param {Iterable<[string, Uint8Array<ArrayBuffer>]>} initial
+ * @param {Map<string, GPUBuffer>} [adopted] Buffers of the plan that are there already. */
+export async function preparePlan(device, plan, initial, adopted) {
+  const executor = await checked(
+    device, () => new Executor(device, plan, null, "rgba8unorm", adopted));
   try {
     for (const [name, bytes] of initial) executor.write(name, 0, bytes);
     await checked(device, () => executor.compile(() => {}));

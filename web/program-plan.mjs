@@ -50,7 +50,8 @@ export function pipelineOf(program, { pipeline }) {
 export function programPlan(program, shaders, chosen) {
   const all = [...new Set(chosen.map((candidate) => pipelineOf(program, candidate)))];
   const names = new Set(all.map(({ shader }) => shader));
-  const indirect = new Set(chosen.map(({ workgroups }) =>
+  const every = program.dispatches.flatMap(({ candidates }) => candidates);
+  const indirect = new Set(every.map(({ workgroups }) =>
     Array.isArray(workgroups) ? "" : workgroups.buffer));
   return {
     buffers: program.buffers.map(({ name, size_bytes }) => ({

@@ -7,6 +7,7 @@
 import { preparePlan, runPlan } from "./compute.mjs";
 import { fetchBytes, fetchText } from "./loading.mjs";
 import { eligible, programPlan } from "./program-plan.mjs";
+import { Bench, keepChoices, knownChoices, nameOf, tasksOf, tune } from "./tuning.mjs";
 
 /**
  * @typedef {import("./program-plan.mjs").Program} Program
@@ -88,20 +89,44 @@ export async function fetchProgram(url) {
   return { program, shaders };
 }
 
-/** Fetch a program's folder, compile its kernels and upload its weights.
+/** Fetch a program's folder, choose and compile its kernels, upload its weights.
  * @param {GPUDevice} device Of `programDevice`, or one with limits and features to the same end.
  * @param {URL} url Of the folder, with a slash at its end.
- * @param {Record<number, number>} chosen Candidate by dispatch, where tuning chose one.
+ * @param {{chosen?: Record<number, number>, tuneSeconds?: number,
+ *   sample?: {inputs?: Record<string, ArrayLike<number>>, counts?: Record<string, number>}}} options
+ *   `chosen`: candidate by dispatch, instead of tuning. `tuneSeconds`: for measuring kernels that
+ *   were never measured here; 0 for none. `sample`: what to measure with, zeros if left out; a
+ *   program with counts is only tuned with some.
  * @returns {Promise<LoadedProgram>} */
-export async function loadProgram(device, url, chosen = {}) {
+export async function loadProgram(device, url, { chosen, tuneSeconds = 2, sample = {} } = {}) {
   const { program, shaders } = await fetchProgram(url);
-  const candidates = program.dispatches.map((dispatch, index) => {
-    const usable = eligible(program, dispatch, shaders, device);
-    return dispatch.candidates[usable.includes(chosen[index]) ? chosen[index] : usable[0]];
-  });
-  const files = await Promise.all(program.buffers.filter(({ file }) => file).map(
+  const files = Promise.all(program.buffers.filter(({ file }) => file).map(
     async ({ name, file, size_bytes }) => /** @type {[string, Uint8Array<ArrayBuffer>]} */ (
       [name, await fetchBytes(new URL(/** @type {string} */ (file), url), () => {}, size_bytes)])));
-  const plan = programPlan(program, shaders, candidates);
-  return new LoadedProgram(program, await preparePlan(device, plan, files));
+  files.catch(() => {}); // told where it is waited for
+  const usable = program.dispatches.map((item) => eligible(program, item, shaders, device));
+  const candidates = (/** @type {Record<number, number>} */ by) =>
+    program.dispatches.map((item, i) => item.candidates[usable[i].includes(by[i]) ? by[i] : usable[i][0]]);
+  const planOf = (/** @type {Record<number, number>} */ by) =>
+    programPlan(program, shaders, candidates(by));
+
+  const adapter = nameOf(device);
+  const tasks = chosen ? [] : await tasksOf(program, shaders, usable);
+  const known = tasks.length ? await knownChoices(adapter, tasks) : {};
+  const byTask = (/** @type {Record<string, number>} */ choices) =>
+    Object.fromEntries(tasks.flatMap(({ key, dispatches }) => dispatches.map((i) => [i, choices[key]])));
+  const executor = await preparePlan(device, planOf(chosen ?? byTask(known)), await files);
+  const loaded = new LoadedProgram(program, executor);
+  const measurable = Object.keys(program.counts).length === 0 || sample.counts;
+  const open = tasks.filter(({ key, candidates }) => !candidates.includes(known[key]));
+  if (!open.length || tuneSeconds <= 0 || !measurable) return loaded;
+
+  await loaded.run(sample.inputs ?? {}, sample.counts);
+  const bench = new Bench(program, shaders, executor);
+  const choices = await tune(
+    tasks, known, bench.measure, () => performance.now() / 1000, tuneSeconds);
+  bench.destroy();
+  await keepChoices(adapter, choices);
+  loaded.executor = await preparePlan(device, planOf(byTask(choices)), [], executor.buffers);
+  return loaded;
 }

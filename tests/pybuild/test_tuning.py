@@ -120,6 +120,22 @@ def test_programs_without_a_choice(runner: NativeRunner, make: Any) -> None:
     assert tuned(runner, case.program, case.files) == {}
 
 
+@pytest.mark.gpu
+def test_counts_are_needed_to_measure(runner: NativeRunner) -> None:
+    """Kernels that see a count of 0 do nothing, all equally fast."""
+    case = counted()
+    double = case.program.dispatches[1]
+    both = (*double.candidates, Candidate("double", (4, 1, 1)))
+    dispatches = (case.program.dispatches[0], replace(double, candidates=both))
+    program = replace(case.program, dispatches=dispatches)
+    assert tuned(runner, program, case.files, case.inputs) == {}
+    chosen = tuned(runner, program, case.files, case.inputs, case.counts, budget_s=10)
+    assert chosen.keys() == {1}
+    for choice in ({1: 0}, {1: 1}, chosen):
+        with runner.prepare(program, case.files, choice) as prepared:
+            assert_outputs(prepared.run(case.inputs, case.counts), case)
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b"[1]", b"\xff\xfe", b'{"vitrine_tuning": 7}'])
 def test_a_damaged_file_is_told_and_replaced(tmp_path: Path, text: bytes) -> None:
     """No reason to stop."""
