@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 
 from pybuild.onnx.front_intake import MAX_ELEMENTS, dtype_name
-from pybuild.onnx.front_schema import Dims
+from pybuild.onnx.front_values import Dims
 from pybuild.onnx.graph import TensorInfo
 from pybuild.onnx.problems import Problem
 

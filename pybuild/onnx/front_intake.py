@@ -89,9 +89,40 @@ def read_model(
             ) from error
     if not proto.HasField("graph") or not proto.graph.output:
         raise _refused(name, "the model has no graph with outputs", "Is it an ONNX model?")
+    _check_text(name, proto)
     if not proto.opset_import:
         raise _refused(name, "the model does not say which opset it follows", "Export it again.")
     return name, proto, folder
+
+
+def _check_text(name: str, model: onnx.ModelProto) -> None:
+    """Refuse names that are not UTF-8: they would be bytes, not text."""
+    bodies: list[onnx.GraphProto | onnx.FunctionProto] = [model.graph, *model.functions]
+    texts: list[Any] = [entry.domain for entry in model.opset_import]
+    texts += [text for entry in model.metadata_props for text in (entry.key, entry.value)]
+    while bodies:
+        body = bodies.pop()
+        texts.append(body.name)
+        if isinstance(body, onnx.FunctionProto):
+            texts += [body.domain, body.overload, *body.input, *body.output, *body.attribute]
+            texts += [entry.domain for entry in body.opset_import]
+            texts += [attribute.name for attribute in body.attribute_proto]
+        else:
+            texts += [tensor.name for tensor in body.initializer]
+            texts += [tensor.values.name for tensor in body.sparse_initializer]
+            for value in (*body.input, *body.output):
+                texts.append(value.name)
+                texts += [dim.dim_param for dim in value.type.tensor_type.shape.dim]
+        for node in body.node:
+            texts += [node.op_type, node.domain, node.name, node.overload]
+            texts += [*node.input, *node.output]
+            for attribute in node.attribute:
+                texts += [attribute.name, attribute.ref_attr_name]
+                if attribute.HasField("g"):
+                    bodies.append(attribute.g)
+                bodies.extend(attribute.graphs)
+    if not all(isinstance(text, str) for text in texts):
+        raise _refused(name, "a name in it is not UTF-8", "Export it again.")
 
 
 def _file_bytes(path: Path, name: str) -> bytes:

@@ -9,8 +9,7 @@ import numpy as np
 from onnx import helper
 
 from pybuild.onnx.front_intake import element_type
-from pybuild.onnx.front_schema import Unfit
-from pybuild.onnx.front_values import Array, Step, Value
+from pybuild.onnx.front_values import Array, Step, Unfit, Value
 from pybuild.onnx.front_versions import OPSET, Workbench
 
 __all__ = ["simplified", "understood"]

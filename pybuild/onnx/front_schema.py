@@ -5,116 +5,24 @@ Source: the schemas and inference functions of the onnx package (onnx.defs, onnx
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
 
 import numpy as np
 import onnx
 from onnx import TensorProto, TypeProto, defs, helper, numpy_helper, shape_inference
 from onnx.checker import ValidationError
 
+from pybuild.onnx.front_guard import SHAPE_INPUTS
 from pybuild.onnx.front_intake import MAX_ELEMENTS, dtype_name, element_type
-from pybuild.onnx.front_values import Array, Step, Value
+from pybuild.onnx.front_rules import OWN_RULES
+from pybuild.onnx.front_values import Array, Dims, Inferred, Step, Unfit, Value
 
-__all__ = [
-    "SHAPE_INPUTS",
-    "Dims",
-    "Inferred",
-    "Unfit",
-    "check_numbers",
-    "check_types",
-    "infer",
-    "schema_of",
-]
-
-Dims: TypeAlias = tuple[int | str | None, ...]
-
-SHAPE_INPUTS: Mapping[str, tuple[int, ...]] = {
-    "AffineGrid": (1,),
-    "BlackmanWindow": (0,),
-    "CenterCropPad": (1,),
-    "Col2Im": (1, 2),
-    "Compress": (1,),
-    "ConstantOfShape": (0,),
-    "CumProd": (1,),
-    "CumSum": (1,),
-    "DFT": (1, 2),
-    "Expand": (1,),
-    "HammingWindow": (0,),
-    "HannWindow": (0,),
-    "MaxUnpool": (2,),
-    "MelWeightMatrix": (0, 1, 2, 3, 4),
-    "OneHot": (1,),
-    "Pad": (1, 3),
-    "Range": (0, 1, 2),
-    "ReduceL1": (1,),
-    "ReduceL2": (1,),
-    "ReduceLogSum": (1,),
-    "ReduceLogSumExp": (1,),
-    "ReduceMax": (1,),
-    "ReduceMean": (1,),
-    "ReduceMin": (1,),
-    "ReduceProd": (1,),
-    "ReduceSum": (1,),
-    "ReduceSumSquare": (1,),
-    "Reshape": (1,),
-    "Resize": (1, 2, 3),
-    "STFT": (1, 3),
-    "Slice": (1, 2, 3, 4),
-    "Split": (1,),
-    "Squeeze": (1,),
-    "Tile": (1,),
-    "TopK": (1,),
-    "Unsqueeze": (1,),
-    "Upsample": (1,),
-}
-"""Inputs that carry a shape, an axis or a size: the build must know them."""
-
-_UNBOUNDED = ("Slice",)
-"""Their shape-carrying inputs are clamped, and often as large as an int64 can be."""
-
-_SIZES = (
-    "block_size",
-    "blocksize",
-    "dilations",
-    "group",
-    "hidden_size",
-    "kernel_shape",
-    "num_outputs",
-    "output_height",
-    "output_padding",
-    "output_shape",
-    "output_width",
-    "pads",
-    "pooled_shape",
-    "shape",
-    "strides",
-)
-"""Attributes that enter a shape's arithmetic, which C++ does in 64 bits without a check."""
+__all__ = ["check_types", "infer", "schema_of"]
 
 _DATA_ELEMENTS = 4096
 """A shape-carrying constant beyond this is a mistake, or CumSum's data."""
-
-
-class Unfit(Exception):
-    """A node that breaks its operator's schema; the text is the reason of a `Problem`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inferred:
-    """What inference says of one result; None where it does not know."""
-
-    dtype: str | None
-    dims: Dims | None
-
-    def static(self) -> tuple[int, ...] | None:
-        """Its shape, when all of it is known."""
-        if self.dims is None or not all(isinstance(dim, int) for dim in self.dims):
-            return None
-        return tuple(dim for dim in self.dims if isinstance(dim, int))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +37,8 @@ class _Formal:
 @lru_cache(maxsize=4096)
 def schema_of(op: str, opset: int, domain: str) -> defs.OpSchema | None:
     """The schema that an opset means by an operator's name; None when it has none."""
+    if not 0 < opset <= MAX_ELEMENTS:
+        return None
     try:
         return defs.get_schema(op, max_inclusive_version=opset, domain=domain)
     except defs.SchemaError:
@@ -185,35 +95,6 @@ def check_types(schema: defs.OpSchema, inputs: Sequence[Value | None]) -> None:
             raise Unfit(f"input {index} {value.name!r} is {dtype}; wanted {first} like the first")
 
 
-def check_numbers(step: Step, inputs: Sequence[Value | None]) -> None:
-    """Refuse sizes that no shape can have, before arithmetic in 64 bits wraps around.
-
-    Raises
-    ------
-    Unfit
-        An attribute or a shape-carrying constant is beyond 31 bits.
-    """
-    for name in _SIZES:
-        if name in step.attributes:
-            proto = step.attributes[name]
-            for number in (*proto.ints, proto.i):
-                if abs(number) > MAX_ELEMENTS:
-                    raise Unfit(f"{name} holds {number}; wanted at most {MAX_ELEMENTS}")
-    if step.op in _UNBOUNDED:
-        return
-    for index in SHAPE_INPUTS.get(step.op, ()):
-        value = inputs[index] if index < len(inputs) else None
-        if value is None or value.constant is None or value.constant.size > _DATA_ELEMENTS:
-            continue
-        if value.constant.dtype.kind in "iu" and value.constant.size:
-            low, high = int(value.constant.min()), int(value.constant.max())
-            if max(-low, high) > MAX_ELEMENTS:
-                raise Unfit(
-                    f"input {index} {value.name!r} holds {high if high > -low else low};"
-                    f" wanted at most {MAX_ELEMENTS}"
-                )
-
-
 @lru_cache(maxsize=4096)
 def _type_proto(dtype: str, dims: Dims) -> TypeProto:
     return helper.make_tensor_type_proto(element_type(dtype), dims)
@@ -254,7 +135,7 @@ def infer(
     Unfit
         The node breaks its schema, or the shapes do not fit each other.
     """
-    own = _OWN_RULES.get(step.op) if not schema.domain else None
+    own = OWN_RULES.get(step.op) if not schema.domain else None
     if own is not None:
         result = own(step, inputs)
         if result is not None:
@@ -302,64 +183,3 @@ def _inferred(result: TypeProto | None) -> Inferred:
             for dim in tensor.shape.dim
         )
     return Inferred(dtype_name(tensor.elem_type), dims)
-
-
-def _like_first(step: Step, inputs: Sequence[Value | None]) -> Inferred | None:
-    first = inputs[0] if inputs else None
-    return None if first is None else Inferred(first.known().dtype, first.known().shape)
-
-
-def _range(step: Step, inputs: Sequence[Value | None]) -> Inferred | None:
-    """How many elements: max(ceil((limit - start) / delta), 0)."""
-    values = [value.constant for value in inputs if value is not None]
-    if len(values) != 3 or any(value is None or value.size != 1 for value in values):
-        return None
-    start, limit, delta = (value.reshape(())[()] for value in values if value is not None)
-    dtype = np.dtype(start.dtype)
-    if dtype.kind in "iu":
-        if delta == 0:
-            raise Unfit("delta is 0")
-        count = -((int(start) - int(limit)) // int(delta))
-    else:
-        with np.errstate(all="ignore"):
-            exact = math.nan if delta == 0 else (float(limit) - float(start)) / float(delta)
-        if not math.isfinite(exact):
-            raise Unfit(f"a range from {start} to {limit} by {delta} has no end")
-        count = math.ceil(exact)
-    return Inferred(dtype.name, (max(count, 0),))
-
-
-def _max_unpool(step: Step, inputs: Sequence[Value | None]) -> Inferred | None:
-    sizes = inputs[2] if len(inputs) > 2 else None
-    if sizes is None or sizes.constant is None or inputs[0] is None:
-        return None
-    return Inferred(inputs[0].known().dtype, tuple(int(n) for n in sizes.constant.ravel()))
-
-
-def _stft(step: Step, inputs: Sequence[Value | None]) -> Inferred | None:
-    """Batch, frames, bins, 2: half of the bins unless onesided is 0, which ONNX's rule forgets."""
-    signal, hop, window, length = (*inputs, None, None)[:4]
-    if signal is None or hop is None or hop.constant is None or len(signal.known().shape) < 2:
-        return None
-    if length is not None and length.constant is not None and length.constant.size == 1:
-        size = int(length.constant.ravel()[0])
-    elif window is not None and len(window.known().shape) == 1:
-        size = window.known().shape[0]
-    else:
-        return None
-    batch, samples = signal.known().shape[:2]
-    step_size = int(hop.constant.ravel()[0]) if hop.constant.size == 1 else 0
-    if step_size < 1 or not 1 <= size <= samples:
-        raise Unfit(f"frames of {size} every {step_size} do not fit {samples} samples")
-    bins = size // 2 + 1 if step.attribute("onesided", 1) else size
-    return Inferred(signal.known().dtype, (batch, (samples - size) // step_size + 1, bins, 2))
-
-
-_OWN_RULES: Mapping[str, Callable[[Step, Sequence[Value | None]], Inferred | None]] = {
-    "GroupNormalization": _like_first,
-    "MaxUnpool": _max_unpool,
-    "MeanVarianceNormalization": _like_first,
-    "Range": _range,
-    "STFT": _stft,
-}
-"""Where the package's inference does not know, or is wrong."""

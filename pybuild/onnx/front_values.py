@@ -13,12 +13,25 @@ from onnx import AttributeProto, NodeProto, helper
 
 from pybuild.onnx.graph import TensorInfo
 
-__all__ = ["INPUTLESS", "Array", "Sources", "Step", "Value", "static_info"]
+__all__ = [
+    "INPUTLESS",
+    "Array",
+    "Dims",
+    "Inferred",
+    "Sources",
+    "Step",
+    "Unfit",
+    "Value",
+    "static_info",
+]
 
 Array: TypeAlias = NDArray[Any]
 
 Sources: TypeAlias = frozenset[str] | None
 """The graph inputs that a value depends on; None when it depends on something else as well."""
+
+Dims: TypeAlias = tuple[int | str | None, ...]
+"""Sizes, symbols, and None for what nobody knows."""
 
 INPUTLESS: frozenset[str] = frozenset()
 
@@ -105,6 +118,24 @@ class Step:
         node.output.extend(self.outputs)
         node.attribute.extend(self.attributes.values())
         return node
+
+
+class Unfit(Exception):
+    """A node that breaks its operator's schema; the text is the reason of a `Problem`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """What inference says of one result; None where it does not know."""
+
+    dtype: str | None
+    dims: Dims | None
+
+    def static(self) -> tuple[int, ...] | None:
+        """Its shape, when all of it is known."""
+        if self.dims is None or not all(isinstance(dim, int) for dim in self.dims):
+            return None
+        return tuple(dim for dim in self.dims if isinstance(dim, int))
 
 
 def static_info(name: str, array: Array) -> TensorInfo:

@@ -23,19 +23,12 @@ from pybuild.onnx.front_functions import (
     local_definition,
     schema_definition,
 )
+from pybuild.onnx.front_guard import MAX_RANK, SHAPE_INPUTS, check_numbers
 from pybuild.onnx.front_intake import MAX_ELEMENTS, tensor_array
 from pybuild.onnx.front_known import simplified, understood
 from pybuild.onnx.front_order import Disorder, ordered
-from pybuild.onnx.front_schema import (
-    SHAPE_INPUTS,
-    Inferred,
-    Unfit,
-    check_numbers,
-    check_types,
-    infer,
-    schema_of,
-)
-from pybuild.onnx.front_values import Array, Sources, Step, Value
+from pybuild.onnx.front_schema import check_types, infer, schema_of
+from pybuild.onnx.front_values import Array, Inferred, Sources, Step, Unfit, Value
 from pybuild.onnx.front_versions import OPSET, upgraded
 from pybuild.onnx.graph import Node
 from pybuild.onnx.problems import Problem
@@ -219,6 +212,9 @@ class Walk:
                 newer_schema = schema_of(newer.op, newer.opset, "")
                 assert newer_schema is not None
                 newer_inputs = self._inputs(scope, newer)
+                if any(value is not None and value.info is None for value in newer_inputs):
+                    self._flat.forget(scope, step.outputs)
+                    return
                 try:
                     check_types(newer_schema, newer_inputs)
                 except Unfit:  # a type that was dropped since: the node stays where it is
@@ -448,7 +444,7 @@ def _shape(step: Step, name: str, result: Inferred) -> tuple[int, ...]:
     count = 1
     for size in shape:
         count *= size
-    if min(shape, default=0) < 0 or count > MAX_ELEMENTS:
+    if min(shape, default=0) < 0 or count > MAX_ELEMENTS or len(shape) > MAX_RANK:
         reason = f"its output {name!r} of shape {list(shape)} has too many elements"
         raise _Refusal(f"{reason}; wanted at most {MAX_ELEMENTS}", "Is a size wrong?")
     return shape
