@@ -146,7 +146,9 @@ def _max_roi_pool(context: Context, node: Node) -> Tensor:
     scale = float(node.attributes.get("spatial_scale", 1.0))
 
     def corner(r: Expr, column: int) -> Expr:
-        return cast(unary("floor", rois[r, column] * scale + 0.5), "i32")
+        place = rois[r, column] * scale
+        half_up = unary("floor", unary("abs", place) + 0.5)
+        return cast(select(place < 0.0, -half_up, half_up), "i32")
 
     def bounds(r: Expr, bin_: Expr, axis: int) -> tuple[Expr, Expr]:
         first, n, count = corner(r, 2 - axis), x.shape[2 + axis], pooled_shape[axis]

@@ -126,8 +126,7 @@ def axis_taps(
     within = np.flatnonzero((x >= 0) & (x <= n_in - 1)) if crop else np.arange(len(x))
     inside = range(int(within[0]), int(within[-1]) + 1) if len(within) else range(0)
     if mode == "nearest":
-        first = np.clip(_ROUND[rounding](x).astype(np.int64), 0, n_in - 1)
-        return Taps(first, np.ones((len(x), 1)), inside)
+        return Taps(_ROUND[rounding](x).astype(np.int64), np.ones((len(x), 1)), inside)
     radius = 1 if mode == "linear" else 2
     squeeze = min(float(scale), 1.0) if antialias else 1.0
     start = math.floor(-radius / squeeze) + 1

@@ -53,6 +53,9 @@ class _Axis:
 def _axis(name: str, axis: int, n_in: int, scale: float, taps: Taps, x: np.ndarray | None) -> _Axis:
     n_out, count = len(taps.first), taps.weights.shape[1]
     found = place_formula(taps.first, n_in, scale)
+    if taps.nearest:
+        # where clamping at build leaves a formula, the reader need not clamp
+        found = place_formula(np.clip(taps.first, 0, n_in - 1), n_in, scale) or found
     if found is None:
         table = constant(f"{name}.place{axis}", taps.first, "i32")
         found = table.__getitem__
@@ -162,8 +165,10 @@ def _resample(context: Context, node: Node, requests: Sequence[_Request], **how:
         )
         if len(taps.inside) < n_out:
             guards[request.axis] = taps.inside
-        if taps.nearest and n_in == n_out and np.array_equal(taps.first, np.arange(n_in)):
-            continue
+        if taps.nearest and n_in == n_out:
+            places = np.clip(taps.first, 0, n_in - 1)
+            if np.array_equal(places, np.arange(n_in)):
+                continue
         plain = mode == "linear" and not (attributes.get("antialias", 0) and request.scale < 1)
         axes.append(_axis(name, request.axis, n_in, request.scale, taps, x if plain else None))
     exact = all(axis.weight is None for axis in axes)
