@@ -7,7 +7,7 @@ dispatches, counts, several candidates, every type.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ml_dtypes
@@ -15,7 +15,7 @@ import numpy as np
 
 from pybuild.programs import file_name
 from pybuild.tensors import Array
-from pyengine.plan import ComputePipeline, Indirect, Range
+from pyengine.plan import Access, ComputePipeline, Indirect, Range
 from pyengine.program import (
     STORAGE,
     Candidate,
@@ -285,6 +285,95 @@ def constant() -> Case:
     return Case(program, {name: data}, {}, {"y": value})
 
 
+HALF = """enable f16;
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> c: array<f32>;
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x < arrayLength(&c)) { c[id.x] = f32(f16(a[id.x]) + f16(b[id.x])); }
+}
+"""
+
+
+def halves() -> Case:
+    """A first candidate for adapters with half floats; exact for these numbers."""
+    a, b = np.arange(70, dtype=np.float32), np.full(70, 0.5, np.float32)
+    case = elementwise("halves", "float32", "a[id.x] + b[id.x]", (a, b, a + b))
+    return with_first(
+        case, "half", HALF, ("read", "read", "read_write"), {"features": ("shader-f16",)}
+    )
+
+
+SUM = """
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(1) fn main() {
+  var sum = 0.0;
+  for (var i = 0u; i < arrayLength(&x); i++) { sum += x[i]; }
+  y[0] = sum;
+}
+"""
+SUBGROUP_SUM = """
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+var<workgroup> sums: array<f32, 64>;
+@compute @workgroup_size(64) fn main(
+    @builtin(local_invocation_index) lane: u32, @builtin(subgroup_invocation_id) part: u32) {
+  sums[lane] = 0.0;
+  workgroupBarrier();
+  let sum = subgroupAdd(x[lane]);
+  if (part == 0u) { sums[lane] = sum; }
+  workgroupBarrier();
+  if (lane == 0u) {
+    var all = 0.0;
+    for (var i = 0u; i < 64u; i++) { all += sums[i]; }
+    y[0] = all;
+  }
+}
+"""
+
+
+def subgroups() -> Case:
+    """A first candidate for adapters with subgroups, of whatever size."""
+    x = np.arange(64, dtype=np.float32)
+    tx, ty = tensor("x", (64,)), tensor("y", ())
+    made = _kernels(sum=SUM)
+    program = Program(
+        name="subgroups",
+        inputs=(tx,),
+        outputs=(ty,),
+        buffers=_own(tx, ty),
+        shaders=made["shaders"],
+        pipelines=(ComputePipeline("sum", "sum", ("read", "read_write")),),
+        dispatches=(
+            ProgramDispatch("sum", (_whole(tx), _whole(ty)), (Candidate("sum", (1, 1, 1)),)),
+        ),
+    )
+    case = Case(program, made["files"], {"x": x}, {"y": np.asarray(x.sum())})
+    return with_first(case, "fast", SUBGROUP_SUM, ("read", "read_write"), {"subgroups": ("fast",)})
+
+
+def with_first(
+    case: Case, name: str, text: str, layout: tuple[Access, ...], fields: Mapping[str, Any]
+) -> Case:
+    """The case with one more candidate, the first, of its only dispatch."""
+    program = case.program
+    (dispatch,) = program.dispatches
+    file = f"kernels/{name}.wgsl"
+    first = Candidate(name, (-(-dispatch.bindings[-1].size_bytes // 256), 1, 1))
+    return replace(
+        case,
+        program=replace(
+            program,
+            shaders={**program.shaders, name: file},
+            pipelines=(*program.pipelines, ComputePipeline(name, name, layout)),
+            dispatches=(replace(dispatch, candidates=(first, *dispatch.candidates)),),
+            **fields,
+        ),
+        files={**case.files, file: text.encode()},
+    )
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "add": add,
     "scalars": lambda: add(()),
@@ -295,6 +384,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "a count of 0": lambda: counted(0),
     "a constant": constant,
     "bool": logic,
+    "halves": halves,
+    "subgroups": subgroups,
     **{
         dtype: lambda dtype=dtype: typed(dtype)  # type: ignore[misc]
         for dtype in STORAGE

@@ -72,6 +72,19 @@ def test_a_prepared_program_runs_again(runner: NativeRunner) -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("name", ["halves", "subgroups"])
+def test_what_few_adapters_have(runner: NativeRunner, name: str) -> None:
+    """Used where it is there, and the other kernel gives the same."""
+    case = CASES[name]()
+    there = {"halves": runner.adapter.shader_f16, "subgroups": runner.adapter.subgroup_size > 0}
+    for index in range(len(case.program.dispatches[0].candidates)):
+        with runner.prepare(case.program, case.files, {0: index}) as prepared:
+            assert_outputs(prepared.run(case.inputs), case)
+            (used,) = prepared.host._plan.compute
+            assert (used.name in ("half", "fast")) == (index == 0 and there[name])
+
+
+@pytest.mark.gpu
 def test_all_candidates_give_one_result(runner: NativeRunner) -> None:
     """Whichever is chosen."""
     case = add((1000,))
