@@ -149,6 +149,12 @@ def _compress(context: Context, node: Node) -> Tensor:
     return map_tensor(node.outputs[0], shape, lambda *i: x[replaced(i, place, read(i[place]))])
 
 
+@lowers("NonZero", "Unique", "NonMaxSuppression", limits="only of inputs known at build")
+def _counted(context: Context, node: Node) -> Tensor:
+    """The front computes what it can; the values of others would decide the output's shape."""
+    raise Unsupported(f"the shape of {node.outputs[0]!r} depends on values from run time")
+
+
 @lowers("OneHot", since=9, limits="depth known at build")
 def _one_hot(context: Context, node: Node) -> Tensor:
     """Indices in ``-depth .. depth - 1``; others give off values only."""
