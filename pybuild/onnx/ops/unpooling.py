@@ -35,4 +35,3 @@ def _max_unpool(context: Context, node: Node) -> Tensor:
         return index, x[r], inside
 
     return scatter_tensor(name, empty, x.shape, put)
-

@@ -48,3 +48,25 @@ def test_conv_refuses_a_group_that_does_not_divide(
 ) -> None:
     with pytest.raises(Unsupported, match="group=3 does not fit"):
         lowered("Conv", [random(1, 4, 5, 5), random(3, 1, 3, 3)], group=3)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"strides": [1, 1, 1]}, "strides has 3 entries, wanted 2"),
+        ({"pads": [1, 1]}, "pads has 2 entries, wanted 4"),
+        ({"dilations": [2]}, "dilations has 1 entries, wanted 2"),
+    ],
+)
+def test_lists_of_a_wrong_length_are_named(
+    lowered: Callable[..., list[np.ndarray]], attributes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(Unsupported, match=reason):
+        lowered("Conv", [random(1, 3, 5, 5), random(3, 3, 3, 3)], **attributes)
+
+
+def test_a_window_larger_than_its_image_gives_nothing(
+    lowered: Callable[..., list[np.ndarray]],
+) -> None:
+    (value,) = lowered("Conv", [random(1, 3, 2, 5), random(3, 3, 4, 3)])
+    assert value.shape == (1, 3, 0, 3)
