@@ -102,7 +102,7 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
     blob = bytearray()
     for kernel in kernels:
         for tensor in kernel.reads:
-            if isinstance(tensor.source, Constant) and tensor not in where:
+            if isinstance(tensor.source, Constant) and tensor not in where and tensor.size:
                 data = _packed(tensor, kernel.orders.get(tensor))
                 where[tensor] = _range("weights", len(blob), _bytes(tensor.size))
                 access[tensor] = "read"
@@ -138,7 +138,7 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
                 "name": digest,
                 "shader": key,
                 "layout": layout,
-                "constants": {"WORKGROUP": variant.workgroup},
+                "constants": {} if variant.by_group else {"WORKGROUP": variant.workgroup},
                 "entry": "main",
             }
             candidates.append(

@@ -15,9 +15,12 @@ from pybuild.onnx.slots import Slot, Slots
 from pybuild.onnx.wgsl import Writer
 from pyengine.shaders import SHADER_FOLDER
 
-__all__ = ["Kernel", "Variant", "loop_variant", "thread_axes"]
+__all__ = ["Bundles", "Kernel", "Variant", "loop_variant", "thread_axes"]
 
 _MAX_GROUPS = 65535
+
+Bundles = Mapping[Tensor, tuple[Tensor, int]]
+"""Tensors that lie in another one, from an element on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +68,18 @@ class Variant:
         access : mapping
             How each is bound.
         """
-        lines = ["override WORKGROUP: u32 = 64u;"]
+        lines = [] if self.by_group else ["override WORKGROUP: u32 = 64u;"]
         by_tensor = {slot.tensor: slot for slot in self.slots}
         lines += [
-            by_tensor[tensor].declaration(binding, access[tensor])
+            by_tensor.get(tensor, Slot(tensor, f"unused{binding}", ())).declaration(
+                binding, access[tensor]
+            )
             for binding, tensor in enumerate(order)
-            if tensor in by_tensor
         ]
         lines += [_function(name) for name in self.functions]
         if self.shared:
             lines.append(self.shared)
-        lines += ["@compute @workgroup_size(WORKGROUP)"]
+        lines += [f"@compute @workgroup_size({'LANES' if self.by_group else 'WORKGROUP'})"]
         if self.by_group:
             lines += [
                 "fn main(@builtin(workgroup_id) group: vec3<u32>,",
@@ -83,6 +87,7 @@ class Variant:
                 "        @builtin(local_invocation_index) local: u32) {",
                 "  let lane = i32(local);",
                 "  let thread = i32(group.x + group.y * groups.x);",
+                f"  if (thread >= {self.threads}i) {{ return; }}",
             ]
         else:
             lines += [
@@ -104,6 +109,11 @@ class Kernel:
     variants: list[Variant] = field(default_factory=list)
     flops: int = 0
     orders: dict[Tensor, tuple[int, ...]] = field(default_factory=dict)
+
+    def drop_unread(self) -> None:
+        """Forget tensors that no variant reaches: constants that stand in the text."""
+        used = {slot.tensor for variant in self.variants for slot in variant.slots}
+        self.reads = tuple(tensor for tensor in self.reads if tensor in used)
 
 
 def _function(name: str) -> str:
@@ -131,15 +141,16 @@ def loop_variant(
     workgroup: int,
     prefer: str = "any",
     orders: Mapping[Tensor, tuple[int, ...]] | None = None,
+    bundles: Bundles | None = None,
 ) -> Variant:
     """A thread for each tile of the nest; ``orders`` are memory layouts of constants."""
     factors = tile.factors
     threads = math.prod(-(-extent(axis) // factors.get(axis, 1)) for axis in nest.axes)
     thread = variable("thread", max(threads, 1))
     origin = thread_axes(nest.axes, factors, thread)
-    slots = Slots(orders=dict(orders or {}))
+    slots = Slots(orders=dict(orders or {}), bundles=bundles or {})
     places = [
-        slots.slot(nest.tensor).flat(tuple(substitute(p, mapping) for p in nest.index))
+        slots.place(nest.tensor, tuple(substitute(p, mapping) for p in nest.index))
         for mapping in expand(nest, tile, origin)
     ]
     ragged = any(extent(axis) % factors.get(axis, 1) for axis in nest.axes)
@@ -150,7 +161,7 @@ def loop_variant(
         writer.define(thread, "thread")
 
     def store(w: Writer, tensor: Tensor, values: Sequence[tuple[tuple[Expr, ...], str]]) -> None:
-        slots.store(w, tensor, [(slots.slot(tensor).flat(i), text) for i, text in values])
+        slots.store(w, tensor, [(slots.place(tensor, i), text) for i, text in values])
 
     write_nest(writer, nest, tile, origin, store)
     return Variant(

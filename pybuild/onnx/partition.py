@@ -1,18 +1,50 @@
-"""The tensor graph cut into kernels."""
+"""The tensor graph cut into kernels.
+
+Units of work (a row group, a scan, a scatter) are found, ordered, given at most as many bindings as
+WebGPU allows, and written as WGSL.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from pybuild.onnx.expr import Expr, walk
-from pybuild.onnx.fuse import epilogues, fold_constants, inline_maps, inline_views, is_contraction
-from pybuild.onnx.ir import Compute, Constant, Input, Tensor, topological
-from pybuild.onnx.kernels import Kernel, loop_variant
+from pybuild.onnx.fuse import epilogues, fold_constants, inline_maps, inline_views
+from pybuild.onnx.ir import Compute, Constant, Input, Scan, Scatter, Tensor, constant, sources, topological
+from pybuild.onnx.kernels import Kernel, Variant, loop_variant
 from pybuild.onnx.loops import Tile
-from pybuild.onnx.nest import Nest
+from pybuild.onnx.nest import Nest, nest_of
+from pybuild.onnx.row_kernels import thread_variant, total_terms, workgroup_variant
+from pybuild.onnx.rows import LEAST_ROWS, Group, Stage, contracts, group_rows, reads_of
 from pybuild.onnx.schedule import WORKGROUP, tiles_of
+from pybuild.onnx.special import scan_variant, scatter_variant
 
 __all__ = ["partition"]
+
+MAX_BINDINGS = 8
+_BUNDLE_ALIGNMENT = 64
+
+
+@dataclass(slots=True)
+class _Unit:
+    """Work that becomes one dispatch."""
+
+    label: str
+    makes: tuple[Tensor, ...]
+    needs: tuple[Tensor, ...]
+    group: Group | None = None
+    special: Tensor | None = None
+    outside: frozenset[Tensor] = frozenset()
+
+
+@dataclass(slots=True)
+class _Bundling:
+    """Tensors put together because some kernel would bind too many."""
+
+    places: dict[Tensor, tuple[Tensor, int]] = field(default_factory=dict)
 
 
 def partition(outputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Kernel]]:
@@ -28,29 +60,213 @@ def partition(outputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Kernel]]:
     finals = inline_views(finals)
     finals = inline_maps(finals)
     finals = fold_constants(finals)
-    nests = epilogues(finals)
-    kernels = [_loop_kernel(nest) for nest in nests.values() if nest.tensor.size]
-    return finals, _ordered(kernels)
+    units = _ordered(_units(finals))
+    places = _bundle(units, set(finals))
+    return finals, [_kernel(unit, places) for unit in units]
 
 
-def _loop_kernel(nest: Nest) -> Kernel:
-    kernel = Kernel(
-        label=nest.tensor.name,
-        writes=(nest.tensor,),
-        reads=_read(nest),
-        flops=2 * nest.points * nest.depth if nest.combine else nest.points,
-    )
-    tiles = tiles_of(nest)
-    kernel.orders = _layouts(nest, tiles[-1][1])
-    kernel.variants = [
-        loop_variant(nest, tile, WORKGROUP, prefer, kernel.orders) for prefer, tile in tiles
+def _units(finals: list[Tensor]) -> list[_Unit]:
+    nests = {tensor: nest for tensor, nest in epilogues(finals).items() if tensor.size}
+    groups = group_rows(nests, finals)
+    specials = [
+        t for t in topological(finals) if isinstance(t.source, Scan | Scatter) and t.size
     ]
+    units: list[_Unit] = []
+    for group in groups:
+        needs = dict.fromkeys(
+            t for s in group.stages for t in reads_of(s.nest) if t not in group.tensors
+        )
+        units.append(_Unit(_label(group), tuple(group.tensors), tuple(needs), group))
+    for tensor in specials:
+        needs = dict.fromkeys(sources(tensor))
+        if isinstance(tensor.source, Scatter):
+            copy = _copy(tensor, tensor.source)
+            units.append(_Unit(f"{tensor.name} (copy)", (), (tensor.source.data,), copy))
+            units[-1].outside = frozenset({tensor})
+        units.append(_Unit(tensor.name, (tensor,), tuple(needs), special=tensor))
+    read = {t: unit for unit in units for t in unit.needs}
+    for unit in units:
+        if unit.group is not None and not unit.outside:
+            unit.outside = frozenset(t for t in unit.makes if t in read or t in set(finals))
+    return units
+
+
+def _copy(tensor: Tensor, source: Scatter) -> Group:
+    axes = nest_of(Tensor("copy", tensor.shape, tensor.type, _whole(source.data)))
+    nest = Nest(
+        tensor, axes.axes, (), None, axes.body, None, axes.finish, axes.index
+    )
+    return Group([Stage(nest, nest.axes)], tuple(a.high + 1 for a in nest.axes), {tensor})
+
+
+def _whole(data: Tensor) -> Compute:
+    from pybuild.onnx.ir import map_tensor
+
+    source = map_tensor(data.name, data.shape, lambda *i: data[i]).source
+    assert isinstance(source, Compute)
+    return source
+
+
+def _label(group: Group) -> str:
+    names = [stage.nest.tensor.name for stage in group.stages]
+    return names[0] if len(names) == 1 else f"{names[-1]} ({len(names)} stages)"
+
+
+def _ordered(units: list[_Unit]) -> list[_Unit]:
+    """Makers before readers, copies before their scatters; otherwise as they came."""
+    maker = {tensor: unit for unit in units for tensor in unit.makes}
+    copies = {next(iter(u.outside)): u for u in units if not u.makes and u.outside}
+    done: dict[int, _Unit] = {}
+    opened: set[int] = set()
+    stack = [(unit, False) for unit in reversed(units)]
+    while stack:
+        unit, ready = stack.pop()
+        if ready:
+            done[id(unit)] = unit
+        elif id(unit) not in opened:
+            opened.add(id(unit))
+            stack.append((unit, True))
+            before = [maker[t] for t in unit.needs if t in maker]
+            if unit.special is not None and unit.special in copies:
+                before.append(copies[unit.special])
+            stack += [(u, False) for u in reversed(before) if id(u) not in opened]
+    return list(done.values())
+
+
+# --------------------------------------------------------------------------------------- bindings
+
+
+def _bundle(units: list[_Unit], finals: set[Tensor]) -> dict[Tensor, tuple[Tensor, int]]:
+    """Put tensors together until no unit binds more than WebGPU lets it.
+
+    First the constants of one type that one unit reads, then what kernels hand on.
+    """
+    places: dict[Tensor, tuple[Tensor, int]] = {}
+    maker = {t: k for k, unit in enumerate(units) for t in unit.makes}
+    for unit in units:
+        touched = dict.fromkeys((*sorted(unit.outside, key=lambda t: t.name), *unit.needs))
+        if unit.special is not None:
+            touched[unit.special] = None
+        count = len({places.get(t, (t, 0))[0] for t in touched})
+        if count <= MAX_BINDINGS:
+            continue
+        loose = [t for t in unit.needs if t not in places]
+        for type_ in ("f32", "i32", "u32", "bool"):
+            fixed = [t for t in loose if isinstance(t.source, Constant) and t.type == type_]
+            if len(fixed) > 1:
+                _together(fixed, places, units)
+        count = len({places.get(t, (t, 0))[0] for t in touched})
+        for type_ in ("f32", "i32", "u32", "bool"):
+            if count <= MAX_BINDINGS:
+                break
+            handed = [
+                t
+                for t in unit.needs
+                if t not in places
+                and t.type == type_
+                and t in maker
+                and t not in finals
+                and not isinstance(t.source, Constant | Input | Scatter)
+            ]
+            if len(handed) > 1:
+                _together(handed, places, units)
+                count = len({places.get(t, (t, 0))[0] for t in touched})
+    return places
+
+
+def _together(
+    tensors: list[Tensor], places: dict[Tensor, tuple[Tensor, int]], units: list[_Unit]
+) -> None:
+    del units
+    offsets, total = [], 0
+    for tensor in tensors:
+        offsets.append(total)
+        total += -(-max(tensor.size, 1) // _BUNDLE_ALIGNMENT) * _BUNDLE_ALIGNMENT
+    first = tensors[0]
+    if isinstance(first.source, Constant):
+        array = np.zeros(total, first.source.array.dtype)
+        for tensor, offset in zip(tensors, offsets, strict=True):
+            assert isinstance(tensor.source, Constant)
+            array[offset : offset + tensor.size] = tensor.source.array.ravel()
+        whole = constant(f"{first.name} …", array, first.type)
+    else:
+        whole = Tensor(f"{first.name} …", (total,), first.type, Input())
+    for tensor, offset in zip(tensors, offsets, strict=True):
+        places[tensor] = (whole, offset)
+
+
+# ---------------------------------------------------------------------------------------- kernels
+
+
+def _kernel(unit: _Unit, places: dict[Tensor, tuple[Tensor, int]]) -> Kernel:
+    def home(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(dict.fromkeys(places[t][0] if t in places else t for t in tensors))
+
+    if unit.special is not None:
+        tensor = unit.special
+        make = scan_variant if isinstance(tensor.source, Scan) else scatter_variant
+        variant = make(tensor, WORKGROUP, places)
+        kernel = Kernel(unit.label, home((tensor,)), home(unit.needs), [variant])
+    else:
+        assert unit.group is not None
+        group = unit.group
+        kernel = Kernel(
+            unit.label,
+            home(sorted(unit.outside, key=lambda t: t.name)),
+            home(unit.needs),
+            flops=sum(
+                (2 if s.nest.combine else 1) * s.nest.points * s.nest.depth for s in group.stages
+            ),
+        )
+        if len(group.stages) == 1 and not _long_row(group):
+            _loop_variants(kernel, group.stages[0].nest, places)
+        else:
+            kernel.variants = _row_variants(group, unit.outside, places)
+    kernel.reads = tuple(t for t in kernel.reads if t not in kernel.writes)
+    kernel.drop_unread()
     return kernel
 
 
-def _read(nest: Nest) -> tuple[Tensor, ...]:
-    found = dict.fromkeys(e.attr for e in walk(*nest.roots) if e.op == "load")
-    return tuple(found)
+def _long_row(group: Group) -> bool:
+    """Few results of many elements each: a workgroup shares each reduction."""
+    (stage,) = group.stages
+    return (
+        stage.nest.combine is not None
+        and stage.width == 1
+        and stage.nest.depth >= 512
+        and group.count <= 2048
+        and not contracts(stage.nest)
+    )
+
+
+def _row_variants(
+    group: Group, outside: frozenset[Tensor], places: dict[Tensor, tuple[Tensor, int]]
+) -> list[Variant]:
+    longest = max(s.width * s.nest.depth for s in group.stages)
+    short = group.count >= 16384 or longest < 32
+    busy = (
+        group.count >= LEAST_ROWS
+        and total_terms(group) > 512
+        and longest < 4096
+    )
+    if short or busy:
+        return [thread_variant(group, outside, WORKGROUP, bundles=places)]
+    return [
+        workgroup_variant(group, outside, bundles=places),
+        thread_variant(group, outside, WORKGROUP, "software", bundles=places),
+    ]
+
+
+def _loop_variants(
+    kernel: Kernel, nest: Nest, places: dict[Tensor, tuple[Tensor, int]]
+) -> None:
+    tiles = tiles_of(nest)
+    kernel.orders = {
+        t: order for t, order in _layouts(nest, tiles[-1][1]).items() if t not in places
+    }
+    kernel.variants = [
+        loop_variant(nest, tile, WORKGROUP, prefer, kernel.orders, places) for prefer, tile in tiles
+    ]
 
 
 def _layouts(nest: Nest, tile: Tile) -> dict[Tensor, tuple[int, ...]]:
@@ -75,30 +291,4 @@ def _steps_by_one(index: Expr, tile: Tile) -> bool:
     if index.op != "linear":
         return False
     coefficients, _ = index.attr
-    return any(
-        a in tiled and c == 1 for a, c in zip(index.args, coefficients, strict=True)
-    )
-
-
-def _ordered(kernels: list[Kernel]) -> list[Kernel]:
-    """Sources before readers; otherwise as they came."""
-    maker = {tensor: kernel for kernel in kernels for tensor in kernel.writes}
-    done: dict[int, Kernel] = {}
-    stack: list[tuple[Kernel, bool]] = [(k, False) for k in reversed(kernels)]
-    opened: set[int] = set()
-    while stack:
-        kernel, ready = stack.pop()
-        if ready:
-            done[id(kernel)] = kernel
-        elif id(kernel) not in opened:
-            opened.add(id(kernel))
-            stack.append((kernel, True))
-            stack += [
-                (maker[t], False)
-                for t in reversed(kernel.reads)
-                if t in maker and id(maker[t]) not in opened
-            ]
-    return list(done.values())
-
-
-_ = (Compute, Input, topological, is_contraction)
+    return any(a in tiled and c == 1 for a, c in zip(index.args, coefficients, strict=True))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pybuild.onnx.expr import Expr, _make, as_expr, linear, walk
-from pybuild.onnx.ir import Constant, Tensor
+from pybuild.onnx.expr import Expr, _make, as_expr, const, linear, walk
+from pybuild.onnx.ir import Constant, Tensor, flatten_index
 from pybuild.onnx.wgsl import Writer
 
 __all__ = ["Slot", "Slots"]
@@ -43,7 +43,7 @@ class Slot:
         """WGSL of the binding."""
         element, count = _ELEMENT[self.tensor.type], max(self.tensor.size, 1)
         if self.atomic:
-            element = "atomic<u32>" if element != "i32" else "atomic<i32>"
+            element = "atomic<u32>"
         elif self.vector:
             element, count = f"vec4<{element}>", -(-count // 4)
         # of fixed size: some drivers check a runtime-sized array's bounds at each access
@@ -65,14 +65,28 @@ class Slot:
 class Slots:
     """The bindings of one kernel, and the text of loads and stores through them.
 
-    ``orders`` gives tensors that do not lie in C order their axes, slowest first.
+    ``orders`` gives tensors that do not lie in C order their axes, slowest first. ``bundles`` gives
+    tensors that share one binding that binding's tensor and their first element there.
     """
 
     slots: dict[Tensor, Slot] = field(default_factory=dict)
     orders: dict[Tensor, tuple[int, ...]] = field(default_factory=dict)
+    literals: frozenset[Tensor] = frozenset()
+    bundles: Mapping[Tensor, tuple[Tensor, int]] = field(default_factory=dict)
+
+    def home(self, tensor: Tensor) -> Tensor:
+        """The tensor whose binding serves this one: its bundle, or itself."""
+        return self.bundles[tensor][0] if tensor in self.bundles else tensor
+
+    def place(self, tensor: Tensor, index: Sequence[Expr]) -> Expr:
+        """Element number in its binding of an element of a tensor."""
+        if tensor in self.bundles:
+            return flatten_index(index, tensor.shape) + self.bundles[tensor][1]
+        return self.slot(tensor).flat(index)
 
     def slot(self, tensor: Tensor) -> Slot:
         """The binding of a tensor, made at its first use."""
+        tensor = self.home(tensor)
         found = self.slots.get(tensor)
         if found is None:
             order = self.orders.get(tensor, tuple(range(len(tensor.shape))))
@@ -95,8 +109,10 @@ class Slots:
         """
         places: dict[Tensor, set[Expr]] = {}
         for expr in walk(*exprs):
-            if expr.op == "load" and expr.attr not in skip:
-                places.setdefault(expr.attr, set()).add(self.slot(expr.attr).flat(expr.args))
+            if expr.op == "load" and expr.attr not in skip and expr.attr not in self.literals:
+                place = self.place(expr.attr, expr.args)
+                self.slot(expr.attr)
+                places.setdefault(self.home(expr.attr), set()).add(place)
         for tensor, found in places.items():
             if tensor in stores:
                 continue
@@ -104,7 +120,7 @@ class Slots:
             fits = all(_aligned(place) for place in found)
             self.slots[tensor].vector = fits and tensor.size % 4 == 0 and 2 * len(fours) <= len(found)
         for tensor, written in stores.items():
-            if tensor in places:
+            if tensor in places or tensor in self.bundles:
                 continue
             groups: dict[Expr, set[int]] = {}
             for place in written:
@@ -120,16 +136,25 @@ class Slots:
     def load(self, expr: Expr, writer: Writer) -> str:
         """Text of a load expression."""
         if expr.op == "load4":
-            return f"{self.slots[expr.attr].name}[{writer.value(expr.args[0])}]"
+            return f"{self.slot(expr.attr).name}[{writer.value(expr.args[0])}]"
+        if expr.attr in self.literals:
+            return self._literal(expr, writer)
         slot = self.slot(expr.attr)
-        flat = slot.flat(expr.args)
+        flat = self.place(expr.attr, expr.args)
         if slot.vector:
             base, lane = _four(flat)
-            whole = _make("load4", (base,), expr.attr, expr.type)
+            whole = _make("load4", (base,), self.home(expr.attr), expr.type)
             text = f"{writer.value(whole)}.{'xyzw'[lane]}"
         else:
             text = f"{slot.name}[{writer.value(flat)}]"
         return f"({text} != 0u)" if expr.type == "bool" else text
+
+    def _literal(self, expr: Expr, writer: Writer) -> str:
+        tensor = expr.attr
+        place = tuple(
+            min(max(int(a.attr), 0), n - 1) for a, n in zip(expr.args, tensor.shape, strict=True)
+        )
+        return writer.value(const(tensor.source.array[place].item(), tensor.type))
 
     def store(self, writer: Writer, tensor: Tensor, values: Sequence[tuple[Expr, str]]) -> None:
         """Write ``(flat place, text of the value)`` pairs."""

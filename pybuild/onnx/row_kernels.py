@@ -1,0 +1,399 @@
+"""Row groups as WGSL: a thread for each row, or a workgroup for each row.
+
+A thread a row keeps what its stages hand on in variables. Where all of a group's loops are short
+they are written out, and constants stand in the text as literals: on processors a load costs as
+much as ten multiplications (docs/performance.md). A workgroup a row keeps it in workgroup memory,
+with a barrier after each stage; its lanes share long reductions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pybuild.onnx.expr import Expr, as_expr, substitute, variable, walk
+from pybuild.onnx.ir import Constant, Tensor, neutral
+from pybuild.onnx.kernels import Bundles, Variant, thread_axes
+from pybuild.onnx.loops import Tile, expand, roots, write_nest
+from pybuild.onnx.nest import accumulator, extent
+from pybuild.onnx.rows import Group, Stage, invert
+from pybuild.onnx.slots import Slots
+from pybuild.onnx.wgsl import Writer, combine_text, literal
+
+__all__ = ["LANES", "thread_variant", "total_terms", "workgroup_variant"]
+
+UNROLLED_TERMS = 9000
+"""Products written out in one kernel at most, where rows are many."""
+MANY_ROWS = 1024
+FEW_TERMS = 2048
+STAGE_TERMS = 512
+LITERALS = 1 << 14
+LANES = 128
+
+
+@dataclass(slots=True)
+class _Plan:
+    """How a stage is cut: its tile, and the axes that a loop runs over."""
+
+    tile: Tile
+    looped: tuple[Expr, ...]
+
+
+@dataclass(slots=True)
+class _Locals:
+    """Tensors that live inside a row."""
+
+    stages: dict[Tensor, Stage]
+    arrays: dict[Tensor, str] = field(default_factory=dict)
+    scalars: dict[tuple[Tensor, int], str] = field(default_factory=dict)
+
+    def place(self, tensor: Tensor, index: Sequence[Expr]) -> Expr:
+        """Number within the row of an element."""
+        stage = self.stages[tensor]
+        values = invert(stage.nest, index)
+        assert values is not None
+        flat = as_expr(0, "i32")
+        for axis in stage.rest:
+            flat = flat * extent(axis) + values[axis]
+        return flat
+
+
+def total_terms(group: Group) -> int:
+    """Products that a row's stages have together."""
+    return sum(stage.width * stage.nest.depth for stage in group.stages)
+
+
+def _is_local(group: Group) -> dict[Tensor, Stage]:
+    read = {e.attr for s in group.stages for e in walk(*s.nest.roots) if e.op == "load"}
+    return {s.nest.tensor: s for s in group.stages if s.nest.tensor in read}
+
+
+def thread_variant(
+    group: Group, outside: frozenset[Tensor], workgroup: int, prefer: str = "any",
+    bundles: Bundles | None = None,
+) -> Variant:
+    """A thread for each row.
+
+    Parameters
+    ----------
+    outside : frozenset of Tensor
+        Those that other kernels or the caller read: they are written to their buffers.
+    """
+    thread = variable("thread", group.count)
+    row_axes = [variable(f"row{k}", n) for k, n in enumerate(group.extents)]
+    digits = thread_axes(row_axes, {}, thread) if group.count > 1 else {}
+    local = _Locals(_is_local(group))
+    unrolled = total_terms(group) <= (UNROLLED_TERMS if group.count >= MANY_ROWS else FEW_TERMS)
+    plans = [_plan(stage, unrolled) for stage in group.stages]
+    fixed = [_origin(stage, row_axes, digits) for stage in group.stages]
+    dynamic = _dynamic(group, plans, local)
+
+    slots = Slots(bundles=bundles or {})
+    expanded = [
+        list(roots(stage.nest, plan.tile, {**origin, **{a: variable("e", 1 << 20) for a in plan.looped}}))
+        for stage, plan, origin in zip(group.stages, plans, fixed, strict=True)
+    ]
+    slots.literals = _literals([e for part in expanded for e in part]) if unrolled else frozenset()
+    stores = {
+        stage.nest.tensor: [
+            slots.place(
+                stage.nest.tensor, tuple(substitute(i, mapping) for i in stage.nest.index)
+            )
+            for mapping in expand(
+                stage.nest, plan.tile, {**origin, **{a: variable("e", 1 << 20) for a in plan.looped}}
+            )
+        ]
+        for stage, plan, origin in zip(group.stages, plans, fixed, strict=True)
+        if stage.nest.tensor in outside
+    }
+    slots.choose_vectors([e for part in expanded for e in part], stores, frozenset(local.stages))
+
+    def load(expr: Expr, writer: Writer) -> str:
+        if expr.op == "load" and expr.attr in local.stages:
+            place = local.place(expr.attr, expr.args)
+            if expr.attr in local.arrays:
+                return f"{local.arrays[expr.attr]}[{writer.value(place)}]"
+            return local.scalars[expr.attr, int(place.attr)]
+        return slots.load(expr, writer)
+
+    writer = Writer(load)
+    if thread.op == "var":
+        writer.define(thread, "thread")
+    for tensor in local.stages:
+        if tensor in dynamic:
+            name = local.arrays[tensor] = writer.fresh("p")
+            writer.line(f"var {name}: array<{tensor.type}, {local.stages[tensor].width}>;")
+
+    def store(w: Writer, tensor: Tensor, values: Sequence[tuple[tuple[Expr, ...], str]]) -> None:
+        if tensor in local.stages:
+            for index, text in values:
+                place = local.place(tensor, index)
+                if tensor in local.arrays:
+                    w.line(f"{local.arrays[tensor]}[{w.value(place)}] = {text};")
+                else:
+                    name = local.scalars[tensor, int(place.attr)] = w.fresh("s")
+                    w.line(f"let {name} = {text};")
+        if tensor in outside:
+            slots.store(w, tensor, [(slots.place(tensor, i), text) for i, text in values])
+
+    for stage, plan, origin in zip(group.stages, plans, fixed, strict=True):
+        _write_stage(writer, stage, plan, origin, store)
+    return Variant(
+        writer.text(), tuple(writer.functions), tuple(slots.slots.values()), group.count, workgroup, prefer
+    )
+
+
+def _origin(stage: Stage, row_axes: Sequence[Expr], digits: Mapping[Expr, Expr]) -> dict[Expr, Expr]:
+    origin = {
+        axis: digits.get(row, as_expr(0, "i32")) if row.op == "var" else row
+        for axis, row in zip(stage.rows, row_axes, strict=True)
+    }
+    return origin | {axis: as_expr(0, "i32") for axis in stage.rest}
+
+
+def _plan(stage: Stage, unrolled: bool) -> _Plan:
+    nest = stage.nest
+    depth, width = nest.depth, stage.width
+    if unrolled or width * depth <= STAGE_TERMS:
+        return _Plan(
+            Tile({a: extent(a) for a in stage.rest}, {v: extent(v) for v in nest.over}), ()
+        )
+    unroll: dict[Expr, int] = {}
+    room = 128 if nest.combine else 1
+    for var in reversed(nest.over):
+        if extent(var) <= room:
+            unroll[var] = extent(var)
+            room //= extent(var)
+            continue
+        unroll[var] = max((d for d in (16, 8, 4, 2) if extent(var) % d == 0 and d <= room), default=1)
+        break
+    inner = math.prod(unroll.values())
+    factors: dict[Expr, int] = {}
+    looped: list[Expr] = []
+    room = max(1, min(64, STAGE_TERMS // inner)) if inner < depth or nest.combine is None else 4
+    room = min(room, 16)
+    for axis in reversed(stage.rest):
+        if extent(axis) <= room:
+            factors[axis] = extent(axis)
+            room //= extent(axis)
+            continue
+        step = max((d for d in (16, 8, 4, 2, 1) if d <= room and extent(axis) % d == 0), default=1)
+        factors[axis] = step
+        looped.append(axis)
+        room //= max(step, 1)
+    return _Plan(Tile(factors, unroll), tuple(reversed(looped)))
+
+
+def _dynamic(group: Group, plans: Sequence[_Plan], local: _Locals) -> set[Tensor]:
+    """Locals that are written or read at an index which a loop moves: they need an array."""
+    found: set[Tensor] = set()
+    for stage, plan in zip(group.stages, plans, strict=True):
+        tensor = stage.nest.tensor
+        if tensor in local.stages and plan.looped:
+            found.add(tensor)
+        moving = set(plan.looped) | {
+            v for v in stage.nest.over if plan.tile.unroll.get(v, 1) < extent(v)
+        }
+        for node in walk(*stage.nest.roots):
+            if node.op == "load" and node.attr in local.stages:
+                place = local.place(node.attr, node.args)
+                if any(
+                    e in moving or (e.op == "load") for e in walk(place)
+                ):
+                    found.add(node.attr)
+    return found
+
+
+def _literals(expanded: Sequence[Expr]) -> frozenset[Tensor]:
+    """Constants that are read at constant places alone."""
+    found: set[Tensor] = set()
+    moved: set[Tensor] = set()
+    for node in walk(*expanded):
+        if node.op == "load" and isinstance(node.attr.source, Constant):
+            here = found if all(a.op == "const" for a in node.args) else moved
+            here.add(node.attr)
+    return frozenset(t for t in found - moved if t.size <= LITERALS)
+
+
+def _write_stage(writer, stage, plan, origin, store) -> None:  # type: ignore[no-untyped-def]
+    if not plan.looped:
+        write_nest(writer, stage.nest, plan.tile, origin, store)
+        return
+    counts = [extent(a) // plan.tile.factors.get(a, 1) for a in plan.looped]
+    turns = math.prod(counts)
+    loop = variable("e", turns)
+    name = writer.fresh("e")
+    writer.open(f"for (var {name} = 0i; {name} < {turns}i; {name}++)", {loop: name} if loop.op == "var" else {})
+    inner = dict(origin)
+    stride = turns
+    for axis, count in zip(plan.looped, counts, strict=True):
+        stride //= count
+        inner[axis] = (loop // stride) % count
+    write_nest(writer, stage.nest, plan.tile, inner, store)
+    writer.close()
+
+
+# ------------------------------------------------------------------------------ a workgroup a row
+
+
+def workgroup_variant(
+    group: Group, outside: frozenset[Tensor], prefer: str = "gpu", lanes: int = LANES,
+    bundles: Bundles | None = None,
+) -> Variant:
+    """A workgroup for each row; see `thread_variant`."""
+    thread = variable("thread", group.count)
+    lane = variable("lane", lanes)
+    row_axes = [variable(f"row{k}", n) for k, n in enumerate(group.extents)]
+    digits = thread_axes(row_axes, {}, thread) if group.count > 1 else {}
+    local = _Locals(_is_local(group))
+    slots = Slots(bundles=bundles or {})
+    shared: list[str] = [f"const LANES: i32 = {lanes}i;"]
+
+    def load(expr: Expr, writer: Writer) -> str:
+        if expr.op == "load" and expr.attr in local.stages:
+            if expr.attr not in local.arrays:
+                return local.scalars[expr.attr, 0]
+            place = local.place(expr.attr, expr.args)
+            text = f"{local.arrays[expr.attr]}[{writer.value(place)}]"
+            return f"({text} != 0u)" if expr.type == "bool" else text
+        return slots.load(expr, writer)
+
+    writer = Writer(load)
+    if thread.op == "var":
+        writer.define(thread, "thread")
+    writer.define(lane, "lane")
+    scratch: set[str] = set()
+
+    for stage in group.stages:
+        nest, tensor = stage.nest, stage.nest.tensor
+        origin = _origin(stage, row_axes, digits)
+        if stage.width == 1:
+            if nest.combine is not None and nest.depth >= 64:
+                text = _lane_reduce(writer, stage, origin, lane, scratch)
+            else:
+                text = ""
+
+            def keep(w: Writer, t: Tensor, values: Sequence[tuple[tuple[Expr, ...], str]]) -> None:
+                ((index, value),) = values
+                name = w.fresh("s")
+                w.line(f"let {name} = {value};")
+                local.scalars[t, 0] = name
+                if t in outside:
+                    w.open("if (lane == 0i)", {})
+                    slots.store(w, t, [(slots.place(t, index), name)])
+                    w.close()
+
+            if text:
+                _finish(writer, stage, origin, text, keep)
+            else:
+                write_nest(writer, nest, Tile({}, {}), origin, keep)
+            continue
+        if tensor in local.stages:
+            element = "u32" if tensor.type == "bool" else tensor.type
+            name = local.arrays[tensor] = writer.fresh("w")
+            shared.append(f"var<workgroup> {name}: array<{element}, {stage.width}>;")
+
+        def put(w: Writer, t: Tensor, values: Sequence[tuple[tuple[Expr, ...], str]]) -> None:
+            for index, value in values:
+                kept = f"u32({value})" if t.type == "bool" else value
+                if t in local.stages:
+                    w.line(f"{local.arrays[t]}[{w.value(local.place(t, index))}] = {kept};")
+                if t in outside:
+                    slots.store(w, t, [(slots.place(t, index), value)])
+
+        _lane_loop(writer, stage, origin, lane, lanes, put)
+        if tensor in local.stages:
+            writer.line("workgroupBarrier();")
+    for type_ in sorted(scratch):
+        shared.append(f"var<workgroup> scratch_{type_}: array<{type_}, {lanes}>;")
+    return Variant(
+        writer.text(),
+        tuple(writer.functions),
+        tuple(slots.slots.values()),
+        group.count,
+        lanes,
+        prefer,
+        "\n".join(shared),
+        True,
+    )
+
+
+def _lane_loop(writer, stage, origin, lane, lanes, store) -> None:  # type: ignore[no-untyped-def]
+    """The elements of a row, dealt to the lanes in turn."""
+    width = stage.width
+    element = variable("e", width)
+    name = writer.fresh("e")
+    writer.open(
+        f"for (var {name} = lane; {name} < {width}i; {name} += LANES)", {element: name}
+    )
+    inner = dict(origin)
+    stride = width
+    for axis in stage.rest:
+        stride //= extent(axis)
+        inner[axis] = (element // stride) % extent(axis)
+    unroll: dict[Expr, int] = {}
+    for var in reversed(stage.nest.over):
+        n = extent(var)
+        unroll[var] = n if n <= 16 else next((d for d in (8, 4, 2) if n % d == 0), 1)
+        break
+    write_nest(writer, stage.nest, Tile({}, unroll), inner, store)
+    writer.close()
+
+
+def _lane_reduce(writer, stage, origin, lane, scratch) -> str:  # type: ignore[no-untyped-def]
+    """Each lane reduces its share, then a tree the shares; the text of the result."""
+    nest = stage.nest
+    assert nest.combine is not None
+    type_ = nest.body.type
+    held = "u32" if type_ == "bool" else type_
+    scratch.add(held)
+    acc, name = writer.fresh("a"), writer.fresh("k")
+    start = neutral(nest.combine, type_)
+    writer.line(f"var {acc}: {type_} = {writer.value(start)};")
+    step = variable("k", nest.depth)
+    writer.open(f"for (var {name} = lane; {name} < {nest.depth}i; {name} += LANES)", {step: name})
+    mapping = dict(origin)
+    stride = nest.depth
+    for var in nest.over:
+        stride //= extent(var)
+        mapping[var] = (step // stride) % extent(var)
+    body = substitute(nest.body, mapping)
+    writer.count_uses([body])
+    writer.line(combine_text(nest.combine, type_, acc, writer.value(body)))
+    writer.close()
+    array = f"scratch_{held}"
+    kept = f"u32({acc})" if type_ == "bool" else acc
+    writer.line(f"{array}[lane] = {kept};")
+    writer.line("workgroupBarrier();")
+    half = writer.fresh("h")
+    writer.line(f"for (var {half} = LANES / 2i; {half} > 0i; {half} = {half} / 2i) {{")
+    partner = f"{array}[lane + {half}]"
+    if type_ == "bool":
+        sign = "|" if nest.combine in ("or", "max") else "&"
+        merge = f"{array}[lane] = {array}[lane] {sign} {partner};"
+    else:
+        merge = combine_text(nest.combine, type_, f"{array}[lane]", partner)
+    writer.line(f"  if (lane < {half}) {{ {merge} }}")
+    writer.line("  workgroupBarrier();")
+    writer.line("}")
+    result = writer.fresh("r")
+    first = f"({array}[0] != 0u)" if type_ == "bool" else f"{array}[0]"
+    writer.line(f"let {result} = {first};")
+    writer.line("workgroupBarrier();")
+    return result
+
+
+def _finish(writer, stage, origin, text, store) -> None:  # type: ignore[no-untyped-def]
+    nest = stage.nest
+    mapping = dict(origin)
+    assert nest.acc is not None
+    mapping[nest.acc] = accumulator(nest.acc.type)
+    writer.define(mapping[nest.acc], text)
+    value = substitute(nest.finish, mapping)
+    writer.count_uses([value])
+    index = tuple(substitute(part, mapping) for part in nest.index)
+    store(writer, nest.tensor, [(index, writer.value(value))])
+
+
+_ = literal

@@ -1,0 +1,344 @@
+"""Row groups: chains of nests that work row by row become one kernel.
+
+Two nests share rows when the second reads the first, at each of its points, only where some of the
+first one's axes equal some of its own: those axes are the row, the others lie within it. A
+softmax's maximum, sum and quotient share rows; so do the layers of a small network that maps
+Gaussians to Gaussians, a norm and its statistics, the scores and the weighted sum of attention.
+What a row's later stages read of its earlier ones never leaves the kernel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from pybuild.onnx.expr import Expr, substitute, variable, walk
+from pybuild.onnx.fuse import body_cost
+from pybuild.onnx.ir import Compute, Constant, Tensor
+from pybuild.onnx.nest import Nest, extent
+
+__all__ = ["Group", "Stage", "contracts", "group_rows", "invert", "reads_of"]
+
+TINY_WORK = 1 << 17
+"""Operations that one workgroup may do alone."""
+LEAST_ROWS = 256
+ROW_WORK = 1 << 15
+"""Products of one contraction that a single thread may do for its row."""
+LOCAL = 256
+"""Elements of a tensor that a row may keep."""
+LOCAL_SUM = 3072
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A nest with its row axes, in the group's order."""
+
+    nest: Nest
+    rows: tuple[Expr, ...]
+
+    @property
+    def rest(self) -> tuple[Expr, ...]:
+        """The axes within a row."""
+        return tuple(a for a in self.nest.axes if a not in self.rows)
+
+    @property
+    def width(self) -> int:
+        """Elements of a row."""
+        return math.prod(extent(a) for a in self.rest)
+
+
+@dataclass(slots=True)
+class Group:
+    """Stages in order, all over the same rows."""
+
+    stages: list[Stage]
+    extents: tuple[int, ...] = ()
+    tensors: set[Tensor] = field(default_factory=set)
+
+    @property
+    def count(self) -> int:
+        """Rows."""
+        return math.prod(self.extents)
+
+
+def reads_of(nest: Nest) -> tuple[Tensor, ...]:
+    """Tensors that a nest loads from, in order of appearance."""
+    return tuple(dict.fromkeys(e.attr for e in walk(*nest.roots) if e.op == "load"))
+
+
+def invert(nest: Nest, index: Sequence[Expr]) -> dict[Expr, Expr] | None:
+    """Values of a nest's axes at the point that writes ``index``; None where it is not plain."""
+    values: dict[Expr, Expr] = {}
+    for own, wanted in zip(nest.index, index, strict=True):
+        if own.op == "const":
+            continue
+        if own.op == "var":
+            values[own] = wanted
+            continue
+        if own.op != "linear" or own.attr[1] != 0:
+            return None
+        stride = 1
+        for factor, axis in sorted(zip(own.attr[0], own.args, strict=True), key=lambda p: p[0]):
+            if axis.op != "var" or factor != stride:
+                return None
+            values[axis] = (wanted // stride) % extent(axis)
+            stride *= extent(axis)
+    return values
+
+
+# -------------------------------------------------------------------------------------- grouping
+
+
+def group_rows(nests: dict[Tensor, Nest], outputs: Sequence[Tensor]) -> list[Group]:
+    """Cut nests, given sources first, into groups; a nest that nothing joins stands alone."""
+    unit: dict[Tensor, Group] = {}
+    groups: list[Group] = []
+    order = {tensor: k for k, tensor in enumerate(nests)}
+    finals = set(outputs)
+    for tensor, nest in nests.items():
+        made = _join(nest, unit, groups, finals)
+        if made is None:
+            made = Group([Stage(nest, nest.axes)], tuple(extent(a) for a in nest.axes), {tensor})
+            groups.append(made)
+        made.stages.sort(key=lambda stage: order[stage.nest.tensor])
+        for stage in made.stages:
+            unit[stage.nest.tensor] = made
+    return groups
+
+
+def _join(
+    nest: Nest, unit: dict[Tensor, Group], groups: list[Group], finals: set[Tensor]
+) -> Group | None:
+    """Join a nest to the groups it reads: all that share rows, or the largest set that may."""
+    if not _joinable(nest):
+        return None
+    candidates = list({id(unit[t]): unit[t] for t in reads_of(nest) if t in unit}.values())
+    if not candidates:
+        return None
+    for chosen in (candidates, *([c] for c in candidates)):
+        if len(chosen) == len(candidates) and len(chosen) > 1 and chosen is not candidates:
+            continue
+        if not _acyclic(nest, chosen, unit):
+            continue
+        made = _aligned(nest, chosen, finals)
+        if made is not None:
+            for group in chosen:
+                groups.remove(group)
+            groups.append(made)
+            return made
+    return None
+
+
+def _joinable(nest: Nest) -> bool:
+    return isinstance(nest.tensor.source, Compute) and nest.points > 0
+
+
+def _acyclic(nest: Nest, chosen: Sequence[Group], unit: dict[Tensor, Group]) -> bool:
+    """Nothing that the nest, or one of the groups, reads from outside depends on the groups."""
+    inside = {id(group) for group in chosen}
+    start = [t for t in reads_of(nest)]
+    for group in chosen:
+        start += [t for stage in group.stages for t in reads_of(stage.nest)]
+    stack = [unit[t] for t in start if t in unit and id(unit[t]) not in inside]
+    seen: set[int] = set()
+    while stack:
+        group = stack.pop()
+        if id(group) in inside:
+            return False
+        if id(group) in seen:
+            continue
+        seen.add(id(group))
+        stack += [unit[t] for s in group.stages for t in reads_of(s.nest) if t in unit]
+    return True
+
+
+def _aligned(nest: Nest, chosen: Sequence[Group], finals: set[Tensor]) -> Group | None:
+    """The group of a nest and the groups that it reads, over the rows that all share."""
+    shared: list[Expr] | None = None
+    fitted: list[tuple[Group, list[Expr | None]]] = []
+    for group in chosen:
+        found = _digits(nest, group)
+        if found is None:
+            return None
+        group, axes = found
+        fitted.append((group, axes))
+        mine = [a for a in axes if a is not None]
+        shared = mine if shared is None else [a for a in shared if a in mine]
+    assert shared is not None
+    order = [a for a in nest.axes if a in shared]
+    stages: list[Stage] = []
+    for group, axes in fitted:
+        places = [axes.index(a) for a in order]
+        for stage in group.stages:
+            stages.append(Stage(stage.nest, tuple(stage.rows[p] for p in places)))
+    stages.append(Stage(nest, tuple(order)))
+    made = Group(
+        stages, tuple(extent(a) for a in order), {stage.nest.tensor for stage in stages}
+    )
+    return made if _worthwhile(made, finals) else None
+
+
+def _digits(nest: Nest, group: Group) -> tuple[Group, list[Expr | None]] | None:
+    """For each row axis of a group the axis of the nest that it equals, or None.
+
+    A row axis that equals a mix of two axes of the nest is split first.
+    """
+    while True:
+        values = _row_values(nest, group)
+        if values is None:
+            return None
+        axes: list[Expr | None] = []
+        for k, value in enumerate(values):
+            if value is not None and value.op == "linear":
+                parts = _radix(value, nest)
+                if parts is not None and math.prod(parts) == group.extents[k]:
+                    group = _split_row(group, k, parts[-1])
+                    break
+            good = value is not None and value in nest.axes
+            if good and value is not None and extent(value) != group.extents[k]:
+                good = False
+            axes.append(value if good and value not in axes else None)
+        else:
+            return group, axes
+
+
+def _row_values(nest: Nest, group: Group) -> list[Expr | None] | None:
+    values: list[Expr | None] | None = None
+    by_tensor = {stage.nest.tensor: stage for stage in group.stages}
+    for node in walk(*nest.roots):
+        if node.op != "load" or node.attr not in by_tensor:
+            continue
+        stage = by_tensor[node.attr]
+        inverse = invert(stage.nest, node.args)
+        if inverse is None:
+            return None
+        here = [inverse[a] for a in stage.rows]
+        if values is None:
+            values = list(here)
+        else:
+            values = [v if v is h else None for v, h in zip(values, here, strict=True)]
+    return values
+
+
+def _radix(value: Expr, nest: Nest) -> list[int] | None:
+    """Extents of the axes that a mixed-radix number is made of, slowest first."""
+    factors, constant = value.attr
+    if constant or any(a not in nest.axes for a in value.args):
+        return None
+    stride, extents = 1, []
+    for factor, axis in sorted(zip(factors, value.args, strict=True), key=lambda p: p[0]):
+        if factor != stride:
+            return None
+        extents.append(extent(axis))
+        stride *= extent(axis)
+    return extents[::-1]
+
+
+def _split_row(group: Group, place: int, inner: int) -> Group:
+    """A group whose row axis ``place`` is two: i = inner * a + b."""
+    stages = []
+    for stage in group.stages:
+        old = stage.rows[place]
+        outer = variable(f"{old.attr[0]}a", extent(old) // inner)
+        low = variable(f"{old.attr[0]}b", inner)
+        nest = _replace_axis(stage.nest, old, (outer, low), outer * inner + low)
+        rows = (*stage.rows[:place], outer, low, *stage.rows[place + 1 :])
+        stages.append(Stage(nest, rows))
+    extents = group.extents
+    both = (extents[place] // inner, inner)
+    return Group(
+        stages, (*extents[:place], *both, *extents[place + 1 :]), {s.nest.tensor for s in stages}
+    )
+
+
+def _replace_axis(nest: Nest, old: Expr, new: tuple[Expr, ...], value: Expr) -> Nest:
+    memo: dict[Expr, Expr] = {}
+    mapping = {old: value}
+    return replace(
+        nest,
+        axes=tuple(p for a in nest.axes for p in (new if a is old else (a,)) if p.op == "var"),
+        body=substitute(nest.body, mapping, None, memo),
+        finish=substitute(nest.finish, mapping, None, memo),
+        index=tuple(substitute(i, mapping, None, memo) for i in nest.index),
+    )
+
+
+# --------------------------------------------------------------------------------- what may join
+
+
+def _worthwhile(group: Group, finals: set[Tensor]) -> bool:
+    read_inside = {
+        t for stage in group.stages for t in reads_of(stage.nest) if t in group.tensors
+    }
+    kept = [s for s in group.stages if s.nest.tensor in read_inside]
+    if any(s.width > LOCAL and s.nest.combine is not None for s in kept):
+        return False
+    if any(s.width > LOCAL and s.nest.tensor in finals for s in kept):
+        return False
+    if sum(s.width for s in kept if s.width <= LOCAL) > LOCAL_SUM:
+        return False
+    work = sum(_work(stage) for stage in group.stages)
+    if group.count * work <= TINY_WORK:
+        return True
+    for stage in group.stages:
+        if not contracts(stage.nest):
+            continue
+        if group.count < LEAST_ROWS or stage.width * stage.nest.depth > ROW_WORK:
+            return False
+        if _windowed(stage.nest) or not _leading(stage):
+            return False
+    if group.count >= LEAST_ROWS:
+        return True
+    # few rows, but long ones: a workgroup a row; each stage must be wide enough for its lanes
+    return all(
+        stage.width * stage.nest.depth >= 32 or stage.nest.depth * stage.width <= 4
+        for stage in group.stages
+    )
+
+
+def _leading(stage: Stage) -> bool:
+    """A row's elements lie together in memory: so do rows of Gaussians, not pixels of planes."""
+    rest = set(stage.rest)
+    begun = False
+    for part in stage.nest.index:
+        terms = dict(zip(part.args, part.attr[0], strict=True)) if part.op == "linear" else {part: 1}
+        for axis, _ in sorted(terms.items(), key=lambda t: -t[1]):
+            if axis in rest:
+                begun = True
+            elif axis.op == "var" and begun:
+                return False
+    return True
+
+
+def _work(stage: Stage) -> float:
+    nest = stage.nest
+    return stage.width * (
+        nest.depth * (1 + body_cost(nest.body)) + (body_cost(nest.finish) if nest.combine else 0)
+    )
+
+
+def contracts(nest: Nest) -> bool:
+    """A sum of products with a matrix, not of a row with itself."""
+    return nest.combine == "sum" and any(
+        node.op == "mul"
+        and all(any(e.op == "load" for e in walk(arg)) for arg in node.args)
+        and node.args[0] is not node.args[1]
+        for node in walk(nest.body)
+    ) and any(
+        # an operand that is not of the row alone: a matrix
+        node.op == "load" and (isinstance(node.attr.source, Constant) or len(node.args) > 1)
+        for node in walk(nest.body)
+    )
+
+
+def _windowed(nest: Nest) -> bool:
+    """Reads neighbours: an index that mixes an axis with a reduction variable."""
+    over = set(nest.over)
+    for node in walk(nest.body):
+        if node.op == "load":
+            for part in node.args:
+                inside = set(walk(part))
+                if inside & over and inside & set(nest.axes):
+                    return True
+    return False
