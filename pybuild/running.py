@@ -76,8 +76,9 @@ def run_program(folder: Path, out: Path | None, options: RunOptions) -> None:
         hint = "; give NAME=FILE.npy to --input, or fill what is left out with --seed 0"
         raise InputError(f"{error}{hint if ' misses ' in str(error) else ''}") from None
     with NativeRunner() as runner:
-        cache = ChoiceCache(note=notice) if options.tune_s else None
-        chosen = tuned(runner, program, files, inputs, counts, options.tune_s, cache)
+        budget_s = options.tune_s if options.tune_s > 0 else 0.0  # nan, too, is none
+        cache = ChoiceCache(note=notice) if budget_s else None
+        chosen = tuned(runner, program, files, inputs, counts, budget_s, cache)
         with runner.prepare(program, files, chosen) as prepared:
             outputs = prepared.run(inputs, counts)
             ms = prepared.time_ms(options.repeat)
