@@ -30,6 +30,9 @@ _REDUCTIONS: dict[str, Combine] = {"add": "sum", "mul": "prod", "max": "max", "m
 _MAP_LIMIT = 8
 """A table of places is made where it is at most this many times as large as the updates."""
 
+_MOST_PLACES = 1 << 24
+"""Of a table that is looked through at build, even where a formula may take its place."""
+
 
 def _combined(combine: Combine, a: Expr, b: Expr) -> Expr:
     if a.type == "bool":
@@ -43,8 +46,11 @@ def inverse_table(
 ) -> Indices | None:
     """For each place the flat number of the last update that goes there, -1 where none does.
 
-    None where an index is outside or, with ``unique``, where a place is hit twice.
+    None where an index is outside, with ``unique`` where a place is hit twice, and for more
+    places than a build should hold.
     """
+    if math.prod(extents) > _MOST_PLACES:
+        return None
     pairs = list(zip(components, extents, strict=True))
     places = [np.where(part < 0, part + n, part) for part, n in pairs]
     if any(((part < 0) | (part >= n)).any() for part, n in zip(places, extents, strict=True)):

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from pybuild.onnx.expr import variable
+from pybuild.onnx.lower import Unsupported
 from pybuild.onnx.ops.indexing import affine
 
 Agrees = Callable[..., None]
+Lowered = Callable[..., list[Any]]
 RANDOM = np.random.default_rng(5)
 X = RANDOM.normal(size=(4, 3, 5)).astype(np.float32)
 
@@ -57,6 +59,12 @@ def test_affine_indices_are_arithmetic() -> None:
 def test_compress(agrees: Agrees, axis: int | None) -> None:
     attributes: dict[str, Any] = {} if axis is None else {"axis": axis}
     agrees("Compress", [X, np.array([True, False, True])], static=[1], **attributes)
+
+
+@pytest.mark.parametrize("op", ["NonZero", "Unique"])
+def test_shapes_that_hang_on_values_are_refused(lowered: Lowered, op: str) -> None:
+    with pytest.raises(Unsupported, match="depends on values"):
+        lowered(op, [X])
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
