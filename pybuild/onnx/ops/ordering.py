@@ -17,7 +17,7 @@ from pybuild.onnx.ops.views import axis_of, empty, replaced
 __all__: list[str] = []
 
 
-@lowers("TopK", limits="k known at build; compares every pair along the axis, so n² for k above 1")
+@lowers("TopK", limits="k known at build, no NaN; k above 1 compares every pair along the axis, n²")
 def _top_k(context: Context, node: Node) -> tuple[Tensor, Tensor]:
     """Equal elements in order of their index; always sorted. ``k`` is an attribute before 10."""
     x, attributes = context.tensor(node, 0), node.attributes

@@ -216,7 +216,9 @@ def _old_resize(context: Context, node: Node, scales: Sequence[float]) -> Tensor
 
 
 @lowers(
-    "Resize", since=10, limits="scales, and with keep_aspect_ratio_policy sizes, known at build"
+    "Resize",
+    since=10,
+    limits="scales, roi, and with keep_aspect_ratio_policy sizes, known at build",
 )
 def _resize(context: Context, node: Node) -> Tensor:
     """Opset 10 is Upsample's; 11 brings roi, sizes and modes; 18 axes, antialias and policies."""

@@ -124,7 +124,7 @@ def _axis_taps(x: Expr, n: int, mode: str, padding: str, align: bool) -> list[Ta
     return [tap(floor + k - 1, weight) for k, weight in enumerate(cubic_weights(fraction))]
 
 
-@lowers("GridSample", since=16)
+@lowers("GridSample", since=16, limits="integers only by mode nearest")
 def _grid_sample(context: Context, node: Node) -> Tensor:
     """Opset 16 has two axes and calls the modes bilinear and bicubic; 20 any number of axes."""
     x, grid = context.tensor(node, 0), context.tensor(node, 1)
