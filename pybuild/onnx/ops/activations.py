@@ -10,7 +10,7 @@ from pybuild.onnx.expr import Expr, as_expr, call, cast, const, maximum, minimum
 from pybuild.onnx.graph import Node
 from pybuild.onnx.ir import Tensor, map_tensor
 from pybuild.onnx.lower import Context, Unsupported, lowers
-from pybuild.onnx.ops.elementwise import elementwise
+from pybuild.onnx.ops.elementwise import elementwise, tanh
 
 __all__ = ["ACTIVATIONS", "sigmoid", "softplus"]
 
@@ -38,9 +38,8 @@ def _elu(x: Expr, alpha: float, scale: float = 1.0, stretch: float = 1.0) -> Exp
 
 def _gelu(x: Expr, approximate: str) -> Expr:
     if approximate == "tanh":
-        ten = const(10.0, "f32")
         inner = math.sqrt(2 / math.pi) * (x + x * x * x * 0.044715)
-        return 0.5 * x * (1.0 + unary("tanh", minimum(maximum(inner, -ten), ten)))
+        return 0.5 * x * (1.0 + tanh(inner))
     if approximate != "none":
         raise Unsupported(f"approximate={approximate!r} is not known")
     return 0.5 * x * (1.0 + call("erf", x * math.sqrt(0.5)))

@@ -45,9 +45,8 @@ def elementwise(name: str, function: Callable[..., Expr], *tensors: Tensor) -> T
 
 
 def tanh(x: Expr) -> Expr:
-    """Hyperbolic tangent: that of 10 is 1 in f32; further out some drivers make inf / inf of it."""
-    ten = const(10.0, "f32")
-    return unary("tanh", minimum(maximum(x, -ten), ten))
+    """Hyperbolic tangent, with all its digits near 0 and no overflow far from it."""
+    return call("tangent_hyperbolic", x)
 
 
 def _sign(x: Expr) -> Expr:
@@ -56,9 +55,9 @@ def _sign(x: Expr) -> Expr:
 
 _MATHS: dict[str, Callable[[Expr], Expr]] = {
     "Abs": lambda x: x if x.type == "u32" else unary("abs", x),
-    "Acos": lambda x: unary("acos", x),
+    "Acos": lambda x: call("arccosine", x),
     "Acosh": lambda x: unary("acosh", x),
-    "Asin": lambda x: unary("asin", x),
+    "Asin": lambda x: call("arcsine", x),
     "Asinh": lambda x: call("arsinh", x),
     "Atan": lambda x: unary("atan", x),
     "Atanh": lambda x: call("artanh", x),

@@ -37,6 +37,8 @@ EDGES = np.array([65504, 65519.9, 65520, 3e-8, 2.9e-8, np.inf, -np.inf, np.nan],
 ROUNDED = np.concatenate([BITS, spread(-1000, 1000), EDGES])
 
 FUNCTIONS: dict[str, tuple[str, list[Array], float]] = {
+    "arccosine": ("f32", [spread(-1, 0.99)], CLOSE),
+    "arcsine": ("f32", [spread(-1, 1)], CLOSE),
     "arsinh": ("f32", [np.concatenate([spread(-9, 9), spread(-1e30, 1e30)])], CLOSE),
     "artanh": ("f32", [spread(-0.99, 0.99)], CLOSE),
     "erf": ("f32", [spread(-6, 6)], CLOSE),
@@ -52,6 +54,7 @@ FUNCTIONS: dict[str, tuple[str, list[Array], float]] = {
     "round_bf16": ("f32", [ROUNDED], EXACT),
     "round_f16": ("f32", [ROUNDED], EXACT),
     "sine_hyperbolic": ("f32", [spread(-80, 80)], STEEP),
+    "tangent_hyperbolic": ("f32", [np.concatenate([spread(-1, 1), spread(-99, 99)])], CLOSE),
 }
 """By name: what it gives, its arguments, and how far from the interpreter it may be."""
 
