@@ -198,7 +198,7 @@ def tensor_array(tensor: TensorProto, folder: Path | None) -> NDArray[Any]:
 
 def _bits(dtype: str) -> int:
     """Bits of an element as stored."""
-    for kind, bits in (("int4", 4), ("float4", 4), ("int2", 2), ("float6", 6)):
+    for kind, bits in (("int4", 4), ("float4", 4), ("int2", 2), ("float6_", 6)):
         if kind in dtype:
             return bits
     return 8 * np.dtype(helper.tensor_dtype_to_np_dtype(_ELEMENT_TYPES[dtype])).itemsize

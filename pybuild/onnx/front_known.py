@@ -105,7 +105,7 @@ def simplified(step: Step, inputs: Sequence[Value | None], bench: Workbench) -> 
         return _gather(step, bench)
     if step.op == "Range":
         return _of_scalars(step, bench)
-    if step.op == "Resize" and step.opset >= 11:
+    if step.op == "Resize" and step.opset >= 13:
         kept = [step.inputs[0], *(_unless_empty(name, bench) for name in step.inputs[1:])]
         if step.text("coordinate_transformation_mode", "") != "tf_crop_and_resize":
             kept[1:2] = [""] * bool(kept[1:])

@@ -12,8 +12,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from onnx import FunctionProto, GraphProto, NodeProto, defs, helper
+from onnx import FunctionProto, GraphProto, NodeProto, defs
 
+from pybuild.onnx.front_bench import Bench
+from pybuild.onnx.front_checks import (
+    Refusal,
+    check_shaping,
+    constant_of,
+    not_constant,
+    sources_of,
+    static_shape,
+)
 from pybuild.onnx.front_flat import ABSENT, Flat, Scope, attribute_value
 from pybuild.onnx.front_fold import Folder
 from pybuild.onnx.front_functions import (
@@ -23,12 +32,12 @@ from pybuild.onnx.front_functions import (
     local_definition,
     schema_definition,
 )
-from pybuild.onnx.front_guard import MAX_RANK, SHAPE_INPUTS, check_numbers
-from pybuild.onnx.front_intake import MAX_ELEMENTS, tensor_array
+from pybuild.onnx.front_guard import check_numbers
+from pybuild.onnx.front_intake import tensor_array
 from pybuild.onnx.front_known import simplified, understood
 from pybuild.onnx.front_order import Disorder, ordered
 from pybuild.onnx.front_schema import check_types, infer, schema_of
-from pybuild.onnx.front_values import Array, Inferred, Sources, Step, Unfit, Value
+from pybuild.onnx.front_values import Array, Inferred, Step, Unfit, Value
 from pybuild.onnx.front_versions import OPSET, upgraded
 from pybuild.onnx.graph import Node
 from pybuild.onnx.problems import Problem
@@ -57,10 +66,6 @@ _NEVER_LEFT = frozenset(_NEVER_LEFT_NAMES.split())
 """Operators that become others, or nothing; the compiler need not know them."""
 
 _MEND = "Mend the model, and export it again."
-
-
-class _Refusal(Exception):
-    """Reason, hint and values of a `Problem` with the node at hand."""
 
 
 class Walk:
@@ -148,7 +153,7 @@ class Walk:
                 self._walk(scope, step, inputs)
         except Unfit as unfit:
             self._flat.refuse(scope, step, str(unfit), _MEND)
-        except _Refusal as refusal:
+        except Refusal as refusal:
             self._flat.refuse(scope, step, *refusal.args)
 
     def _inputs(self, scope: Scope, step: Step) -> list[Value | None]:
@@ -166,7 +171,7 @@ class Walk:
         """The schema of a node that is not refused for its operator alone."""
         if step.op in _LOOPS and not step.domain:
             hint = "Unroll it before the export, or move it out of the model."
-            raise _Refusal("Vitrine has no loops of its own on the GPU", hint)
+            raise Refusal("Vitrine has no loops of its own on the GPU", hint)
         schema = schema_of(step.op, step.opset, step.domain) if step.opset else None
         if schema is None:
             reason = f"opset {step.opset} has no operator of this name"
@@ -174,12 +179,12 @@ class Walk:
                 reason = f"the model does not say which opset of {step.domain!r} it follows"
             elif step.domain:
                 reason = "the operator is not one of ONNX's own"
-            raise _Refusal(reason, "Export the model with ONNX's own operators.")
+            raise Refusal(reason, "Export the model with ONNX's own operators.")
         newest = schema_of(step.op, OPSET, "") if not step.domain else schema
         definable = newest is not None and defined(newest)
         if self._unsupported(step) and step.op not in _NEVER_LEFT and not definable:
             hint = "Replace it before the export."
-            raise _Refusal("Vitrine does not compile this operator", hint)
+            raise Refusal("Vitrine does not compile this operator", hint)
         return schema
 
     def _unsupported(self, step: Step) -> bool:
@@ -191,18 +196,18 @@ class Walk:
         for value in inputs:
             if value is not None and value.known().dtype == "string":
                 reason = f"its input {value.name!r} holds strings; Vitrine works on numbers"
-                raise _Refusal(reason, "Move it out of the model.")
+                raise Refusal(reason, "Move it out of the model.")
         if step.op == "If" and not step.domain:
             self._branch(scope, step, inputs)
             return
         if step.op == "Constant" and not step.domain:
-            self._flat.constant(scope, step.outputs[0], _constant(step, self._folder))
+            self._flat.constant(scope, step.outputs[0], constant_of(step, self._folder))
             return
         check_numbers(step, inputs)
         check_types(schema, inputs)
         inferred = infer(schema, step, inputs)
         if not step.domain:
-            bench = _Bench(self, scope)
+            bench = Bench(self._flat, scope, self._step)
             known = understood(step, inputs, bench)
             if known is not None:
                 self._assign(scope, step, known)
@@ -253,17 +258,17 @@ class Walk:
             if folded is not None:
                 self._assign(scope, step, folded)
                 return
-        sources = _sources(present)
+        sources = sources_of(present)
         if not step.domain:
-            _check_shaping(step, inputs)
+            check_shaping(step, inputs)
             if step.op in _RANDOM:
                 sources = None
-        shapes = [_shape(step, name, result) for name, result in zip(step.outputs, inferred)]  # noqa: B905
+        shapes = [static_shape(step, name, result) for name, result in zip(step.outputs, inferred)]  # noqa: B905
         if self._unsupported(step):
             definition = schema_definition(schema, step, inputs, scope.opsets)
             if definition is None:
                 hint = "Replace it before the export."
-                raise _Refusal("Vitrine does not compile this operator", hint)
+                raise Refusal("Vitrine does not compile this operator", hint)
             self._expand(scope, step, inputs, definition)
             return
         attributes = {
@@ -348,7 +353,7 @@ class Walk:
         if condition is None:
             raise Unfit("an If has one input")
         if condition.constant is None:
-            raise _not_constant("its condition", [condition])
+            raise not_constant("its condition", [condition])
         if condition.constant.size != 1:
             raise Unfit(f"the condition has {condition.constant.size} elements; wanted one")
         taken = "then_branch" if condition.constant.ravel()[0] else "else_branch"
@@ -381,117 +386,3 @@ def _same(step: Step, other: Step) -> bool:
         and step.outputs is other.outputs
         and step.attributes == other.attributes
     )
-
-
-def _constant(step: Step, folder: Path | None) -> Array:
-    """The one array that a Constant's attributes hold."""
-    kinds = dict.fromkeys(("value_float", "value_floats"), "float32")
-    kinds |= dict.fromkeys(("value_int", "value_ints"), "int64")
-    if len(step.attributes) != 1 or len(step.outputs) != 1:
-        raise Unfit("a Constant has one attribute and one output")
-    name, proto = next(iter(step.attributes.items()))
-    if name == "value" and proto.HasField("t"):
-        array: Array = attribute_value(proto, folder)
-        return array
-    if name in kinds:
-        return np.array(helper.get_attribute_value(proto), kinds[name])
-    raise Unfit(f"its {name} is no tensor of numbers; Vitrine works on dense numbers")
-
-
-def _sources(values: Iterable[Value]) -> Sources:
-    found: set[str] = set()
-    for value in values:
-        if value.sources is None:
-            return None
-        found |= value.sources
-    return frozenset(found)
-
-
-def _not_constant(what: str, values: Sequence[Value]) -> _Refusal:
-    sources = _sources(values)
-    names = ", ".join(repr(value.name) for value in values)
-    reason = f"{what} {names} must be known to the build, but is computed at run time"
-    if not sources:
-        return _Refusal(reason, "Make it a constant before the export.", ())
-    inputs = ", ".join(repr(name) for name in sorted(sources))
-    hint = f"Make it a constant, or fix the graph inputs that it depends on: {inputs}."
-    return _Refusal(reason, hint, tuple(sorted(sources)))
-
-
-def _check_shaping(step: Step, inputs: Sequence[Value | None]) -> None:
-    """Refuse a shape, axis or size that only the run would tell."""
-    places = SHAPE_INPUTS.get(step.op, ())
-    found = [inputs[index] for index in places if index < len(inputs)]
-    missing = [value for value in found if value is not None and value.constant is None]
-    if missing:
-        what = "a shape, axis or size"
-        raise _not_constant(f"{what}:" if len(missing) > 1 else what, missing)
-
-
-def _shape(step: Step, name: str, result: Inferred) -> tuple[int, ...]:
-    """The static shape of a result."""
-    if not name:
-        return ()
-    shape = result.static()
-    if result.dtype == "string":
-        raise _Refusal(
-            f"its output {name!r} holds strings; Vitrine works on numbers",
-            "Move it out of the model.",
-        )
-    if shape is None or result.dtype is None:
-        reason = f"the shape of its output {name!r} depends on the data, not on shapes alone"
-        raise _Refusal(reason, "Replace it by operators whose results have a fixed shape.")
-    count = 1
-    for size in shape:
-        count *= size
-    if min(shape, default=0) < 0 or count > MAX_ELEMENTS or len(shape) > MAX_RANK:
-        reason = f"its output {name!r} of shape {list(shape)} has too many elements"
-        raise _Refusal(f"{reason}; wanted at most {MAX_ELEMENTS}", "Is a size wrong?")
-    return shape
-
-
-class _Bench:
-    """What an adapter may do around its node; see `front_versions.Workbench`."""
-
-    def __init__(self, walk: Walk, scope: Scope) -> None:
-        self.after: list[Step] = []
-        self._walk, self._scope = walk, scope
-
-    def value(self, name: str) -> Value:
-        value = self._scope.find(name)
-        if value is None or value.info is None:
-            raise Unfit(f"its input {name!r} is not known")
-        return value
-
-    def constant(self, step: Step, name: str, array: Array) -> str:
-        made = self._walk._flat.temporary(step, name)
-        self._walk._flat.constant(self._scope, made, array)
-        return made
-
-    def emitted(
-        self, step: Step, op: str, inputs: Sequence[str], opset: int, **attributes: object
-    ) -> str:
-        made = self._walk._flat.temporary(step, op)
-        self._walk._step(self._scope, self._new(step, op, inputs, [made], opset, attributes))
-        return made
-
-    def finished(
-        self, step: Step, op: str, inputs: Sequence[str], opset: int, **attributes: object
-    ) -> tuple[str, ...]:
-        made = self._walk._flat.temporary(step, step.op)
-        actual = [name or made for name in inputs]
-        self.after.append(self._new(step, op, actual, step.outputs, opset, attributes))
-        return (made,)
-
-    def _new(
-        self,
-        step: Step,
-        op: str,
-        inputs: Sequence[str],
-        outputs: Sequence[str],
-        opset: int,
-        attributes: Mapping[str, object],
-    ) -> Step:
-        protos = {key: helper.make_attribute(key, value) for key, value in attributes.items()}
-        name = self._walk._flat.node_name(Scope({}, {}), f"{step.name}/{op}")
-        return Step(op, "", name, opset, inputs, outputs, protos)

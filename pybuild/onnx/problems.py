@@ -35,7 +35,7 @@ class Problem:
     domain : str
         '' is ONNX's own.
     opset : int
-        That the node follows; 0 without a node.
+        That the node follows; 0 where none is known.
     values : tuple of str or None
         For a value that ought to be constant: the graph inputs that it depends on, and on
         nothing else. None for every other problem.
@@ -52,7 +52,8 @@ class Problem:
     def __str__(self) -> str:
         where = ""
         if self.op:
-            where = f"{self.op} {self.node!r} ({self.domain or 'ai.onnx'}, opset {self.opset}): "
+            opset = f", opset {self.opset}" if self.opset else ""
+            where = f"{self.op} {self.node!r} ({self.domain or 'ai.onnx'}{opset}): "
         hint = f" {self.hint}" if self.hint else ""
         return f"{where}{self.reason}.{hint}"
 
