@@ -20,9 +20,15 @@ from pybuild.onnx.nest import Nest, extent
 
 __all__ = ["Group", "Stage", "contracts", "group_rows", "invert", "reads_of"]
 
-TINY_WORK = 1 << 17
+TINY_WORK = 1 << 14
 """Operations that one workgroup may do alone."""
+TINY_SIZE = 1024
+"""Elements of each tensor of such a group."""
 LEAST_ROWS = 256
+LEAST_ATTENTION_ROWS = 64
+"""Rows of a contraction of two computed tensors: attention's scores."""
+LONG_ROW = 1 << 21
+"""Operations that one workgroup may do for a row of a norm."""
 ROW_WORK = 1 << 15
 """Products of one contraction that a single thread may do for its row."""
 LOCAL = 256
@@ -153,8 +159,35 @@ def _acyclic(nest: Nest, chosen: Sequence[Group], unit: dict[Tensor, Group]) -> 
     return True
 
 
+def _divided(nest: Nest, chosen: Sequence[Group]) -> Nest:
+    """A nest whose axes are split as finely as the rows that it reads."""
+    for _ in range(8):
+        for group in chosen:
+            piece = _axis_piece(nest, _row_values(nest, group) or [])
+            if piece is not None:
+                axis, inner = piece
+                outer = variable(f"{axis.attr[0]}a", extent(axis) // inner)
+                low = variable(f"{axis.attr[0]}b", inner)
+                nest = _replace_axis(nest, axis, (outer, low), outer * inner + low)
+                break
+        else:
+            return nest
+    return nest
+
+
+def _axis_piece(nest: Nest, values: Sequence[Expr | None]) -> tuple[Expr, int] | None:
+    for value in values:
+        for node in walk(value) if value is not None else ():
+            if node.op in ("floordiv", "mod") and node.args[0] in nest.axes:
+                axis = node.args[0]
+                if extent(axis) % node.attr == 0 and extent(axis) != node.attr:
+                    return axis, node.attr
+    return None
+
+
 def _aligned(nest: Nest, chosen: Sequence[Group], finals: set[Tensor]) -> Group | None:
     """The group of a nest and the groups that it reads, over the rows that all share."""
+    nest = _divided(nest, chosen)
     shared: list[Expr] | None = None
     fitted: list[tuple[Group, list[Expr | None]]] = []
     for group in chosen:
@@ -176,7 +209,8 @@ def _aligned(nest: Nest, chosen: Sequence[Group], finals: set[Tensor]) -> Group 
     made = Group(
         stages, tuple(extent(a) for a in order), {stage.nest.tensor for stage in stages}
     )
-    return made if _worthwhile(made, finals) else None
+    most = max((g.count for g in chosen if len(g.stages) > 1), default=0)
+    return made if _worthwhile(made, finals, most) else None
 
 
 def _digits(nest: Nest, group: Group) -> tuple[Group, list[Expr | None]] | None:
@@ -267,34 +301,40 @@ def _replace_axis(nest: Nest, old: Expr, new: tuple[Expr, ...], value: Expr) -> 
 # --------------------------------------------------------------------------------- what may join
 
 
-def _worthwhile(group: Group, finals: set[Tensor]) -> bool:
+def _worthwhile(group: Group, finals: set[Tensor], rows_before: int) -> bool:
     read_inside = {
         t for stage in group.stages for t in reads_of(stage.nest) if t in group.tensors
     }
     kept = [s for s in group.stages if s.nest.tensor in read_inside]
-    if any(s.width > LOCAL and s.nest.combine is not None for s in kept):
+    if any(s.width > LOCAL for s in kept):
         return False
-    if any(s.width > LOCAL and s.nest.tensor in finals for s in kept):
-        return False
-    if sum(s.width for s in kept if s.width <= LOCAL) > LOCAL_SUM:
+    if sum(s.width for s in kept) > LOCAL_SUM:
         return False
     work = sum(_work(stage) for stage in group.stages)
-    if group.count * work <= TINY_WORK:
+    if group.count * work <= TINY_WORK and all(
+        s.nest.tensor.size <= TINY_SIZE for s in group.stages
+    ):
         return True
+    if 2 * group.count < rows_before:
+        return False
     for stage in group.stages:
         if not contracts(stage.nest):
             continue
-        if group.count < LEAST_ROWS or stage.width * stage.nest.depth > ROW_WORK:
+        least = LEAST_ROWS if _has_weights(stage.nest) else LEAST_ATTENTION_ROWS
+        if group.count < least or stage.width * stage.nest.depth > ROW_WORK:
             return False
-        if _windowed(stage.nest) or not _leading(stage):
+        if _windowed(stage) or not _leading(stage):
             return False
     if group.count >= LEAST_ROWS:
         return True
-    # few rows, but long ones: a workgroup a row; each stage must be wide enough for its lanes
-    return all(
-        stage.width * stage.nest.depth >= 32 or stage.nest.depth * stage.width <= 4
-        for stage in group.stages
+    # few rows, but long ones: a workgroup for each, which shares their reductions
+    return work <= LONG_ROW and any(
+        s.nest.combine is not None and s.width <= 4 and s.nest.depth >= 32 for s in group.stages
     )
+
+
+def _has_weights(nest: Nest) -> bool:
+    return any(e.op == "load" and isinstance(e.attr.source, Constant) for e in walk(nest.body))
 
 
 def _leading(stage: Stage) -> bool:
@@ -332,13 +372,13 @@ def contracts(nest: Nest) -> bool:
     )
 
 
-def _windowed(nest: Nest) -> bool:
-    """Reads neighbours: an index that mixes an axis with a reduction variable."""
-    over = set(nest.over)
-    for node in walk(nest.body):
+def _windowed(stage: Stage) -> bool:
+    """Reads neighbours: an index that mixes a row axis with a reduction variable."""
+    over = set(stage.nest.over)
+    for node in walk(stage.nest.body):
         if node.op == "load":
             for part in node.args:
                 inside = set(walk(part))
-                if inside & over and inside & set(nest.axes):
+                if inside & over and inside & set(stage.rows):
                     return True
     return False
