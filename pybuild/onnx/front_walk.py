@@ -47,7 +47,7 @@ __all__ = ["Walk"]
 _MAX_DEPTH = 24
 """Functions in functions in branches; ONNX's own definitions need four."""
 
-_MAX_STEPS = 200_000
+_MAX_STEPS = 100_000
 """Nodes of all bodies, each as often as it is called."""
 
 _RANDOM_NAMES = """

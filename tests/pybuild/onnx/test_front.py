@@ -385,7 +385,7 @@ def test_functions_that_double_are_bounded() -> None:
         f" g (float[2] x) => (float[2] y) {{ y = my.f0 (x) }}\n{chain}"
         '<domain: "my", opset_import: ["" : 18]> f20 (u) => (r) { r = Neg (u) }'
     )
-    with pytest.raises(GraphError, match="expand to more than 200000 nodes"):
+    with pytest.raises(GraphError, match="expand to more than 100000 nodes"):
         load_graph(onnx.parser.parse_model(text))
 
 
