@@ -38,6 +38,7 @@ from pybuild.onnx.ops import (
     softmax,
     spectral,
     training,
+    trees,
     unpooling,
     views,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "softmax",
     "spectral",
     "training",
+    "trees",
     "unpooling",
     "views",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import helper
+from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import pybuild.onnx.ops  # noqa: F401 - fills the registry
@@ -78,7 +78,11 @@ def run_reference(
     """Values of an operator's outputs by onnxruntime, or by ONNX's own reference in numpy."""
     names = ["" if array is None else f"in{k}" for k, array in enumerate(inputs)]
     made = [f"out{k}" for k in range(outputs)]
-    node = helper.make_node(op, names, made, domain=domain, **attributes)
+    given = {
+        key: numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
+        for key, value in attributes.items()
+    }
+    node = helper.make_node(op, names, made, domain=domain, **given)
     arrays = {n: a for n, a in zip(names, inputs, strict=True) if a is not None}
     values = [
         helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
