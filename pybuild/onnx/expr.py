@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +30,7 @@ __all__ = [
     "I32_MIN",
     "TRUE",
     "Expr",
+    "Sharing",
     "Type",
     "as_expr",
     "binary",
@@ -53,6 +54,7 @@ __all__ = [
 Type = Literal["f32", "i32", "u32", "bool"]
 I32_MIN, I32_MAX = -(2**31), 2**31 - 1
 _U32_MASK = 2**32 - 1
+_RECURSION = 400
 
 _interned: weakref.WeakValueDictionary[tuple[Any, ...], Expr] = weakref.WeakValueDictionary()
 _serial = count()
@@ -295,7 +297,7 @@ def _split(terms: dict[Expr, int], constant: int, divisor: int) -> tuple[int, Ex
         big = {term: factor // g for term, factor in terms.items() if factor % g == 0}
         small = {term: factor for term, factor in terms.items() if factor % g}
         low, high = _range(small, constant % g)
-        if 0 <= low and high < g:
+        if low >= 0 and high < g:
             return g, linear(big, constant // g), linear(small, constant % g)
     return None
 
@@ -399,7 +401,11 @@ def binary(op: str, a: Expr, b: Expr) -> Expr:
             return b
         if op == "div" and b.op == "const" and float(b.attr) == 1.0:
             return a
-        if op in ("add", "sub") and b.op == "const" and b.attr == ("-0.0" if op == "add" else "0.0"):
+        if (
+            op in ("add", "sub")
+            and b.op == "const"
+            and b.attr == ("-0.0" if op == "add" else "0.0")
+        ):
             return a
     return _make(op, (a, b), None, a.type)
 
@@ -630,6 +636,49 @@ def substitute(
         unchanged = all(new is old for new, old in zip(args, expr.args, strict=True))
         done[expr] = expr if unchanged else rebuild(expr, args)
     return done[root]
+
+
+class Sharing:
+    """Many substitutions into one expression, each node computed once for what it depends on.
+
+    A tile of a contraction evaluates its body at hundreds of points, but each operand at a few.
+
+    Parameters
+    ----------
+    root : Expr
+    variables : iterable of Expr
+        Nodes that mappings give.
+    """
+
+    def __init__(self, root: Expr, variables: Iterable[Expr]) -> None:
+        self._root = root
+        wanted = set(variables)
+        self._order = list(walk(root))
+        depends: dict[Expr, tuple[Expr, ...]] = {}
+        for node in self._order:
+            found = dict.fromkeys(v for arg in node.args for v in depends[arg])
+            depends[node] = (node,) if node in wanted else tuple(found)
+        self._depends = depends
+        self._memo: dict[tuple[Expr, tuple[Expr, ...]], Expr] = {}
+
+    def at(self, mapping: Mapping[Expr, Expr]) -> Expr:
+        """The expression with every variable replaced."""
+        if len(self._order) < _RECURSION:
+            return self._value(self._root, mapping)
+        return substitute(self._root, mapping)
+
+    def _value(self, node: Expr, mapping: Mapping[Expr, Expr]) -> Expr:
+        depends = self._depends[node]
+        if not depends:
+            return node
+        if depends[0] is node:
+            return mapping[node]
+        key = (node, tuple([mapping[v] for v in depends]))
+        found = self._memo.get(key)
+        if found is None:
+            args = tuple([self._value(arg, mapping) for arg in node.args])
+            found = self._memo[key] = rebuild(node, args)
+        return found
 
 
 def show(expr: Expr) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pybuild.onnx.expr import Expr, as_expr, substitute, variable
 from pybuild.onnx.ir import Tensor
-from pybuild.onnx.loops import Tile, expand, roots, write_nest
+from pybuild.onnx.loops import Tile, expand, write_nest
 from pybuild.onnx.nest import Nest, extent
 from pybuild.onnx.slots import Slot, Slots
 from pybuild.onnx.wgsl import Writer
@@ -155,7 +155,7 @@ def loop_variant(
     ]
     ragged = any(extent(axis) % factors.get(axis, 1) for axis in nest.axes)
     stores: dict[Tensor, list[Expr]] = {nest.tensor: [] if ragged else places}
-    slots.choose_vectors(roots(nest, tile, origin), stores, frozenset())
+    slots.choose_vectors([((nest.body, nest.finish), tile.steps)], stores, frozenset())
     writer = Writer(slots.load)
     if thread.op == "var":
         writer.define(thread, "thread")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
-from pybuild.onnx.expr import Expr, logical_and, substitute, variable, walk
+from pybuild.onnx.expr import Expr, Sharing, logical_and, substitute, variable, walk
 from pybuild.onnx.ir import Tensor, neutral
 from pybuild.onnx.nest import Nest, accumulator, extent
 from pybuild.onnx.wgsl import Writer, combine_text
@@ -34,6 +34,11 @@ class Tile:
 
     factors: Mapping[Expr, int] = field(default_factory=dict)
     unroll: Mapping[Expr, int] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> Mapping[Expr, int]:
+        """Values of each variable that are evaluated together."""
+        return {**self.factors, **self.unroll}
 
     @property
     def registers(self) -> int:
@@ -175,9 +180,8 @@ def _accumulate(
 ) -> None:
     """One statement a register: a store to a variable costs some adapters more than a product."""
     assert nest.combine is not None
-    rows = [
-        [substitute(nest.body, {**mapping, **chosen}) for chosen in inner] for mapping in registers
-    ]
+    body = Sharing(nest.body, [*registers[0], *inner[0]])
+    rows = [[body.at({**mapping, **chosen}) for chosen in inner] for mapping in registers]
     writer.count_uses(value for row in rows for value in row)
     # all loads before all arithmetic
     texts = [[writer.term(value) for value in row] for row in rows]
@@ -188,24 +192,3 @@ def _accumulate(
             continue
         for text in terms:
             writer.line(combine_text(nest.combine, nest.body.type, name, text))
-
-
-def roots(nest: Nest, tile: Tile, origin: Mapping[Expr, Expr]) -> Iterable[Expr]:
-    """What the nest evaluates, for the choice of vector access: unrolled, loops left open."""
-    registers = expand(nest, tile, origin)
-    inner: list[dict[Expr, Expr]] = [{}]
-    for var in nest.over:
-        grown: list[dict[Expr, Expr]] = []
-        step = tile.unroll.get(var, 1)
-        for begin, end in segments(nest, var):
-            count = end - begin
-            factor = math.gcd(step, count) if step < count else count
-            loop = variable("k", count // factor)
-            grown += [
-                {**known, var: loop * factor + (begin + j)} for known in inner for j in range(factor)
-            ]
-        inner = grown
-    for mapping in registers:
-        for chosen in inner if nest.combine is not None else []:
-            yield substitute(nest.body, {**mapping, **chosen})
-        yield substitute(nest.finish, mapping)

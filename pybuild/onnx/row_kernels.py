@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pybuild.onnx.expr import Expr, as_expr, substitute, variable, walk
 from pybuild.onnx.ir import Constant, Tensor, neutral
 from pybuild.onnx.kernels import Bundles, Variant, thread_axes
-from pybuild.onnx.loops import Tile, expand, roots, write_nest
+from pybuild.onnx.loops import Tile, expand, write_nest
 from pybuild.onnx.nest import accumulator, extent
 from pybuild.onnx.rows import Group, Stage, invert
 from pybuild.onnx.slots import Slots
@@ -90,11 +90,7 @@ def thread_variant(
     dynamic = _dynamic(group, plans, local)
 
     slots = Slots(bundles=bundles or {})
-    expanded = [
-        list(roots(stage.nest, plan.tile, {**origin, **{a: variable("e", 1 << 20) for a in plan.looped}}))
-        for stage, plan, origin in zip(group.stages, plans, fixed, strict=True)
-    ]
-    slots.literals = _literals([e for part in expanded for e in part]) if unrolled else frozenset()
+    slots.literals = _literals(group) if unrolled else frozenset()
     stores = {
         stage.nest.tensor: [
             slots.place(
@@ -107,7 +103,11 @@ def thread_variant(
         for stage, plan, origin in zip(group.stages, plans, fixed, strict=True)
         if stage.nest.tensor in outside
     }
-    slots.choose_vectors([e for part in expanded for e in part], stores, frozenset(local.stages))
+    bodies = [
+        ((stage.nest.body, stage.nest.finish), plan.tile.steps)
+        for stage, plan in zip(group.stages, plans, strict=True)
+    ]
+    slots.choose_vectors(bodies, stores, frozenset(local.stages))
 
     def load(expr: Expr, writer: Writer) -> str:
         if expr.op == "load" and expr.attr in local.stages:
@@ -205,14 +205,17 @@ def _dynamic(group: Group, plans: Sequence[_Plan], local: _Locals) -> set[Tensor
     return found
 
 
-def _literals(expanded: Sequence[Expr]) -> frozenset[Tensor]:
-    """Constants that are read at constant places alone."""
+def _literals(group: Group) -> frozenset[Tensor]:
+    """Constants of an unrolled group whose places do not depend on the row."""
     found: set[Tensor] = set()
     moved: set[Tensor] = set()
-    for node in walk(*expanded):
-        if node.op == "load" and isinstance(node.attr.source, Constant):
-            here = found if all(a.op == "const" for a in node.args) else moved
-            here.add(node.attr)
+    for stage in group.stages:
+        rows = set(stage.rows)
+        for node in walk(*stage.nest.roots):
+            if node.op == "load" and isinstance(node.attr.source, Constant):
+                inside = set(walk(*node.args))
+                still = not inside & rows and not any(e.op == "load" for e in inside)
+                (found if still else moved).add(node.attr)
     return frozenset(t for t in found - moved if t.size <= LITERALS)
 
 

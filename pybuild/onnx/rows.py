@@ -20,7 +20,7 @@ from pybuild.onnx.nest import Nest, extent
 
 __all__ = ["Group", "Stage", "contracts", "group_rows", "invert", "reads_of"]
 
-TINY_WORK = 1 << 14
+TINY_WORK = 1 << 16
 """Operations that one workgroup may do alone."""
 TINY_SIZE = 1024
 """Elements of each tensor of such a group."""
@@ -110,7 +110,44 @@ def group_rows(nests: dict[Tensor, Nest], outputs: Sequence[Tensor]) -> list[Gro
         made.stages.sort(key=lambda stage: order[stage.nest.tensor])
         for stage in made.stages:
             unit[stage.nest.tensor] = made
+    _merge_tiny(groups, unit, order)
     return groups
+
+
+def _merge_tiny(groups: list[Group], unit: dict[Tensor, Group], order: dict[Tensor, int]) -> None:
+    """In place: groups that one workgroup does at no cost become one, where no cycle arises."""
+    tiny = [group for group in groups if _is_tiny([group])]
+    k = 0
+    while k < len(tiny):
+        first = tiny[k]
+        for other in tiny[k + 1 :]:
+            if not _is_tiny([first, other]) or not _independent([first, other], unit):
+                continue
+            stages = [Stage(s.nest, ()) for g in (first, other) for s in g.stages]
+            stages.sort(key=lambda stage: order[stage.nest.tensor])
+            made = Group(stages, (), first.tensors | other.tensors)
+            if sum(s.width for s in stages) > LOCAL_SUM:
+                continue
+            groups[groups.index(first)] = made
+            groups.remove(other)
+            tiny[k] = made
+            tiny.remove(other)
+            for stage in stages:
+                unit[stage.nest.tensor] = made
+            break
+        else:
+            k += 1
+
+
+def _is_tiny(groups: Sequence[Group]) -> bool:
+    work = sum(g.count * _work(s) for g in groups for s in g.stages)
+    sizes = [s.nest.tensor.size for g in groups for s in g.stages]
+    return work <= TINY_WORK and max(sizes) <= TINY_SIZE
+
+
+def _independent(chosen: Sequence[Group], unit: dict[Tensor, Group]) -> bool:
+    nest = chosen[0].stages[0].nest
+    return _acyclic(nest, chosen, unit)
 
 
 def _join(

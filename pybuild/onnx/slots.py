@@ -94,33 +94,41 @@ class Slots:
         return found
 
     def choose_vectors(
-        self, exprs: Iterable[Expr], stores: dict[Tensor, list[Expr]], skip: frozenset[Tensor]
+        self,
+        bodies: Iterable[tuple[Sequence[Expr], Mapping[Expr, int]]],
+        stores: Mapping[Tensor, Sequence[Expr]],
+        skip: frozenset[Tensor],
     ) -> None:
         """Declare as vec4 what is only read in whole fours, or written in whole fours.
 
         Parameters
         ----------
-        exprs : iterable of Expr
-            Everything that the kernel evaluates, unrolled.
-        stores : dict
+        bodies : iterable of (roots, steps)
+            What a nest evaluates, and for each variable how many neighbouring values of it are
+            evaluated together (those of a tile, or of an unrolled loop).
+        stores : mapping
             Flat places written, by tensor; only those that vector stores could serve.
         skip : frozenset of Tensor
             Not in buffers.
         """
-        places: dict[Tensor, set[Expr]] = {}
-        for expr in walk(*exprs):
-            if expr.op == "load" and expr.attr not in skip and expr.attr not in self.literals:
-                place = self.place(expr.attr, expr.args)
+        fits: dict[Tensor, bool] = {}
+        gains: dict[Tensor, bool] = {}
+        for roots, steps in bodies:
+            for expr in walk(*roots):
+                if expr.op != "load" or expr.attr in skip or expr.attr in self.literals:
+                    continue
                 self.slot(expr.attr)
-                places.setdefault(self.home(expr.attr), set()).add(place)
-        for tensor, found in places.items():
-            if tensor in stores:
-                continue
-            fours = {_four(place)[0] for place in found}
-            fits = all(_aligned(place) for place in found)
-            self.slots[tensor].vector = fits and tensor.size % 4 == 0 and 2 * len(fours) <= len(found)
+                aligned, whole = _in_fours(self.place(expr.attr, expr.args), steps)
+                home = self.home(expr.attr)
+                fits[home] = fits.get(home, True) and aligned
+                gains[home] = gains.get(home, False) or whole
+        for tensor in fits:
+            if tensor not in stores:
+                self.slots[tensor].vector = (
+                    fits[tensor] and gains[tensor] and tensor.size % 4 == 0
+                )
         for tensor, written in stores.items():
-            if tensor in places or tensor in self.bundles:
+            if tensor in fits or tensor in self.bundles:
                 continue
             groups: dict[Expr, set[int]] = {}
             for place in written:
@@ -194,6 +202,27 @@ def _aligned(flat: Expr) -> bool:
         coefficients, constant = flat.attr
         return all(factor % 4 == 0 for factor in coefficients)
     return False
+
+
+def _in_fours(flat: Expr, steps: Mapping[Expr, int]) -> tuple[bool, bool]:
+    """Whether all places stay in step with fours, and whether neighbours are read together."""
+    if flat.op == "const":
+        return True, False
+    terms = dict(zip(flat.args, flat.attr[0], strict=True)) if flat.op == "linear" else {flat: 1}
+    together = 1
+    for term, factor in terms.items():
+        if term.op != "var":
+            if factor % 4:
+                return False, False
+            continue
+        step = steps.get(term, 1)
+        if factor * step % 4:
+            # an axis that is written out whole leaves no moving part
+            if step <= term.high:
+                return False, False
+        if abs(factor) == 1:
+            together *= step
+    return True, together >= 3
 
 
 def is_small_constant(tensor: Tensor, limit: int) -> bool:
