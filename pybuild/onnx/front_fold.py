@@ -8,6 +8,7 @@ DequantizeLinear.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -45,14 +46,16 @@ Xor DepthToSpace SpaceToDepth Gemm
 _FAST = frozenset(_FAST_NAMES.split())
 """Whose reference is a few calls of numpy."""
 
-_NEVER_NAMES = """
-Bernoulli Dropout If ImageDecoder Loop Multinomial RandomNormal RandomNormalLike RandomUniform
-RandomUniformLike RegexFullMatch Scan SequenceMap StringConcat StringNormalizer StringSplit
-TfIdfVectorizer
+_SLOW_NAMES = """
+AffineGrid CenterCropPad Einsum GatherElements GatherND MelWeightMatrix ReverseSequence
+ScatterElements ScatterND
 """
 
-_NEVER = frozenset(_NEVER_NAMES.split())
-"""Random, of strings, or with graphs inside."""
+_SLOW = frozenset(_SLOW_NAMES.split())
+"""Whose reference loops in Python: for small tensors only."""
+
+_INDEXED = frozenset(("Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND"))
+"""Whose second input holds places in the first; the reference may loop up to a wrong one."""
 
 
 class Folder:
@@ -81,19 +84,21 @@ class Folder:
         inferred : sequence of Inferred
             What its results must look like.
         """
-        if step.op in _NEVER or step.domain:
+        slow = step.op in _SLOW
+        if step.domain or not (slow or step.op in _FAST) or not _in_range(step, inputs):
             return None
         given = sum(array.nbytes for array in inputs if array is not None)
         shapes = [result.static() for result in inferred]
         opaque = any(shape is None for shape in shapes)
-        if opaque and step.op not in ("NonZero", "Unique", "Compress", "NonMaxSuppression"):
+        if opaque and step.op not in ("NonZero", "Unique"):
             return None
         made = 0 if opaque else _result_bytes(inferred)
         if made > max(SMALL_BYTES, given) or made > self._left:
             return None
-        if step.op not in _FAST or (opaque and step.op == "NonMaxSuppression"):
-            elements = sum(array.size for array in inputs if array is not None)
-            if max(elements, made // 8) > _SLOW_ELEMENTS:
+        if slow:
+            all_shapes = [array.shape for array in inputs if array is not None]
+            all_shapes += [shape for shape in shapes if shape is not None]
+            if sum(map(_extent, all_shapes)) > _SLOW_ELEMENTS:
                 return None
         results = _evaluated(step, inputs)
         if results is None or len(results) < len(step.outputs):
@@ -115,13 +120,24 @@ class Folder:
         return kept
 
 
+def _in_range(step: Step, inputs: Sequence[Array | None]) -> bool:
+    """Whether the places that a node reads or writes can be places of its first input."""
+    if step.op not in _INDEXED or len(inputs) < 2 or inputs[0] is None or inputs[1] is None:
+        return True
+    bound = max(inputs[0].shape, default=0)
+    return bool(np.all((inputs[1] >= -bound) & (inputs[1] < bound)))
+
+
+def _extent(shape: Sequence[int]) -> int:
+    """Elements, where an empty axis counts as one: some references loop over the others."""
+    return math.prod(max(size, 1) for size in shape)
+
+
 def _result_bytes(inferred: Sequence[Inferred]) -> int:
     """An upper bound: no element is wider than eight bytes but complex ones."""
     total = 0
     for result in inferred:
-        elements = 1
-        for size in result.static() or ():
-            elements *= size
+        elements = math.prod(result.static() or ())
         wide = 16 if (result.dtype or "").startswith("complex") else 8
         width = {"float32": 4, "int32": 4, "uint32": 4, "bool": 1, "uint8": 1, "int8": 1}
         width |= {"float16": 2, "bfloat16": 2, "int16": 2, "uint16": 2}

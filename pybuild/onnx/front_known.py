@@ -21,7 +21,7 @@ def understood(
     """Results of a node that needs none: another value, or elements; None when it is needed.
 
     Identity hands its input on, and so does Dropout, which does nothing in inference; Shape and
-    Size are known, as all shapes are.
+    Size are known, as all shapes are. An optional is a tensor or nothing here, which is known too.
 
     Parameters
     ----------
@@ -38,10 +38,12 @@ def understood(
         A Dropout that is told to train.
     """
     first = inputs[0] if inputs else None
+    if step.op == "OptionalHasElement":
+        return [np.array(first is not None)]
     if first is None:
         return None
     shape = first.known().shape
-    if step.op == "Identity":
+    if step.op in ("Identity", "OptionalGetElement"):
         return [first]
     if step.op == "Shape":
         start, end = step.attribute("start", 0), step.attribute("end", len(shape))

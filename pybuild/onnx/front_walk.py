@@ -59,7 +59,8 @@ _RANDOM = frozenset(_RANDOM_NAMES.split())
 _LOOPS = frozenset(("Loop", "Scan", "SequenceMap"))
 
 _NEVER_LEFT_NAMES = """
-CastLike Compress Constant Dropout Identity If Scatter Shape Size Upsample
+CastLike Compress Constant Dropout Identity If OptionalGetElement OptionalHasElement Scatter Shape
+Size Upsample
 """
 
 _NEVER_LEFT = frozenset(_NEVER_LEFT_NAMES.split())

@@ -187,6 +187,35 @@ def test_compress_by_a_known_condition_gathers() -> None:
     np.testing.assert_array_equal(graph.constants[graph.nodes[0].inputs[1]], [0, 2])
 
 
+@pytest.mark.parametrize(("given", "wanted"), [("x", True), ("", False)])
+def test_an_optional_is_there_or_not(given: str, wanted: bool) -> None:
+    graph = loaded(
+        f"g (float[3] x) => (bool y, float[3] z)"
+        f" {{ y = OptionalHasElement ({given}) z = OptionalGetElement (x) }}",
+        supported={("", "Identity")},
+    )
+    assert operators(graph) == ["Identity", "Identity"]
+    assert graph.constants[graph.nodes[0].inputs[0]] == wanted
+
+
+@pytest.mark.parametrize("wrong", [1 << 62, -(1 << 63)])
+def test_slow_references_are_not_asked_for_nonsense(wrong: int) -> None:
+    """Found by fuzzing: the reference of GatherElements never ends on a place far outside."""
+    model = parsed("g () => (int64[2,2] y) { y = GatherElements <axis: int = 1> (i, i) }")
+    places = np.array([[0, 1], [wrong, 0]], np.int64)
+    model.graph.initializer.append(numpy_helper.from_array(places, "i"))
+    assert operators(load_graph(model)) == ["GatherElements"]
+
+
+def test_scattered_shapes_fold() -> None:
+    graph = loaded(
+        "g (float[2,6] x) => (float[4,3] y) {"
+        " s = Shape (x) i = Constant <value = int64[2,1] {0, 1}> ()"
+        " u = Constant <value = int64[2] {4, 3}> () t = ScatterND (s, i, u) y = Reshape (x, t) }"
+    )
+    assert operators(graph) == ["Reshape"]
+
+
 def test_castlike_casts() -> None:
     graph = loaded("g (float[3] x, int32[1] i) => (int32[3] y) { y = CastLike (x, i) }")
     assert operators(graph) == ["Cast"]
