@@ -237,17 +237,27 @@ def _aligned(nest: Nest, chosen: Sequence[Group], finals: set[Tensor]) -> Group 
         shared = mine if shared is None else [a for a in shared if a in mine]
     assert shared is not None
     order = [a for a in nest.axes if a in shared]
+    most = max((g.count for g in chosen if len(g.stages) > 1), default=0)
+    for count in range(len(order), -1, -1):
+        made = _over(nest, fitted, order[:count])
+        if _worthwhile(made, finals, most):
+            return made
+    return None
+
+
+def _over(
+    nest: Nest, fitted: Sequence[tuple[Group, list[Expr | None]]], order: Sequence[Expr]
+) -> Group:
+    """The group whose rows are some axes of the nest."""
     stages: list[Stage] = []
     for group, axes in fitted:
         places = [axes.index(a) for a in order]
         for stage in group.stages:
             stages.append(Stage(stage.nest, tuple(stage.rows[p] for p in places)))
     stages.append(Stage(nest, tuple(order)))
-    made = Group(
+    return Group(
         stages, tuple(extent(a) for a in order), {stage.nest.tensor for stage in stages}
     )
-    most = max((g.count for g in chosen if len(g.stages) > 1), default=0)
-    return made if _worthwhile(made, finals, most) else None
 
 
 def _digits(nest: Nest, group: Group) -> tuple[Group, list[Expr | None]] | None:
