@@ -100,7 +100,7 @@ def _axes(context: Context, node: Node, rank: int) -> tuple[int, ...]:
     return () if node.attributes.get("noop_with_empty_axes", 0) else tuple(range(rank))
 
 
-@lowers(*_ELEMENT)
+@lowers(*_ELEMENT, limits="axes known at build")
 def _reduce(context: Context, node: Node) -> Tensor:
     """Reduce*: all axes by default; the mean of integers is rounded towards zero."""
     x, name = context.tensor(node, 0), node.outputs[0]
@@ -122,7 +122,7 @@ def _reduce(context: Context, node: Node) -> Tensor:
     return map_tensor(name, total.shape, lambda *i: cast(unary(finish, total[i]), x.type))
 
 
-@lowers("ReduceLogSumExp")
+@lowers("ReduceLogSumExp", limits="axes known at build")
 def _reduce_log_sum_exp(context: Context, node: Node) -> Tensor:
     """ReduceLogSumExp: shifted by the largest element, so that nothing overflows."""
     x, name = context.tensor(node, 0), node.outputs[0]
@@ -188,8 +188,8 @@ def _arg(context: Context, node: Node) -> Tensor:
 # ----------------------------------------------------------------------------------- running totals
 
 
-@lowers("CumSum", since=11)
-@lowers("CumProd", since=26)
+@lowers("CumSum", since=11, limits="an axis known at build")
+@lowers("CumProd", since=26, limits="an axis known at build")
 def _cumulative(context: Context, node: Node) -> Tensor:
     """CumSum, CumProd: along one axis, exclusive and in reverse if asked."""
     x, name = context.tensor(node, 0), node.outputs[0]
