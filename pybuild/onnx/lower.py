@@ -7,7 +7,8 @@ operator; those of one family share a file in ``pybuild/onnx/ops``. It reads inp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +18,18 @@ from numpy.typing import NDArray
 from pybuild.onnx.expr import I32_MAX, I32_MIN, Type
 from pybuild.onnx.graph import Graph, Node, TensorInfo
 from pybuild.onnx.ir import Tensor, constant, input_tensor
+from pybuild.onnx.problems import GraphError, NotConstant, Problem
 
-__all__ = ["LOWERINGS", "Context", "Lowering", "Unsupported", "ir_type", "lower", "lowers"]
+__all__ = [
+    "LOWERINGS",
+    "Context",
+    "Lowering",
+    "NeedsConstant",
+    "Unsupported",
+    "ir_type",
+    "lower",
+    "lowers",
+]
 
 Lowered = Tensor | tuple[Tensor, ...]
 
@@ -33,6 +44,10 @@ class NeedsConstant(Exception):
     def __init__(self, value: str) -> None:
         super().__init__(value)
         self.value = value
+
+
+class _Missing(Exception):
+    """An input comes from a node that is at fault itself, and has no stand-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +78,9 @@ def lowers(
 ) -> Callable[[Callable[[Context, Node], Lowered]], Callable[[Context, Node], Lowered]]:
     """Register a lowering for operators."""
 
-    def register(function: Callable[[Context, Node], Lowered]) -> Callable[[Context, Node], Lowered]:
+    def register(
+        function: Callable[[Context, Node], Lowered],
+    ) -> Callable[[Context, Node], Lowered]:
         family = function.__module__.rsplit(".", 1)[-1]
         for op in ops:
             LOWERINGS[domain, op] = Lowering(domain, op, function, since, limits, family)
@@ -113,6 +130,8 @@ class Context:
             return None
         name = node.inputs[index]
         if name not in self.tensors:
+            if name not in self.graph.constants:
+                raise _Missing(name)
             array = self.graph.constants[name]
             self.tensors[name] = constant(name, _checked(array, name), ir_type(str(array.dtype)))
         return self.tensors[name]
@@ -156,16 +175,40 @@ def _checked(array: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def lower(graph: Graph) -> tuple[Context, list[Tensor]]:
-    """Every node in order; the tensors of the graph's outputs."""
+    """Every node in order; the tensors of the graph's outputs.
+
+    Raises
+    ------
+    NotConstant
+        The only problems are shapes, axes and sizes that are computed at run time.
+    GraphError
+        It lists every node at fault.
+    """
     context = Context(graph)
+    problems: list[Problem] = []
     for info in graph.inputs:
-        context.tensors[info.name] = input_tensor(info.name, info.shape, ir_type(info.dtype))
+        try:
+            context.tensors[info.name] = input_tensor(info.name, info.shape, ir_type(info.dtype))
+        except Unsupported as error:
+            problems.append(Problem(f"input {info.name!r}: {error}"))
+    roots = _roots(graph)
     for node in graph.nodes:
-        lowered = LOWERINGS[node.domain, node.op].function(context, node)
-        made = lowered if isinstance(lowered, tuple) else (lowered,)
-        for name, tensor in zip(node.outputs, made, strict=False):
-            if name:
-                context.tensors[name] = tensor
+        try:
+            _lower_node(context, node)
+        except Unsupported as error:
+            problems.append(_problem(node, str(error)))
+        except NeedsConstant as error:
+            needed = roots[error.value]
+            reason = f"{error.value!r} is computed at run time and must be known at build"
+            problems.append(_problem(node, reason, tuple(sorted(needed))))
+        except _Missing:
+            pass
+        for name in node.outputs:
+            if name and name not in context.tensors:
+                _stand_in(context, name)
+    if problems:
+        only = all(problem.values is not None for problem in problems)
+        raise (NotConstant if only else GraphError)(graph.name or "graph", problems)
     outputs: list[Tensor] = []
     for info in graph.outputs:
         if info.name not in context.tensors:
@@ -175,10 +218,37 @@ def lower(graph: Graph) -> tuple[Context, list[Tensor]]:
     return context, outputs
 
 
-def check(context: Context, node: Node, tensors: Mapping[str, Tensor]) -> None:
-    """The lowered shape must be the one that ONNX's inference gives."""
-    for name in node.outputs:
-        if name and name in tensors and name in context.graph.infos:
-            wanted = context.graph.infos[name].shape
-            if tensors[name].shape != wanted:
-                raise Unsupported(f"lowered to {tensors[name].shape}, ONNX infers {wanted}")
+def _lower_node(context: Context, node: Node) -> None:
+    """Add a node's outputs to the context; their shapes must be those that ONNX infers."""
+    lowering = LOWERINGS.get((node.domain, node.op))
+    if lowering is None:
+        raise Unsupported("Vitrine does not know this operator")
+    lowered = lowering.function(context, node)
+    made = lowered if isinstance(lowered, tuple) else (lowered,)
+    tensors = {name: t for name, t in zip(node.outputs, made, strict=False) if name}
+    for name, tensor in tensors.items():
+        wanted = context.graph.infos[name].shape
+        if tensor.shape != wanted:
+            raise Unsupported(f"{name!r} is lowered to {tensor.shape}, ONNX infers {wanted}")
+    context.tensors.update(tensors)
+
+
+def _problem(node: Node, reason: str, values: tuple[str, ...] | None = None) -> Problem:
+    hint = "" if values is None else "Give its value (specialise) or make it constant."
+    return Problem(reason, hint, node.op, node.name, node.domain, node.opset, values)
+
+
+def _stand_in(context: Context, name: str) -> None:
+    """What a node at fault would have made, so that those behind it are looked at too."""
+    info = context.graph.infos[name]
+    with contextlib.suppress(Unsupported):
+        context.tensors[name] = input_tensor(name, info.shape, ir_type(info.dtype))
+
+
+def _roots(graph: Graph) -> dict[str, set[str]]:
+    """The graph inputs on which each value depends."""
+    roots = {info.name: {info.name} for info in graph.inputs}
+    for node in graph.nodes:
+        found = set().union(*(roots.get(name, ()) for name in node.inputs))
+        roots.update((name, found) for name in node.outputs)
+    return roots
