@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from pybuild.onnx.expr import Expr, as_expr, binary, cast, const, select, unary
@@ -55,9 +56,7 @@ def mean_axes(
     keepdims: bool = True,
 ) -> Tensor:
     """Mean of an f32 ``body(index)`` along some axes."""
-    count = 1
-    for axis in axes:
-        count *= shape[axis]
+    count = math.prod(shape[axis] for axis in axes)
     total = reduce_axes(f"{name}.sum", shape, axes, "sum", body, keepdims)
     return map_tensor(name, total.shape, lambda *i: total[i] / float(count))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pybuild.onnx.expr import const, select, unary
 from pybuild.onnx.graph import Node
 from pybuild.onnx.ir import Tensor, map_tensor, reshape
@@ -51,7 +53,7 @@ def _hardmax(context: Context, node: Node) -> Tensor:
     axes = _axes(node, len(x.shape))
     if len(axes) != 1:
         kept = x.shape[: len(x.shape) - len(axes)]
-        width = x.size // max(1, _product(kept))
+        width = x.size // max(1, math.prod(kept))
         flat = reshape(f"{name}.flat", x, (*kept, width))
         return reshape(name, _one_hot(f"{name}.rows", flat, len(kept)), x.shape)
     return _one_hot(name, x, axes[0])
@@ -65,10 +67,3 @@ def _one_hot(name: str, x: Tensor, axis: int) -> Tensor:
         x.shape,
         lambda *i: select(i[axis].equals(broadcast_load(place, i)), one, 0),
     )
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    size = 1
-    for extent in shape:
-        size *= extent
-    return size
