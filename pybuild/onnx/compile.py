@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pybuild.onnx.arena import Life, Placement, place
-from pybuild.onnx.graph import Graph, TensorInfo
+from pybuild.onnx.graph import Graph, TensorInfo, operator_name
 from pybuild.onnx.ir import Constant, Input, Tensor, map_tensor
 from pybuild.onnx.kernels import Kernel
 from pybuild.onnx.lower import lower
@@ -162,7 +163,9 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
         "arena_total_bytes": placement.total_bytes,
         "weight_bytes": len(blob),
         "flops": sum(kernel.flops for kernel in kernels),
+        "dispatch_flops": [kernel.flops for kernel in kernels],
         "nodes": len(graph.nodes),
+        "operators": dict(Counter(operator_name(node.domain, node.op) for node in graph.nodes)),
     }
     program = Program.parse(
         json.dumps({

@@ -20,7 +20,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-__all__ = ["Graph", "Node", "TensorInfo"]
+__all__ = ["Graph", "Node", "TensorInfo", "operator_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +104,8 @@ class Graph:
     constants: Mapping[str, NDArray[Any]]
     infos: Mapping[str, TensorInfo]
     metadata: Mapping[str, str]
+
+
+def operator_name(domain: str, op: str) -> str:
+    """An operator as it is written for people: ONNX's own without a domain."""
+    return op if domain in ("", "ai.onnx") else f"{domain}.{op}"
