@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from pybuild.atomic import staging_folder, unwritable, write_bytes
+from pybuild.atomic import staging_folder, unwritable
 from pybuild.runner import NativeRunner, PreparedProgram, shader_texts
 from pybuild.tensors import from_storage, to_storage
 from pyengine.errors import BundleError, InputError
@@ -23,6 +23,7 @@ __all__ = [
     "file_name",
     "from_storage",
     "read_program",
+    "replaceable",
     "shader_texts",
     "to_storage",
     "write_program",
@@ -38,11 +39,14 @@ def file_name(stem: str, data: bytes | memoryview, suffix: str = ".bin") -> str:
     return f"{stem}-{hashlib.sha256(data).hexdigest()[:12]}{suffix}"
 
 
-def write_program(folder: Path, program: Program, files: Mapping[str, bytes]) -> None:
+def write_program(
+    folder: Path, program: Program, files: Mapping[str, bytes], force: bool = False
+) -> None:
     """Write a program's folder, or replace the program in it.
 
-    The description goes last, so a folder that is read while it is written holds the old program
-    or the new one, if files are named by their content.
+    A folder that is not there yet appears whole. In one that is, the description goes last, so
+    that whoever reads it meanwhile finds the old program or the new one, if files are named by
+    their content; when it fails or is interrupted the old one stays.
 
     Parameters
     ----------
@@ -50,6 +54,8 @@ def write_program(folder: Path, program: Program, files: Mapping[str, bytes]) ->
     program : Program
     files : mapping
         Content of each file that the program names, by its name: kernels and buffers.
+    force : bool
+        Write beside files that are no program's; they stay.
 
     Raises
     ------
@@ -68,20 +74,60 @@ def write_program(folder: Path, program: Program, files: Mapping[str, bytes]) ->
         )
     for name, size in program.files.items():
         _check_size(f"program {program.name!r}: {name}", len(files[name]), size)
-    old = _old_files(folder)
+    old = replaceable(folder, force)
     parent = folder.absolute().parent
     with unwritable(folder):
         parent.mkdir(parents=True, exist_ok=True)
     with staging_folder(parent) as staging:
-        for name, data in files.items():
+        made = staging / "program"
+        for name, data in {**files, PROGRAM_FILE: text.encode()}.items():
             with unwritable(folder):
-                (staging / name).parent.mkdir(parents=True, exist_ok=True)
-                (staging / name).write_bytes(data)
-        with unwritable(folder):
-            for name in files:
+                (made / name).parent.mkdir(parents=True, exist_ok=True)
+                (made / name).write_bytes(data)
+        if not folder.exists():
+            with unwritable(folder):
+                made.rename(folder)
+        else:
+            _move(made, folder, names, old)
+
+
+def replaceable(folder: Path, force: bool = False) -> set[str]:
+    """Files of the program in a folder that a new one may take the place of.
+
+    Raises
+    ------
+    InputError
+        It is a file, or holds something that is no program and ``force`` is not set.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; a program is a folder")
+    if not folder.exists() or not any(folder.iterdir()):
+        return set()
+    if not (folder / PROGRAM_FILE).is_file():
+        if force:
+            return set()
+        raise InputError(f"{folder}: is not empty and no Vitrine program; choose another folder")
+    try:
+        old = Program.parse(_read(folder / PROGRAM_FILE, MAX_TEXT_BYTES, "damaged"))
+    except BundleError:
+        return set()
+    return {*old.files, *old.shaders.values()}
+
+
+def _move(made: Path, folder: Path, names: set[str], old: set[str]) -> None:
+    """Take files into a folder that is there, its description last; then drop the old ones."""
+    placed = []
+    try:
+        for name in (*sorted(names), PROGRAM_FILE):
+            with unwritable(folder / name):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (staging / name).replace(folder / name)
-        write_bytes(folder / PROGRAM_FILE, text.encode())
+                if name not in old and not (folder / name).exists():
+                    placed.append(folder / name)
+                (made / name).replace(folder / name)
+    except BaseException:
+        for path in placed:
+            path.unlink(missing_ok=True)
+        raise
     for name in old - names:
         with unwritable(folder / name):
             (folder / name).unlink(missing_ok=True)
@@ -126,18 +172,3 @@ def _read(path: Path, most: int, hint: str) -> bytes:
 def _check_size(where: str, found: int, wanted: int) -> None:
     if found != wanted:
         raise BundleError(f"{where}: wanted {wanted} bytes, got {found}; compile the model again")
-
-
-def _old_files(folder: Path) -> set[str]:
-    """Files of the program that is there; refuses a folder that is something else."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; a program is a folder")
-    if not folder.exists() or not any(folder.iterdir()):
-        return set()
-    if not (folder / PROGRAM_FILE).is_file():
-        raise InputError(f"{folder}: is not empty and no Vitrine program; choose another folder")
-    try:
-        old = Program.parse(_read(folder / PROGRAM_FILE, MAX_TEXT_BYTES, "damaged"))
-    except BundleError:
-        return set()
-    return {*old.files, *old.shaders.values()}

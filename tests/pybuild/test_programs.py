@@ -175,15 +175,24 @@ def test_a_program_too_large_is_told(adapter: Any) -> None:
 def test_an_interrupted_write_leaves_the_old_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The description goes last, and names files by content; leftovers of the old go."""
+    """The description goes last, and names files by content; leftovers of either go."""
     folder = tmp_path / "program"
     old, new = perceptron(), perceptron(rows=9, inner=3)
     write_program(folder, old.program, old.files)
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
+    replace_ = Path.replace
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if target.name == "program.json":
+            raise KeyboardInterrupt
+        return replace_(path, target)
+
     with monkeypatch.context() as patch:
-        patch.setattr("pybuild.programs.write_bytes", _interrupt)
+        patch.setattr(Path, "replace", interrupted)
         with pytest.raises(KeyboardInterrupt):
             write_program(folder, new.program, new.files)
     assert read_program(folder)[0] == old.program
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
     assert [path.name for path in tmp_path.iterdir()] == ["program"]
     write_program(folder, new.program, new.files)
     assert read_program(folder)[0] == new.program
@@ -191,8 +200,21 @@ def test_an_interrupted_write_leaves_the_old_program(
     assert {p.relative_to(folder).as_posix() for p in folder.rglob("*.*")} == named
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+def test_a_new_folder_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is there until everything is."""
+
+    def interrupted(*_: object) -> None:
+        assert [path.name.startswith(".vitrine-") for path in tmp_path.iterdir()] == [True]
+        raise KeyboardInterrupt
+
+    case = add()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_program(tmp_path / "program", case.program, case.files)
+    assert list(tmp_path.iterdir()) == []
+    write_program(tmp_path / "program", case.program, case.files)
+    assert read_program(tmp_path / "program")[0] == case.program
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
@@ -204,6 +226,9 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"is a file"):
         write_program(tmp_path / "mine.txt", case.program, case.files)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    write_program(tmp_path, case.program, case.files, force=True)
+    assert read_program(tmp_path)[0] == case.program
+    assert (tmp_path / "mine.txt").exists()
 
 
 def test_files_must_be_those_that_the_program_names(tmp_path: Path) -> None:
