@@ -101,11 +101,13 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
             access[tensor] = "read_write"
 
     blob = bytearray()
+    fixed: dict[tuple[Tensor, tuple[int, ...] | None], dict[str, Any]] = {}
     for kernel in kernels:
         for tensor in kernel.reads:
-            if isinstance(tensor.source, Constant) and tensor not in where and tensor.size:
+            key = tensor, kernel.orders.get(tensor)
+            if isinstance(tensor.source, Constant) and key not in fixed and tensor.size:
                 data = _packed(tensor, kernel.orders.get(tensor))
-                where[tensor] = _range("weights", len(blob), _bytes(tensor.size))
+                fixed[key] = _range("weights", len(blob), _bytes(tensor.size))
                 access[tensor] = "read"
                 blob += data
                 blob += b"\0" * (-len(blob) % 256)
@@ -152,7 +154,9 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
         dispatches.append(
             {
                 "label": kernel.label,
-                "bindings": [where[t] for t in order],
+                "bindings": [
+                    where[t] if t in where else fixed[t, kernel.orders.get(t)] for t in order
+                ],
                 "candidates": candidates,
             }
         )

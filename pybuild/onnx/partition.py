@@ -17,7 +17,7 @@ from pybuild.onnx.ir import Compute, Constant, Input, Scan, Scatter, Tensor, con
 from pybuild.onnx.kernels import Kernel, Variant, loop_variant
 from pybuild.onnx.loops import Tile
 from pybuild.onnx.nest import Nest, nest_of
-from pybuild.onnx.row_kernels import thread_variant, total_terms, workgroup_variant
+from pybuild.onnx.row_kernels import layouts, thread_variant, total_terms, workgroup_variant
 from pybuild.onnx.rows import LEAST_ROWS, Group, Stage, contracts, group_rows, reads_of
 from pybuild.onnx.schedule import WORKGROUP, tiles_of
 from pybuild.onnx.special import scan_variant, scatter_variant
@@ -221,7 +221,8 @@ def _kernel(unit: _Unit, places: dict[Tensor, tuple[Tensor, int]]) -> Kernel:
         if len(group.stages) == 1 and not _long_row(group):
             _loop_variants(kernel, group.stages[0].nest, places)
         else:
-            kernel.variants = _row_variants(group, unit.outside, places)
+            kernel.orders = {t: o for t, o in layouts(group).items() if t not in places}
+            kernel.variants = _row_variants(group, unit.outside, places, kernel.orders)
     kernel.reads = tuple(t for t in kernel.reads if t not in kernel.writes)
     kernel.drop_unread()
     return kernel
@@ -240,7 +241,10 @@ def _long_row(group: Group) -> bool:
 
 
 def _row_variants(
-    group: Group, outside: frozenset[Tensor], places: dict[Tensor, tuple[Tensor, int]]
+    group: Group,
+    outside: frozenset[Tensor],
+    places: dict[Tensor, tuple[Tensor, int]],
+    orders: dict[Tensor, tuple[int, ...]],
 ) -> list[Variant]:
     longest = max(s.width * s.nest.depth for s in group.stages)
     short = group.count >= 16384 or longest < 32
@@ -250,10 +254,10 @@ def _row_variants(
         and longest < 4096
     )
     if short or busy:
-        return [thread_variant(group, outside, WORKGROUP, bundles=places)]
+        return [thread_variant(group, outside, WORKGROUP, bundles=places, orders=orders)]
     return [
-        workgroup_variant(group, outside, bundles=places),
-        thread_variant(group, outside, WORKGROUP, "software", bundles=places),
+        workgroup_variant(group, outside, bundles=places, orders=orders),
+        thread_variant(group, outside, WORKGROUP, "software", bundles=places, orders=orders),
     ]
 
 

@@ -17,15 +17,16 @@ from pybuild.onnx.ir import Constant, Tensor, neutral
 from pybuild.onnx.kernels import Bundles, Variant, thread_axes
 from pybuild.onnx.loops import Tile, expand, write_nest
 from pybuild.onnx.nest import accumulator, extent
-from pybuild.onnx.rows import Group, Stage, invert
+from pybuild.onnx.rows import Group, Stage, contracts, invert
 from pybuild.onnx.slots import Slots
 from pybuild.onnx.wgsl import Writer, combine_text, literal
 
-__all__ = ["LANES", "thread_variant", "total_terms", "workgroup_variant"]
+__all__ = ["LANES", "layouts", "thread_variant", "total_terms", "workgroup_variant"]
 
 UNROLLED_TERMS = 9000
 """Products written out in one kernel at most, where rows are many."""
 MANY_ROWS = 1024
+ROWS_EACH = 4
 FEW_TERMS = 2048
 STAGE_TERMS = 512
 LITERALS = 1 << 14
@@ -42,9 +43,15 @@ class _Plan:
 
 @dataclass(slots=True)
 class _Locals:
-    """Tensors that live inside a row."""
+    """Tensors that live inside a row.
+
+    A thread of several rows (``each``) keeps them one after the other; ``base`` is the value of the
+    last row axis in its first.
+    """
 
     stages: dict[Tensor, Stage]
+    each: int = 1
+    base: Expr | None = None
     arrays: dict[Tensor, str] = field(default_factory=dict)
     scalars: dict[tuple[Tensor, int], str] = field(default_factory=dict)
 
@@ -56,6 +63,8 @@ class _Locals:
         flat = as_expr(0, "i32")
         for axis in stage.rest:
             flat = flat * extent(axis) + values[axis]
+        if self.base is not None:
+            flat = flat + (values[stage.rows[-1]] - self.base) * stage.width
         return flat
 
 
@@ -70,34 +79,41 @@ def _is_local(group: Group) -> dict[Tensor, Stage]:
 
 
 def thread_variant(
-    group: Group, outside: frozenset[Tensor], workgroup: int, prefer: str = "any",
+    group: Group,
+    outside: frozenset[Tensor],
+    workgroup: int,
+    prefer: str = "any",
     bundles: Bundles | None = None,
+    orders: Mapping[Tensor, tuple[int, ...]] | None = None,
 ) -> Variant:
-    """A thread for each row.
+    """A thread for each row, or for each four where their weights are many.
 
     Parameters
     ----------
     outside : frozenset of Tensor
         Those that other kernels or the caller read: they are written to their buffers.
     """
-    thread = variable("thread", group.count)
-    row_axes = [variable(f"row{k}", n) for k, n in enumerate(group.extents)]
-    digits = thread_axes(row_axes, {}, thread) if group.count > 1 else {}
-    local = _Locals(_is_local(group))
     unrolled = total_terms(group) <= (UNROLLED_TERMS if group.count >= MANY_ROWS else FEW_TERMS)
-    plans = [_plan(stage, unrolled) for stage in group.stages]
+    each = 1 if unrolled else _rows_each(group)
+    threads = group.count // each
+    thread = variable("thread", threads)
+    row_axes = [variable(f"row{k}", n) for k, n in enumerate(group.extents)]
+    factors = {row_axes[-1]: each} if each > 1 else {}
+    digits = thread_axes(row_axes, factors, thread) if group.count > 1 else {}
+    local = _Locals(_is_local(group), each, digits[row_axes[-1]] * each if each > 1 else None)
+    plans = [_plan(stage, unrolled, each) for stage in group.stages]
     fixed = [_origin(stage, row_axes, digits) for stage in group.stages]
     dynamic = _dynamic(group, plans, local)
 
-    slots = Slots(bundles=bundles or {})
+    slots = Slots(bundles=bundles or {}, orders=dict(orders or {}))
     slots.literals = _literals(group) if unrolled else frozenset()
     stores = {
         stage.nest.tensor: [
-            slots.place(
-                stage.nest.tensor, tuple(substitute(i, mapping) for i in stage.nest.index)
-            )
+            slots.place(stage.nest.tensor, tuple(substitute(i, mapping) for i in stage.nest.index))
             for mapping in expand(
-                stage.nest, plan.tile, {**origin, **{a: variable("e", 1 << 20) for a in plan.looped}}
+                stage.nest,
+                plan.tile,
+                {**origin, **{a: variable("e", 1 << 20) for a in plan.looped}},
             )
         ]
         for stage, plan, origin in zip(group.stages, plans, fixed, strict=True)
@@ -123,7 +139,7 @@ def thread_variant(
     for tensor in local.stages:
         if tensor in dynamic:
             name = local.arrays[tensor] = writer.fresh("p")
-            writer.line(f"var {name}: array<{tensor.type}, {local.stages[tensor].width}>;")
+            writer.line(f"var {name}: array<{tensor.type}, {local.stages[tensor].width * each}>;")
 
     def store(w: Writer, tensor: Tensor, values: Sequence[tuple[tuple[Expr, ...], str]]) -> None:
         if tensor in local.stages:
@@ -140,11 +156,18 @@ def thread_variant(
     for stage, plan, origin in zip(group.stages, plans, fixed, strict=True):
         _write_stage(writer, stage, plan, origin, store)
     return Variant(
-        writer.text(), tuple(writer.functions), tuple(slots.slots.values()), group.count, workgroup, prefer
+        writer.text(),
+        tuple(writer.functions),
+        tuple(slots.slots.values()),
+        threads,
+        workgroup,
+        prefer,
     )
 
 
-def _origin(stage: Stage, row_axes: Sequence[Expr], digits: Mapping[Expr, Expr]) -> dict[Expr, Expr]:
+def _origin(
+    stage: Stage, row_axes: Sequence[Expr], digits: Mapping[Expr, Expr]
+) -> dict[Expr, Expr]:
     origin = {
         axis: digits.get(row, as_expr(0, "i32")) if row.op == "var" else row
         for axis, row in zip(stage.rows, row_axes, strict=True)
@@ -152,12 +175,51 @@ def _origin(stage: Stage, row_axes: Sequence[Expr], digits: Mapping[Expr, Expr])
     return origin | {axis: as_expr(0, "i32") for axis in stage.rest}
 
 
-def _plan(stage: Stage, unrolled: bool) -> _Plan:
+def _rows_each(group: Group) -> int:
+    """Rows of one thread: weights read from memory serve all of them."""
+    heavy = any(contracts(s.nest) and s.width * s.nest.depth >= STAGE_TERMS for s in group.stages)
+    many = group.count >= MANY_ROWS and group.extents[-1] % ROWS_EACH == 0
+    return ROWS_EACH if heavy and many else 1
+
+
+def layouts(group: Group) -> dict[Tensor, tuple[int, ...]]:
+    """Constants of a group that lie better in another order: what is read together, together."""
+    unrolled = total_terms(group) <= (UNROLLED_TERMS if group.count >= MANY_ROWS else FEW_TERMS)
+    if unrolled:
+        return {}
+    found: dict[Tensor, int | None] = {}
+    for stage in group.stages:
+        steps = _plan(stage, unrolled, 1).tile.steps
+        for node in walk(*stage.nest.roots):
+            if node.op != "load" or not isinstance(node.attr.source, Constant):
+                continue
+            best = max(
+                (
+                    (steps.get(part, 1), k)
+                    for k, part in enumerate(node.args)
+                    if part not in stage.rows
+                ),
+                default=(1, 0),
+            )
+            place = best[1] if best[0] >= 4 else None
+            if found.setdefault(node.attr, place) != place:
+                found[node.attr] = None
+    orders: dict[Tensor, tuple[int, ...]] = {}
+    for tensor, place in found.items():
+        last = len(tensor.shape) - 1
+        if place is not None and place != last:
+            orders[tensor] = (*(a for a in range(last + 1) if a != place), place)
+    return orders
+
+
+def _plan(stage: Stage, unrolled: bool, each: int) -> _Plan:
     nest = stage.nest
     depth, width = nest.depth, stage.width
+    rows = {stage.rows[-1]: each} if each > 1 else {}
     if unrolled or width * depth <= STAGE_TERMS:
         return _Plan(
-            Tile({a: extent(a) for a in stage.rest}, {v: extent(v) for v in nest.over}), ()
+            Tile({**rows, **{a: extent(a) for a in stage.rest}}, {v: extent(v) for v in nest.over}),
+            (),
         )
     unroll: dict[Expr, int] = {}
     room = 128 if nest.combine else 1
@@ -166,13 +228,14 @@ def _plan(stage: Stage, unrolled: bool) -> _Plan:
             unroll[var] = extent(var)
             room //= extent(var)
             continue
-        unroll[var] = max((d for d in (16, 8, 4, 2) if extent(var) % d == 0 and d <= room), default=1)
+        unroll[var] = max(
+            (d for d in (16, 8, 4, 2) if extent(var) % d == 0 and d <= room), default=1
+        )
         break
     inner = math.prod(unroll.values())
     factors: dict[Expr, int] = {}
     looped: list[Expr] = []
-    room = max(1, min(64, STAGE_TERMS // inner)) if inner < depth or nest.combine is None else 4
-    room = min(room, 16)
+    room = min(16, max(1, STAGE_TERMS // (inner * each)))
     for axis in reversed(stage.rest):
         if extent(axis) <= room:
             factors[axis] = extent(axis)
@@ -182,7 +245,7 @@ def _plan(stage: Stage, unrolled: bool) -> _Plan:
         factors[axis] = step
         looped.append(axis)
         room //= max(step, 1)
-    return _Plan(Tile(factors, unroll), tuple(reversed(looped)))
+    return _Plan(Tile({**rows, **factors}, unroll), tuple(reversed(looped)))
 
 
 def _dynamic(group: Group, plans: Sequence[_Plan], local: _Locals) -> set[Tensor]:
@@ -198,9 +261,7 @@ def _dynamic(group: Group, plans: Sequence[_Plan], local: _Locals) -> set[Tensor
         for node in walk(*stage.nest.roots):
             if node.op == "load" and node.attr in local.stages:
                 place = local.place(node.attr, node.args)
-                if any(
-                    e in moving or (e.op == "load") for e in walk(place)
-                ):
+                if any(e in moving or (e.op == "load") for e in walk(place)):
                     found.add(node.attr)
     return found
 
@@ -227,7 +288,10 @@ def _write_stage(writer, stage, plan, origin, store) -> None:  # type: ignore[no
     turns = math.prod(counts)
     loop = variable("e", turns)
     name = writer.fresh("e")
-    writer.open(f"for (var {name} = 0i; {name} < {turns}i; {name}++)", {loop: name} if loop.op == "var" else {})
+    writer.open(
+        f"for (var {name} = 0i; {name} < {turns}i; {name}++)",
+        {loop: name} if loop.op == "var" else {},
+    )
     inner = dict(origin)
     stride = turns
     for axis, count in zip(plan.looped, counts, strict=True):
@@ -241,8 +305,12 @@ def _write_stage(writer, stage, plan, origin, store) -> None:  # type: ignore[no
 
 
 def workgroup_variant(
-    group: Group, outside: frozenset[Tensor], prefer: str = "gpu", lanes: int = LANES,
+    group: Group,
+    outside: frozenset[Tensor],
+    prefer: str = "gpu",
+    lanes: int = LANES,
     bundles: Bundles | None = None,
+    orders: Mapping[Tensor, tuple[int, ...]] | None = None,
 ) -> Variant:
     """A workgroup for each row; see `thread_variant`."""
     thread = variable("thread", group.count)
@@ -250,7 +318,7 @@ def workgroup_variant(
     row_axes = [variable(f"row{k}", n) for k, n in enumerate(group.extents)]
     digits = thread_axes(row_axes, {}, thread) if group.count > 1 else {}
     local = _Locals(_is_local(group))
-    slots = Slots(bundles=bundles or {})
+    slots = Slots(bundles=bundles or {}, orders=dict(orders or {}))
     shared: list[str] = [f"const LANES: i32 = {lanes}i;"]
 
     def load(expr: Expr, writer: Writer) -> str:
@@ -327,9 +395,7 @@ def _lane_loop(writer, stage, origin, lane, lanes, store) -> None:  # type: igno
     width = stage.width
     element = variable("e", width)
     name = writer.fresh("e")
-    writer.open(
-        f"for (var {name} = lane; {name} < {width}i; {name} += LANES)", {element: name}
-    )
+    writer.open(f"for (var {name} = lane; {name} < {width}i; {name} += LANES)", {element: name})
     inner = dict(origin)
     stride = width
     for axis in stage.rest:

@@ -255,9 +255,7 @@ def _over(
         for stage in group.stages:
             stages.append(Stage(stage.nest, tuple(stage.rows[p] for p in places)))
     stages.append(Stage(nest, tuple(order)))
-    return Group(
-        stages, tuple(extent(a) for a in order), {stage.nest.tensor for stage in stages}
-    )
+    return Group(stages, tuple(extent(a) for a in order), {stage.nest.tensor for stage in stages})
 
 
 def _digits(nest: Nest, group: Group) -> tuple[Group, list[Expr | None]] | None:
@@ -349,9 +347,7 @@ def _replace_axis(nest: Nest, old: Expr, new: tuple[Expr, ...], value: Expr) -> 
 
 
 def _worthwhile(group: Group, finals: set[Tensor], rows_before: int) -> bool:
-    read_inside = {
-        t for stage in group.stages for t in reads_of(stage.nest) if t in group.tensors
-    }
+    read_inside = {t for stage in group.stages for t in reads_of(stage.nest) if t in group.tensors}
     kept = [s for s in group.stages if s.nest.tensor in read_inside]
     if any(s.width > LOCAL for s in kept):
         return False
@@ -389,7 +385,9 @@ def _leading(stage: Stage) -> bool:
     rest = set(stage.rest)
     begun = False
     for part in stage.nest.index:
-        terms = dict(zip(part.args, part.attr[0], strict=True)) if part.op == "linear" else {part: 1}
+        terms = (
+            dict(zip(part.args, part.attr[0], strict=True)) if part.op == "linear" else {part: 1}
+        )
         for axis, _ in sorted(terms.items(), key=lambda t: -t[1]):
             if axis in rest:
                 begun = True
@@ -407,15 +405,19 @@ def _work(stage: Stage) -> float:
 
 def contracts(nest: Nest) -> bool:
     """A sum of products with a matrix, not of a row with itself."""
-    return nest.combine == "sum" and any(
-        node.op == "mul"
-        and all(any(e.op == "load" for e in walk(arg)) for arg in node.args)
-        and node.args[0] is not node.args[1]
-        for node in walk(nest.body)
-    ) and any(
-        # an operand that is not of the row alone: a matrix
-        node.op == "load" and (isinstance(node.attr.source, Constant) or len(node.args) > 1)
-        for node in walk(nest.body)
+    return (
+        nest.combine == "sum"
+        and any(
+            node.op == "mul"
+            and all(any(e.op == "load" for e in walk(arg)) for arg in node.args)
+            and node.args[0] is not node.args[1]
+            for node in walk(nest.body)
+        )
+        and any(
+            # an operand that is not of the row alone: a matrix
+            node.op == "load" and (isinstance(node.attr.source, Constant) or len(node.args) > 1)
+            for node in walk(nest.body)
+        )
     )
 
 
