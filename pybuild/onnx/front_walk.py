@@ -206,6 +206,8 @@ class Walk:
             return
         check_numbers(step, inputs)
         check_types(schema, inputs)
+        if not step.domain:  # before inference, which would make up an axis for each element
+            check_shaping(step, inputs)
         inferred = infer(schema, step, inputs)
         if not step.domain:
             bench = Bench(self._flat, scope, self._step)

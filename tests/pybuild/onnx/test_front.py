@@ -548,6 +548,12 @@ def test_a_shape_that_only_the_run_would_tell(call: str, declared: str) -> None:
     assert caught.value.values == ("s",)
 
 
+def test_a_shape_of_a_billion_axes() -> None:
+    """Found by fuzzing: ONNX's inference would make an axis for each element of the shape."""
+    with pytest.raises(NotConstant):
+        loaded("g (float[4] x, int64[1000000000] s) => (float[m] y) { y = Expand (x, s) }")
+
+
 def test_values_name_the_inputs_behind_a_shape() -> None:
     with pytest.raises(NotConstant) as caught:
         loaded(
