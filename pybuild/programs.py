@@ -106,7 +106,10 @@ def replaceable(folder: Path, force: bool = False) -> set[str]:
     if not (folder / PROGRAM_FILE).is_file():
         if force:
             return set()
-        raise InputError(f"{folder}: is not empty and no Vitrine program; choose another folder")
+        raise InputError(
+            f"{folder}: is not empty and no Vitrine program; choose another "
+            "folder, or write beside what is there with --force"
+        )
     try:
         old = Program.parse(_read(folder / PROGRAM_FILE, MAX_TEXT_BYTES, "damaged"))
     except BundleError:

@@ -12,8 +12,9 @@ import numpy as np
 
 from pybuild.atomic import unwritable, write_bytes
 from pybuild.programs import read_program
+from pybuild.random_inputs import random_inputs
 from pybuild.runner import NativeRunner, stored_inputs
-from pybuild.tensors import Array, dtype_of
+from pybuild.tensors import Array
 from pybuild.terminal import notice
 from pybuild.tuning import ChoiceCache, tuned
 from pyengine.errors import InputError
@@ -69,7 +70,7 @@ def run_program(folder: Path, out: Path | None, options: RunOptions) -> None:
     }
     counts = _counts(program, options.counts)
     if options.seed is not None:
-        inputs |= _random(program, inputs, options.seed)
+        inputs = random_inputs(program.inputs, options.seed) | inputs
     try:
         stored_inputs(program, inputs)  # before there is a device: faults are told at once
     except InputError as error:
@@ -132,21 +133,6 @@ def _loaded(path: Path, tensor: Tensor) -> Array:
     except (ValueError, EOFError, MemoryError) as error:
         raise InputError(f"{path}: cannot be read as a .npy file: {error}") from None
     return array
-
-
-def _random(program: Program, given: Mapping[str, Array], seed: int) -> dict[str, Array]:
-    """The inputs that are not given: normal floats, integers and booleans of 0 and 1.
-
-    Each has numbers of its own, whatever else is given.
-    """
-    made = {}
-    for index, tensor in enumerate(program.inputs):
-        rng = np.random.default_rng([seed, index])
-        floating = tensor.storage == "f32"
-        array = rng.normal(size=tensor.shape) if floating else rng.integers(0, 2, tensor.shape)
-        if tensor.name not in given:
-            made[tensor.name] = np.asarray(array).astype(dtype_of(tensor))
-    return made
 
 
 def _write(out: Path, outputs: Mapping[str, Array]) -> dict[str, str]:
