@@ -26,6 +26,8 @@ __all__ = ["partition"]
 
 MAX_BINDINGS = 8
 _BUNDLE_ALIGNMENT = 64
+LEAST_THREADS = 16
+"""Rows, below which no thread should do one alone."""
 
 
 @dataclass(slots=True)
@@ -255,6 +257,8 @@ def _row_variants(
     )
     if short or busy:
         return [thread_variant(group, outside, WORKGROUP, bundles=places, orders=orders)]
+    if group.count < LEAST_THREADS:
+        return [workgroup_variant(group, outside, "any", bundles=places, orders=orders)]
     return [
         workgroup_variant(group, outside, bundles=places, orders=orders),
         thread_variant(group, outside, WORKGROUP, "software", bundles=places, orders=orders),
