@@ -1,4 +1,4 @@
-"""The ``vitrine`` command: build, serve, render, inspect, run."""
+"""The ``vitrine`` command: build, serve, render, inspect; compile, run, verify."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 
-from pybuild import arguments, commands
+from pybuild import arguments, commands, examining
 from pybuild.options import BuildOptions
 from pybuild.running import RunOptions, run_program
 from pybuild.terminal import guarded, notice
+from pyengine.errors import InputError
 from pyengine.tuning import DEFAULT_BUDGET_S
 
 __all__ = ["main"]
@@ -28,7 +29,7 @@ class Up(StrEnum):
 
 app = typer.Typer(
     name="vitrine",
-    help="Gaussian-splat scenes to web pages and images. PLY, compressed PLY, .splat, SPZ, SOG.",
+    help="Gaussian-splat scenes and ONNX networks to web pages and images.",
     epilog="Example: vitrine build scene.ply -o site && vitrine serve site",
     add_completion=False,
     no_args_is_help=True,
@@ -52,6 +53,20 @@ FovOption = Annotated[
 BackgroundOption = Annotated[
     str | None, typer.Option(metavar="R,G,B", help="0 to 1 each; black if left out.")
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
+ShapeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=1x3x256x256", help="Sizes of an input, or of a symbol; once for each."
+    ),
+]
+CapacityOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SYMBOL=1000", help="A symbol that stays open, and the most that it can be."
+    ),
+]
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An ONNX file.")]
 SceneArgument = Annotated[Path, typer.Argument(metavar="SCENE", help="A scene file.")]
 
 
@@ -61,7 +76,10 @@ def top(
         bool, typer.Option("--version", help="Print the version.", is_eager=True)
     ] = False,
 ) -> None:
-    """Gaussian-splat scenes to web pages and images. PLY, compressed PLY, .splat, SPZ, SOG."""
+    """Gaussian-splat scenes and ONNX networks to web pages and images.
+
+    Scenes: PLY, compressed PLY, .splat, SPZ, SOG.
+    """
     if show_version:
         try:
             print(f"vitrine {version('vitrine')}")
@@ -151,12 +169,73 @@ def render(
 
 @app.command(epilog="Example: vitrine inspect garden.ply --json")
 def inspect(
-    scene: Annotated[Path, typer.Argument(metavar="SCENE|DIR", help="A scene file or a site.")],
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE|DIR", help="A scene file, a site, an ONNX model or a program's folder."
+        ),
+    ],
+    as_json: JsonOption = False,
     up: UpOption = None,
+    shape: ShapeOption = None,
+    capacity: CapacityOption = None,
 ) -> None:
-    """Tell what SCENE holds, what it costs on the GPU, and what packing changes in it."""
-    commands.inspect(scene, as_json, up.value if up else None)
+    """Tell what a scene or a network holds, what it costs on the GPU, and what is lost on the way.
+
+    --up is for scenes, --shape and --capacity for models that leave sizes open.
+    """
+    if not examining.is_network(source):
+        if shape or capacity:
+            raise InputError(f"{source}: is no ONNX model; --shape and --capacity are for those")
+        commands.inspect(source, as_json, up.value if up else None)
+        return
+    if up:
+        raise InputError(f"{source}: --up is for scenes")
+    examining.inspect(source, shape or (), capacity or (), as_json)
+
+
+@app.command("compile", epilog="Example: vitrine compile depth.onnx -o depth-program")
+def compile_(
+    model: ModelArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The program's folder.")],
+    shape: ShapeOption = None,
+    capacity: CapacityOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write beside what DIR holds, if it is no program.")
+    ] = False,
+) -> None:
+    """Turn an ONNX model into a folder with kernels and weights that run on any WebGPU.
+
+    A program that is in DIR already is replaced. Nothing is written where a node cannot be
+    compiled: each is named with the reason.
+    """
+    from pybuild import compiling
+
+    compiling.compile_program(model, out, compiling.parse_sizes(shape or (), capacity or ()), force)
+
+
+@app.command(epilog="Example: vitrine verify depth.onnx --shape image=1x3x256x256")
+def verify(
+    model: ModelArgument,
+    shape: ShapeOption = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random inputs.")] = 0,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Of an output's largest magnitude; 0.001 if left out, 0.01 for 16-bit floats.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Compare an ONNX model on this machine's GPU with onnxruntime; exit status 1 if they differ.
+
+    Where an output differs, the first node that does is named.
+    """
+    from pybuild import compiling, verifying
+
+    sizes = compiling.parse_sizes(shape or ())
+    return verifying.verify_model(model, sizes, seed, tolerance, as_json)
 
 
 @app.command("run", epilog="Example: vitrine run depth-program --input image=image.npy -o out")

@@ -112,7 +112,7 @@ def render(
 
 
 def inspect(source: Path, as_json: bool, up: str | None) -> None:
-    """Print a report on a file or a folder."""
+    """Print a report on a scene file or a site."""
     _must_exist(source)
     facts = _folder_facts(source, up) if _is_bundle(source) else _file_facts(source, up)
     print(json.dumps(facts, indent=1) if as_json else report.text(facts))

@@ -15,7 +15,7 @@ from pybuild.onnx.graph import Graph
 from pybuild.onnx.lower import LOWERINGS
 from pybuild.onnx.problems import GraphError
 
-__all__ = ["Sizes", "compile_model", "open_graph"]
+__all__ = ["Sizes", "compile_model", "compile_opened", "open_graph"]
 
 Tell = Callable[[str, float], None]
 
@@ -70,12 +70,23 @@ def compile_model(
     GraphError
         It lists every node at fault.
     """
-    name = str(model) if isinstance(model, Path) else model.graph.name or "model"
     if tell:
         tell("reading the model", 0.0)
     graph = open_graph(model, sizes)
     if tell:
         tell(f"compiling {len(graph.nodes)} nodes", 0.2)
+    name = str(model) if isinstance(model, Path) else model.graph.name or "model"
+    return compile_opened(graph, name)
+
+
+def compile_opened(graph: Graph, name: str) -> Compiled:
+    """Compile what `open_graph` gave; ``name`` is the model's, for messages.
+
+    Raises
+    ------
+    GraphError
+        It lists every node at fault.
+    """
     try:
         return compile_graph(graph)
     except GraphError as error:  # of the graph's own name, which no user knows
