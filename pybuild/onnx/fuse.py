@@ -220,9 +220,13 @@ def _is_view(tensor: Tensor) -> bool:
             loads += 1
             if any(e.op == "load" for arg in node.args for e in walk(arg)):
                 return False
-        elif node.op not in ("const", "var", "linear", "floordiv", "mod", "select") and not (
-            node.type in ("i32", "bool") and node.op in ("lt", "le", "eq", "and", "or", "not")
-        ) and not (node.type == "i32" and node.op in ("min", "max", "abs", "mul")):
+        elif (
+            node.op not in ("const", "var", "linear", "floordiv", "mod", "select")
+            and not (
+                node.type in ("i32", "bool") and node.op in ("lt", "le", "eq", "and", "or", "not")
+            )
+            and not (node.type == "i32" and node.op in ("min", "max", "abs", "mul"))
+        ):
             return False
     return loads <= VIEW_PARTS
 

@@ -31,11 +31,13 @@ __all__ = [
     "Compute",
     "Constant",
     "Input",
+    "Packing",
     "Scan",
     "Scatter",
     "Tensor",
     "bind",
     "constant",
+    "describe",
     "flatten_index",
     "input_tensor",
     "map_tensor",
@@ -51,6 +53,8 @@ __all__ = [
 ]
 
 Combine = Literal["sum", "prod", "max", "min", "and", "or"]
+Packing = Literal["f32", "f16", "i8", "i4"]
+"""A float in a buffer: as it is, of 16 bits, or a whole number -127 .. 127 or -8 .. 7."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +64,13 @@ class Input:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """Known at build; C-contiguous float32, int32, uint32 or bool."""
+    """Known at build; C-contiguous float32, int32, uint32 or bool.
+
+    ``packing`` is how floats are stored; they are such that it changes none.
+    """
 
     array: NDArray[np.generic]
+    packing: Packing = "f32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +227,7 @@ def scatter_tensor(
     """``data`` changed at computed places; ``body(r...)`` gives (index, value, where)."""
     inner = tuple(variable(f"r{k}", n) for k, n in enumerate(over))
     index, value, where = body(*inner)
-    return Tensor(
-        name, data.shape, data.type, Scatter(data, inner, index, value, combine, where)
-    )
+    return Tensor(name, data.shape, data.type, Scatter(data, inner, index, value, combine, where))
 
 
 def bind(axes: Sequence[Expr], index: Sequence[Expr]) -> dict[Expr, Expr]:
@@ -282,6 +288,38 @@ def sources(tensor: Tensor) -> tuple[Tensor, ...]:
 def reads(body: Expr, tensor: Tensor) -> list[tuple[Expr, ...]]:
     """Every distinct index at which an expression loads from a tensor."""
     return [e.args for e in walk(body) if e.op == "load" and e.attr is tensor]
+
+
+def describe(outputs: Sequence[Tensor]) -> str:
+    """A tensor graph as text, a line a tensor: for tests and for people.
+
+    Examples
+    --------
+    ``y: f32[2, 4] = sum r0<3: mul(a[i0, r0], b[r0, i1])``
+    """
+    lines = []
+    for tensor in topological(outputs):
+        head = f"{tensor.name}: {tensor.type}{list(tensor.shape)}"
+        match tensor.source:
+            case Input():
+                lines.append(f"{head} given")
+            case Constant():
+                lines.append(f"{head} constant")
+            case Compute(_, over, combine, body):
+                loops = ", ".join(f"{r!r}<{r.high + 1}" for r in over)
+                lines.append(
+                    f"{head} = {combine} {loops}: {body!r}" if combine else f"{head} = {body!r}"
+                )
+            case Scan(_, axis, combine, exclusive, body):
+                kind = "exclusive " if exclusive else ""
+                lines.append(f"{head} = {kind}running {combine} along {axis}: {body!r}")
+            case Scatter(data, _, index, value, combine, where):
+                places = ", ".join(map(repr, index))
+                how = combine or "replace"
+                lines.append(
+                    f"{head} = {data.name} with [{places}] {how} {value!r} where {where!r}"
+                )
+    return "\n".join(lines)
 
 
 def topological(outputs: Sequence[Tensor]) -> Iterator[Tensor]:

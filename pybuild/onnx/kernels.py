@@ -165,5 +165,10 @@ def loop_variant(
 
     write_nest(writer, nest, tile, origin, store)
     return Variant(
-        writer.text(), tuple(writer.functions), tuple(slots.slots.values()), threads, workgroup, prefer
+        writer.text(),
+        tuple(writer.functions),
+        tuple(slots.slots.values()),
+        threads,
+        workgroup,
+        prefer,
     )

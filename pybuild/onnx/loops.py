@@ -156,15 +156,15 @@ def _reduce(
             turns = count // factor
             loop = variable(str(var.attr[0]), turns)
             here = [
-                {**known, var: loop * factor + (begin + j)} for known in inner for j in range(factor)
+                {**known, var: loop * factor + (begin + j)}
+                for known in inner
+                for j in range(factor)
             ]
             if turns == 1:
                 nested(tuple(rest), here)
             else:
                 name = writer.fresh("k")
-                writer.open(
-                    f"for (var {name} = 0i; {name} < {turns}i; {name}++)", {loop: name}
-                )
+                writer.open(f"for (var {name} = 0i; {name} < {turns}i; {name}++)", {loop: name})
                 nested(tuple(rest), here)
                 writer.close()
 

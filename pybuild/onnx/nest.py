@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, replace
 
 from pybuild.onnx.expr import Expr, Type, _make, substitute, variable, walk
-from pybuild.onnx.ir import Combine, Compute, Tensor, bind
+from pybuild.onnx.ir import Combine, Compute, Tensor
 
 __all__ = ["Nest", "accumulator", "extent", "nest_of", "split_axes"]
 
@@ -77,9 +77,7 @@ def nest_of(tensor: Tensor) -> Nest:
     if source.combine is None:
         return Nest(tensor, axes, (), None, source.body, None, source.body, source.axes)
     acc = accumulator(tensor.type)
-    return Nest(
-        tensor, axes, source.over, source.combine, source.body, acc, acc, source.axes
-    )
+    return Nest(tensor, axes, source.over, source.combine, source.body, acc, acc, source.axes)
 
 
 def with_epilogue(nest: Nest, tensor: Tensor) -> Nest | None:
@@ -132,7 +130,9 @@ def split_axes(nest: Nest) -> Nest:
         mapping = {var: outer * divisor + inner}
         parts = tuple(p for p in (outer, inner) if p.op == "var")
 
-        def renew(old: tuple[Expr, ...], var: Expr = var, parts: tuple[Expr, ...] = parts) -> tuple[Expr, ...]:
+        def renew(
+            old: tuple[Expr, ...], var: Expr = var, parts: tuple[Expr, ...] = parts
+        ) -> tuple[Expr, ...]:
             return tuple(p for v in old for p in (parts if v is var else (v,)))
 
         memo: dict[Expr, Expr] = {}

@@ -13,17 +13,31 @@ import numpy as np
 
 from pybuild.onnx.expr import Expr, walk
 from pybuild.onnx.fuse import epilogues, fold_constants, inline_maps, inline_views
-from pybuild.onnx.ir import Compute, Constant, Input, Scan, Scatter, Tensor, constant, sources, topological
+from pybuild.onnx.invariants import check_groups, check_nests, check_tensors
+from pybuild.onnx.ir import (
+    Compute,
+    Constant,
+    Input,
+    Packing,
+    Scan,
+    Scatter,
+    Tensor,
+    sources,
+    topological,
+)
 from pybuild.onnx.kernels import Kernel, Variant, loop_variant
 from pybuild.onnx.loops import Tile
 from pybuild.onnx.nest import Nest, nest_of
+from pybuild.onnx.packing import pack_groups
 from pybuild.onnx.row_kernels import layouts, thread_variant, total_terms, workgroup_variant
 from pybuild.onnx.rows import LEAST_ROWS, Group, Stage, contracts, group_rows, reads_of
 from pybuild.onnx.schedule import WORKGROUP, tiles_of
 from pybuild.onnx.special import scan_variant, scatter_variant
 
-__all__ = ["partition"]
+__all__ = ["REWRITES", "partition"]
 
+REWRITES = (fold_constants, inline_views, inline_maps, fold_constants)
+"""Rules of the tensor graph, in order; `epilogues` and `group_rows` follow on its loop nests."""
 MAX_BINDINGS = 8
 _BUNDLE_ALIGNMENT = 64
 LEAST_THREADS = 16
@@ -49,8 +63,16 @@ class _Bundling:
     places: dict[Tensor, tuple[Tensor, int]] = field(default_factory=dict)
 
 
-def partition(outputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Kernel]]:
+def partition(
+    outputs: Sequence[Tensor], weights: Packing = "f32"
+) -> tuple[list[Tensor], list[Kernel]]:
     """The kernels that compute the outputs, in order.
+
+    Parameters
+    ----------
+    outputs : sequence of Tensor
+    weights : {'f32', 'f16', 'i8', 'i4'}
+        How large constants are stored.
 
     Returns
     -------
@@ -58,21 +80,23 @@ def partition(outputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Kernel]]:
         As rewritten; one may have become a constant.
     kernels : list of Kernel
     """
-    finals = fold_constants(outputs)
-    finals = inline_views(finals)
-    finals = inline_maps(finals)
-    finals = fold_constants(finals)
+    finals = list(outputs)
+    check_tensors(finals, "lowering")
+    for rule in REWRITES:
+        finals = rule(finals)
+        check_tensors(finals, rule.__name__)
     units = _ordered(_units(finals))
+    _pack(units, weights)
     places = _bundle(units, set(finals))
     return finals, [_kernel(unit, places) for unit in units]
 
 
 def _units(finals: list[Tensor]) -> list[_Unit]:
     nests = {tensor: nest for tensor, nest in epilogues(finals).items() if tensor.size}
+    check_nests(nests, "epilogues")
     groups = group_rows(nests, finals)
-    specials = [
-        t for t in topological(finals) if isinstance(t.source, Scan | Scatter) and t.size
-    ]
+    check_groups(groups, "group_rows")
+    specials = [t for t in topological(finals) if isinstance(t.source, Scan | Scatter) and t.size]
     units: list[_Unit] = []
     for group in groups:
         needs = dict.fromkeys(
@@ -93,11 +117,20 @@ def _units(finals: list[Tensor]) -> list[_Unit]:
     return units
 
 
+def _pack(units: list[_Unit], weights: Packing) -> None:
+    """Large constants of the groups in fewer bits; scans and scatters read theirs as they are."""
+    groups = [unit.group for unit in units if unit.group is not None]
+    kept = frozenset(t for unit in units if unit.special is not None for t in unit.needs)
+    pack_groups(groups, weights, kept)
+    for unit in units:
+        if unit.group is not None:
+            read = (t for stage in unit.group.stages for t in reads_of(stage.nest))
+            unit.needs = tuple(dict.fromkeys(t for t in read if t not in unit.group.tensors))
+
+
 def _copy(tensor: Tensor, source: Scatter) -> Group:
     axes = nest_of(Tensor("copy", tensor.shape, tensor.type, _whole(source.data)))
-    nest = Nest(
-        tensor, axes.axes, (), None, axes.body, None, axes.finish, axes.index
-    )
+    nest = Nest(tensor, axes.axes, (), None, axes.body, None, axes.finish, axes.index)
     return Group([Stage(nest, nest.axes)], tuple(a.high + 1 for a in nest.axes), {tensor})
 
 
@@ -250,11 +283,7 @@ def _row_variants(
 ) -> list[Variant]:
     longest = max(s.width * s.nest.depth for s in group.stages)
     short = group.count >= 16384 or longest < 32
-    busy = (
-        group.count >= LEAST_ROWS
-        and total_terms(group) > 512
-        and longest < 4096
-    )
+    busy = group.count >= LEAST_ROWS and total_terms(group) > 512 and longest < 4096
     if short or busy:
         return [thread_variant(group, outside, WORKGROUP, bundles=places, orders=orders)]
     if group.count < LEAST_THREADS:
@@ -265,9 +294,7 @@ def _row_variants(
     ]
 
 
-def _loop_variants(
-    kernel: Kernel, nest: Nest, places: dict[Tensor, tuple[Tensor, int]]
-) -> None:
+def _loop_variants(kernel: Kernel, nest: Nest, places: dict[Tensor, tuple[Tensor, int]]) -> None:
     tiles = tiles_of(nest)
     kernel.orders = {
         t: order for t, order in _layouts(nest, tiles[-1][1]).items() if t not in places

@@ -62,9 +62,7 @@ def _reduce_tile(nest: Nest, least_threads: int, most_registers: int) -> Tile:
     return Tile(factors, _unroll(nest, factors))
 
 
-def _allowed(
-    nest: Nest, factors: dict[Expr, int], least_threads: int, most_registers: int
-) -> bool:
+def _allowed(nest: Nest, factors: dict[Expr, int], least_threads: int, most_registers: int) -> bool:
     if math.prod(factors.values()) > most_registers:
         return False
     if any(extent(a) < f for a, f in factors.items()):
@@ -73,9 +71,7 @@ def _allowed(
     return threads >= min(least_threads, nest.points)
 
 
-def _score(
-    nest: Nest, loads: Sequence[tuple[Expr, ...]], factors: Mapping[Expr, int]
-) -> float:
+def _score(nest: Nest, loads: Sequence[tuple[Expr, ...]], factors: Mapping[Expr, int]) -> float:
     """Distinct loads for each multiplication, and what is wasted at ragged edges."""
     unroll = _unroll(nest, factors)
     products = math.prod(factors.values()) * math.prod(unroll.values())
@@ -87,7 +83,9 @@ def _score(
 
 def _spread(index: Expr, steps: Mapping[Expr, int]) -> int:
     """Number of distinct values of an index over a tile."""
-    parts = dict(zip(index.args, index.attr[0], strict=True)) if index.op == "linear" else {index: 1}
+    parts = (
+        dict(zip(index.args, index.attr[0], strict=True)) if index.op == "linear" else {index: 1}
+    )
     moving = [(abs(c), steps[v]) for v, c in parts.items() if v in steps]
     if index.op not in ("linear", "var"):
         moving = [(1, steps[v]) for v in walk(index) if v in steps]

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pybuild.onnx.expr import Expr, _make, as_expr, const, linear, walk
+from pybuild.onnx.expr import Expr, _make, as_expr, const, floordiv, linear, mod, walk
 from pybuild.onnx.ir import Constant, Tensor, flatten_index
 from pybuild.onnx.wgsl import Writer
+from pybuild.onnx.words import PER_WORD, packing_of, unpacked, word_count
 
 __all__ = ["Slot", "Slots"]
 
@@ -41,7 +42,9 @@ class Slot:
 
     def declaration(self, binding: int, access: str) -> str:
         """WGSL of the binding."""
-        element, count = _ELEMENT[self.tensor.type], max(self.tensor.size, 1)
+        element, count = _ELEMENT[self.tensor.type], max(word_count(self.tensor), 1)
+        if packing_of(self.tensor) != "f32":
+            element = "u32"
         if self.atomic:
             element = "atomic<u32>"
         elif self.vector:
@@ -118,15 +121,14 @@ class Slots:
                 if expr.op != "load" or expr.attr in skip or expr.attr in self.literals:
                     continue
                 self.slot(expr.attr)
-                aligned, whole = _in_fours(self.place(expr.attr, expr.args), steps)
                 home = self.home(expr.attr)
+                four = 4 * PER_WORD[packing_of(home)]
+                aligned, whole = _in_fours(self.place(expr.attr, expr.args), steps, four)
                 fits[home] = fits.get(home, True) and aligned
                 gains[home] = gains.get(home, False) or whole
         for tensor in fits:
             if tensor not in stores:
-                self.slots[tensor].vector = (
-                    fits[tensor] and gains[tensor] and tensor.size % 4 == 0
-                )
+                self.slots[tensor].vector = fits[tensor] and gains[tensor] and tensor.size % 4 == 0
         for tensor, written in stores.items():
             if tensor in fits or tensor in self.bundles:
                 continue
@@ -148,7 +150,15 @@ class Slots:
         if expr.attr in self.literals:
             return self._literal(expr, writer)
         slot = self.slot(expr.attr)
-        flat = self.place(expr.attr, expr.args)
+        if expr.op == "word":
+            flat = expr.args[0]
+        else:
+            flat = self.place(expr.attr, expr.args)
+            packing = packing_of(slot.tensor)
+            if packing != "f32":
+                word = _make("word", (floordiv(flat, PER_WORD[packing]),), slot.tensor, "u32")
+                value, part = unpacked(word, mod(flat, PER_WORD[packing]), packing)
+                return writer.value(value) + f".{part}" * bool(part)
         if slot.vector:
             base, lane = _four(flat)
             whole = _make("load4", (base,), self.home(expr.attr), expr.type)
@@ -204,25 +214,28 @@ def _aligned(flat: Expr) -> bool:
     return False
 
 
-def _in_fours(flat: Expr, steps: Mapping[Expr, int]) -> tuple[bool, bool]:
-    """Whether all places stay in step with fours, and whether neighbours are read together."""
+def _in_fours(flat: Expr, steps: Mapping[Expr, int], four: int = 4) -> tuple[bool, bool]:
+    """Whether all places stay in step with fours, and whether neighbours are read together.
+
+    ``four`` is the number of elements in a vec4.
+    """
     if flat.op == "const":
         return True, False
     terms = dict(zip(flat.args, flat.attr[0], strict=True)) if flat.op == "linear" else {flat: 1}
     together = 1
     for term, factor in terms.items():
         if term.op != "var":
-            if factor % 4:
+            if factor % four:
                 return False, False
             continue
         step = steps.get(term, 1)
-        if factor * step % 4:
+        if factor * step % four:
             # an axis that is written out whole leaves no moving part
             if step <= term.high:
                 return False, False
         if abs(factor) == 1:
             together *= step
-    return True, together >= 3
+    return True, 4 * together >= 3 * four
 
 
 def is_small_constant(tensor: Tensor, limit: int) -> bool:

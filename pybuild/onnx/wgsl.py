@@ -26,6 +26,8 @@ _INFIX = {
     "eq": "==",
     "xor": "^",
 }
+_NAMED = ("load", "load4", "word", "unpack2x16float", "call")
+"""Written once, however seldom they are used."""
 _LOWEST = "bitcast<i32>(0x80000000u)"
 
 
@@ -61,7 +63,13 @@ def combine_text(combine: Combine, type_: Type, acc: str, value: str) -> str:
     if combine == "prod":
         return f"{acc} *= {value};"
     if combine in ("and", "or"):
-        sign = ("&&" if combine == "and" else "||") if type_ == "bool" else "&" if combine == "and" else "|"
+        sign = (
+            ("&&" if combine == "and" else "||")
+            if type_ == "bool"
+            else "&"
+            if combine == "and"
+            else "|"
+        )
         return f"{acc} = {acc} {sign} {value};"
     if type_ == "bool":
         return f"{acc} = {acc} {'||' if combine == 'max' else '&&'} {value};"
@@ -176,7 +184,11 @@ class Writer:
         """As `value`, but an operation that nothing else uses is written in place."""
         if expr.op in ("add", "sub", "mul") and not self._uses.get(expr, 0) and len(expr.args) == 2:
             left, right = (self.value(arg) for arg in expr.args)
-            return f"{left} {_INFIX[expr.op]} {right}" if expr.op == "mul" else f"({left} {_INFIX[expr.op]} {right})"
+            return (
+                f"{left} {_INFIX[expr.op]} {right}"
+                if expr.op == "mul"
+                else f"({left} {_INFIX[expr.op]} {right})"
+            )
         return self.value(expr)
 
     def _place(self, node: Expr, root: Expr) -> None:
@@ -184,7 +196,7 @@ class Writer:
         if any(node in block.names for block in self.blocks[: level + 1]):
             return
         text = self._text(node)
-        simple = node.op not in ("load", "load4", "call") and self._uses.get(node, 0) <= 1
+        simple = node.op not in _NAMED and self._uses.get(node, 0) <= 1
         if simple and level == len(self.blocks) - 1 and node is not root:
             self.blocks[level].names[node] = text
             return
@@ -209,7 +221,7 @@ class Writer:
 
     def _text(self, expr: Expr) -> str:
         op = expr.op
-        if op in ("load", "load4"):
+        if op in ("load", "load4", "word"):
             return self._load(expr, self)
         if op == "linear":
             return self._linear(expr)
