@@ -2,7 +2,7 @@
 
 Found by flipping bytes (onnx 1.23): LayerNormalization reads past its shape with a large axis,
 Split writes past its outputs when num_outputs says otherwise, Einsum never ends on an equation
-with stray characters, and sizes near 64 bits wrap around.
+with stray characters, or with a space behind the arrow, and sizes near 64 bits wrap around.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pybuild.onnx.front_intake import MAX_ELEMENTS
 from pybuild.onnx.front_values import Step, Unfit, Value
 
-__all__ = ["MAX_RANK", "SHAPE_INPUTS", "check_numbers"]
+__all__ = ["MAX_RANK", "SHAPE_INPUTS", "check_numbers", "without_spaces"]
 
 SHAPE_INPUTS: Mapping[str, tuple[int, ...]] = {
     "AffineGrid": (1,),
@@ -71,9 +71,16 @@ _FREE_AXIS = frozenset(("DequantizeLinear", "QuantizeLinear"))
 _DATA_ELEMENTS = 4096
 """A shape-carrying constant beyond this is a mistake, or CumSum's data."""
 
-_TERM = r"[A-Za-z\s]*(?:\.\.\.[A-Za-z\s]*)?"
+_TERM = r"[A-Za-z]*(?:\.\.\.[A-Za-z]*)?"
 
 _EQUATION = re.compile(rf"{_TERM}(?:,{_TERM})*(?:->{_TERM})?")
+
+
+def without_spaces(step: Step) -> Step:
+    """An Einsum whose equation has no spaces, which mean nothing."""
+    equation = step.text("equation", "")
+    plain = "".join(equation.split())
+    return step if plain == equation else step.changed(attributes=step.given(equation=plain))
 
 
 def check_numbers(step: Step, inputs: Sequence[Value | None]) -> None:

@@ -32,7 +32,7 @@ from pybuild.onnx.front_functions import (
     local_definition,
     schema_definition,
 )
-from pybuild.onnx.front_guard import check_numbers
+from pybuild.onnx.front_guard import check_numbers, without_spaces
 from pybuild.onnx.front_intake import tensor_array
 from pybuild.onnx.front_known import simplified, understood
 from pybuild.onnx.front_order import Disorder, ordered
@@ -204,6 +204,8 @@ class Walk:
         if step.op == "Constant" and not step.domain:
             self._flat.constant(scope, step.outputs[0], constant_of(step, self._folder))
             return
+        if step.op == "Einsum":
+            step = without_spaces(step)
         check_numbers(step, inputs)
         check_types(schema, inputs)
         if not step.domain:  # before inference, which would make up an axis for each element

@@ -216,6 +216,16 @@ def test_scattered_shapes_fold() -> None:
     assert operators(graph) == ["Reshape"]
 
 
+@pytest.mark.parametrize("equation", ["ij, jk-> ik", " ij,jk ->ik ", "i j , j k -> i k"])
+def test_spaces_of_an_equation_mean_nothing(equation: str) -> None:
+    """Found by fuzzing: ONNX's inference never ends on a space behind the arrow."""
+    graph = loaded(
+        "g (float[2,3] x, float[3,4] w) => (float[2,4] y)"
+        f' {{ y = Einsum <equation: string = "{equation}"> (x, w) }}'
+    )
+    assert graph.nodes[0].attributes == {"equation": "ij,jk->ik"}
+
+
 def test_castlike_casts() -> None:
     graph = loaded("g (float[3] x, int32[1] i) => (int32[3] y) { y = CastLike (x, i) }")
     assert operators(graph) == ["Cast"]
