@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pybuild.formats import DroppedSplats
+from pybuild.onnx.problems import GraphError
 from pybuild.pack import Report
 from pyengine.errors import VitrineError
 
@@ -40,6 +41,8 @@ def guarded(run: Callable[[], int]) -> int:
             warnings.simplefilter("always", DroppedSplats)
             warnings.showwarning = _show_warning
             return run()
+    except GraphError as error:  # a node at fault a line
+        return _fault(*str(error).splitlines())
     except VitrineError as error:
         return _fault(str(error))
     except BrokenPipeError:
@@ -49,7 +52,7 @@ def guarded(run: Callable[[], int]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _fault(f"{where}{error.strerror or error}")
     except MemoryError:
-        return _fault("there is not enough memory for this scene")
+        return _fault("there is not enough memory for this")
     except KeyboardInterrupt:
         return INTERRUPTED
     except Terminated:
@@ -74,8 +77,10 @@ def progress() -> Iterator[Report | None]:
         yield lambda what, done: bar.update(task, description=what[:32], completed=done)
 
 
-def _fault(text: str) -> int:
+def _fault(text: str, *more: str) -> int:
     notice(text)
+    for line in more:
+        print(f"  {_line(line)}", file=sys.stderr)
     return FAULT
 
 
