@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":  # not this folder, whose onnx.py is not the package onnx
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.tables import (
     BenchScene,

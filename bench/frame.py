@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":  # not this folder, whose onnx.py is not the package onnx
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.chromium import (
     PAGES,

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":  # not this folder, whose onnx.py is not the package onnx
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.tables import (
     BenchScene,

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":  # not this folder, whose onnx.py is not the package onnx
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.chromium import add_browser, page_script, profile, within
 from bench.tables import (

@@ -1,0 +1,381 @@
+"""Networks, beside onnxruntime: in the same Chromium, and natively on the same Vulkan driver.
+
+A run uploads the inputs and ends when an element of an output is back in the caller's memory; the
+other outputs stay on the GPU, where the engine can leave them. The first run begins with nothing
+but an empty page (or a process with its modules imported): fetching, compiling, uploading are in
+it. Rounds are interleaved (A B C A B C ...), so that a noisy neighbour hits all; compare minima.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if __name__ == "__main__":  # not this folder, whose onnx.py is not the package onnx
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from bench.chromium import PAGES, PackageMissing, add_browser, chromium
+from bench.net_engines import (
+    OURS,
+    RIVALS,
+    USUAL,
+    Engine,
+    Opened,
+    PageEngine,
+    ProcessEngine,
+    Unavailable,
+    ort_python,
+    ort_web,
+    software_icd,
+)
+from bench.net_server import NetServer, serving_nets
+from bench.nets import Array, Net, find_nets
+from bench.tables import (
+    ROOT,
+    cell,
+    print_table,
+    ratio,
+    run,
+    summary,
+    write_json,
+)
+from pybuild.onnx import ops  # noqa: F401
+from pybuild.onnx.compile import compile_graph
+from pybuild.onnx.front import load_graph
+from pybuild.onnx.lower import LOWERINGS
+from pybuild.programs import write_program
+from pybuild.runner import stored_inputs
+from pyengine.program import Program
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+REFERENCE = "native-cpu"
+REOPENED = 0.25
+"""An engine is opened again if that takes less than this share of its budget."""
+EPILOG = """
+examples:
+  bench/onnx.py                                   all of ../shared/models, against the usual rivals
+  bench/onnx.py --models candy,mnist --rounds 8
+  bench/onnx.py --models net.onnx --rivals none   Vitrine alone, in the page and natively
+  bench/onnx.py --budget 20 --json /tmp/onnx.json
+
+engines:
+  vitrine, vitrine-native     the compiled program in Chromium, and on wgpu-native
+  web-webgpu, web-wasm        npm's onnxruntime-web: its WebGPU provider; wasm with --threads
+  web-jspi, web-jsep          its two other builds with a WebGPU provider (not usual)
+  native-webgpu, native-cpu   PyPI's onnxruntime-webgpu: WebGPU provider; processor
+Packages are kept in .cache; a rival that cannot be had is named with the reason. In software the
+native engines use Chromium's SwiftShader, where it lies beside it. "error" is the largest
+difference from native-cpu by the largest value of that output; "code" and "model" are kB over the
+wire as brotli 9: engine and page code; model file, or the program's folder.
+"""
+
+
+@dataclass
+class Contender:
+    """An engine with a network, and what was measured of it."""
+
+    engine: Engine
+    opened: list[Opened] = field(default_factory=list)
+    runs_ms: list[float] = field(default_factory=list)
+    spent_s: float = 0.0
+    error: float | None = None
+    reason: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        if self.reason is not None:
+            return {"skipped": self.reason}
+        last = self.opened[-1]
+        return {
+            "ms": summary(self.runs_ms),
+            "first_ms": summary(o.first_ms for o in self.opened),
+            "adapter": last.adapter,
+            "version": last.version,
+            "dispatches": last.dispatches,
+            "code_bytes": last.code_bytes,
+            "model_bytes": last.model_bytes,
+            "max_rel_error": self.error,
+        }
+
+
+class Kit:
+    """What the engines need besides a network, made once; and why some of them are missing."""
+
+    def __init__(self, rivals: Sequence[str], gpu: bool, program: str | None) -> None:
+        self.names = [*OURS, *rivals]
+        self.missing: dict[str, str] = {}
+        self.folders = {"web": ROOT / "web"}
+        self.python: Path | None = None
+        self.icd = None if gpu else software_icd(program)
+        if any(name.startswith("web-") for name in rivals):
+            try:
+                self.folders["ort"] = ort_web()
+            except PackageMissing as error:
+                self._lack("web-", str(error))
+        if any(name.startswith("native-") for name in rivals):
+            try:
+                self.python = ort_python()
+            except PackageMissing as error:
+                self._lack("native-", str(error))
+        for name, reason in self.missing.items():
+            print(f"{name}: skipped: {reason}", flush=True)
+
+    def _lack(self, prefix: str, reason: str) -> None:
+        self.missing |= {n: reason for n in self.names if n.startswith(prefix)}
+
+    def engines(
+        self,
+        net: Net,
+        program: Program,
+        folder: Path,
+        server: NetServer,
+        browser: Browser,
+        given: argparse.Namespace,
+    ) -> Iterator[Engine]:
+        """Those of the names that can be had, for one network."""
+        for name in self.names:
+            if name in self.missing:
+                continue
+            if name == "vitrine" or name.startswith("web-"):
+                yield PageEngine(
+                    name, browser, server, net, program, given.threads, given.tune, given.limit
+                )
+            elif name == "vitrine-native":
+                python = Path(sys.executable)
+                yield ProcessEngine(name, "vitrine", python, folder, self.icd, given.limit)
+            elif self.python is not None:
+                kind = name.removeprefix("native-")
+                yield ProcessEngine(name, kind, self.python, folder, self.icd, given.limit)
+
+
+def build(net: Net, folder: Path, server: NetServer) -> tuple[Program, float]:
+    """Compile a network and lay out what all engines read; gives the seconds of compiling too."""
+    (folder / "in").mkdir()
+    (folder / "model.onnx").write_bytes(net.model)
+    start = time.perf_counter()
+    graph = load_graph(folder / "model.onnx", supported=set(LOWERINGS))
+    compiled = compile_graph(graph)
+    seconds = time.perf_counter() - start
+    write_program(folder / "program", compiled.program, compiled.files)
+    server.files = {"net/model.onnx": net.model}
+    for file in (folder / "program").rglob("*.*"):
+        name = file.relative_to(folder).as_posix()
+        server.files[f"net/{name}"] = file.read_bytes()
+    stored = stored_inputs(compiled.program, net.inputs)
+    for k, (array, (_, data)) in enumerate(zip(net.inputs.values(), stored, strict=True)):
+        np.save(folder / "in" / f"{k}.npy", array)
+        server.files[f"in/{k}.bin"] = array.tobytes()
+        server.files[f"in/{k}.stored"] = data
+    return compiled.program, seconds
+
+
+@contextmanager
+def trying(contender: Contender) -> Iterator[None]:
+    """Note why an engine gave up; a fault of Vitrine itself ends the bench."""
+    start = time.perf_counter()
+    try:
+        yield
+    except Unavailable as error:
+        if contender.engine.name in OURS:
+            raise
+        contender.reason = str(error)
+        print(f"{contender.engine.name}: skipped: {error}", flush=True)
+    contender.spent_s += time.perf_counter() - start
+
+
+def measure(contenders: Sequence[Contender], given: argparse.Namespace) -> None:
+    """Open, check and run the engines of a network, in turn.
+
+    An engine that has spent its budget sits the rest out, after one turn.
+    """
+    outputs: dict[str, list[Array]] = {}
+    for _ in range(given.opens):
+        for one in contenders:
+            slow = bool(one.opened) and one.opened[0].first_ms > 1000 * REOPENED * given.budget
+            if one.reason is None and not slow:
+                with trying(one):
+                    one.opened.append(one.engine.open())
+    for one in contenders:
+        if one.reason is None:
+            with trying(one):
+                outputs[one.engine.name] = one.engine.outputs()
+        one.spent_s = 0.0
+    for one in contenders:
+        if one.engine.name in outputs:
+            one.error = largest_error(outputs[one.engine.name], reference(outputs))
+    for _ in range(given.rounds):
+        for one in contenders:
+            over = bool(one.runs_ms) and one.spent_s > given.budget
+            if one.reason is None and not over:
+                with trying(one):
+                    one.runs_ms += one.engine.turn(given.turn)
+
+
+def reference(outputs: dict[str, list[Array]]) -> list[Array]:
+    """What the others are compared with."""
+    return next(outputs[n] for n in (REFERENCE, "web-wasm", *outputs) if n in outputs)
+
+
+def largest_error(found: Sequence[Array], wanted: Sequence[Array]) -> float:
+    """Of all outputs the largest difference, relative to the largest value of that output."""
+    errors = [0.0]
+    for a, b in zip(found, wanted, strict=True):
+        scale = float(np.abs(b.astype(np.float64)).max(initial=0.0))
+        apart = np.abs(a.astype(np.float64).ravel() - b.astype(np.float64).ravel())
+        errors.append(float(apart.max(initial=0.0)) / (scale or 1.0))
+    return math.nan if any(map(math.isnan, errors)) else max(errors)
+
+
+def rival_of(name: str) -> str:
+    """The engine of ours that a rival is compared with: in the page, or native."""
+    return OURS["native" in name]
+
+
+def report(net: Net, build_s: float, contenders: Sequence[Contender]) -> dict[str, Any]:
+    """Print the table of a network; returns the numbers."""
+    told = {one.engine.name: one.told() for one in contenders}
+    rows = []
+    for name, found in told.items():
+        if "skipped" in found:
+            rows.append([name, *["-"] * 9])
+            continue
+        ms, base = found["ms"], told[rival_of(name)]["ms"]["min"]
+        sizes = [found["code_bytes"], found["model_bytes"]]
+        rows.append(
+            [
+                name,
+                str(ms["n"]),
+                cell(ms["min"]),
+                cell(ms["median"]),
+                ratio(ms["min"], base),
+                cell(found["first_ms"]["min"]),
+                str(found["dispatches"] or "-"),
+                *("-" if size is None else f"{size / 1000:,.0f}" for size in sizes),
+                "-" if found["max_rel_error"] is None else f"{found['max_rel_error']:.1e}",
+            ]
+        )
+    header = ["", "n", "min", "median", "/ours", "first", "dispatches", "code", "model", "error"]
+    shapes = ", ".join("x".join(map(str, a.shape)) for a in net.inputs.values())
+    print_table(f"{net.name} ({shapes}): ms a run; compiled in {build_s:.1f} s", header, rows)
+    return {"family": net.family, "build_s": build_s, "engines": told}
+
+
+def overview(results: dict[str, Any], names: Sequence[str]) -> None:
+    """A row a network: ours in ms, the others as multiples of it."""
+    rows = []
+    for net, found in results.items():
+        row = [net]
+        for name in names:
+            item = found["engines"].get(name)
+            if item is None or "skipped" in item:
+                row.append("-")
+            elif name in OURS:
+                row.append(cell(item["ms"]["min"]))
+            else:
+                base = found["engines"][rival_of(name)]["ms"]["min"]
+                row.append(ratio(item["ms"]["min"], base))
+        rows.append(row)
+    print_table("minima: ours in ms, the others as multiples of ours", ["", *names], rows)
+
+
+def chosen(text: str) -> list[str]:
+    """Rivals of a command line."""
+    if text in ("usual", "all", "none"):
+        return list({"usual": USUAL, "all": RIVALS, "none": ()}[text])
+    names = text.split(",")
+    for name in names:
+        if name not in RIVALS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(RIVALS)}")
+    return names
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_browser(parser)
+    parser.add_argument(
+        "--models",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="LIST",
+        help="names or parts of them, or .onnx files; default: all of ../shared/models",
+    )
+    parser.add_argument(
+        "--rivals", type=chosen, default=list(USUAL), metavar="LIST", help="usual, all, none, names"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="turns an engine (default: 5)")
+    parser.add_argument("--opens", type=int, default=2, help="first runs an engine (default: 2)")
+    parser.add_argument(
+        "--turn", type=float, default=0.3, metavar="S", help="seconds a turn (default: 0.3)"
+    )
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="seconds an engine and model, first runs aside; a slow one runs once (default: 30)",
+    )
+    parser.add_argument(
+        "--limit", type=float, default=600.0, metavar="S", help="seconds a call (default: 600)"
+    )
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="of wasm (default: 2)")
+    parser.add_argument(
+        "--tune",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="seconds that Vitrine may measure kernels in the page, part of the first run "
+        "(default: 0, its built-in table)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there too")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure every network."""
+    given = arguments()
+    nets = find_nets(given.models)
+    kit = Kit(given.rivals, given.gpu, given.chromium)
+    results: dict[str, Any] = {}
+    server = NetServer(kit.folders, PAGES)
+    with chromium(given.gpu, given.chromium) as browser, serving_nets(server):
+        print(f"Chromium {browser.version}; native driver: {kit.icd or 'the system’s'}", flush=True)
+        for net in nets:
+            results[net.name] = bench_net(net, kit, server, browser, given)
+    overview(results, kit.names)
+    write_json(given.json, {"bench": "onnx", "missing": kit.missing, "models": results})
+
+
+def bench_net(
+    net: Net, kit: Kit, server: NetServer, browser: Browser, given: argparse.Namespace
+) -> dict[str, Any]:
+    """Measure one network on every engine."""
+    with tempfile.TemporaryDirectory(prefix="vitrine-bench-") as temporary:
+        folder = Path(temporary)
+        program, seconds = build(net, folder, server)
+        engines = kit.engines(net, program, folder, server, browser, given)
+        contenders = [Contender(engine) for engine in engines]
+        try:
+            measure(contenders, given)
+        finally:
+            for one in contenders:
+                one.engine.close()
+        return report(net, seconds, contenders)
+
+
+if __name__ == "__main__":
+    run(main)
