@@ -1,6 +1,6 @@
 """A graph to a program: lowering, rewriting, scheduling, placing, writing down.
 
-    Graph -> tensors -> (fold, inline, epilogues, rows) -> kernels -> arena -> Program + files
+Graph -> tensors -> (fold, inline, epilogues, rows) -> kernels -> arena -> Program + files
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ import numpy as np
 
 from pybuild.onnx.arena import Life, Placement, place
 from pybuild.onnx.graph import Graph, TensorInfo, operator_name
-from pybuild.onnx.ir import Constant, Input, Tensor, map_tensor
+from pybuild.onnx.ir import Constant, Input, Packing, Tensor, map_tensor
 from pybuild.onnx.kernels import Kernel
 from pybuild.onnx.lower import lower
 from pybuild.onnx.partition import partition
+from pybuild.onnx.words import packing_of, word_count, words_of
 from pyengine.program import Program
 
-__all__ = ["Compiled", "compile_graph"]
+__all__ = ["Compiled", "compile_graph", "compile_tensors"]
 
 _STORAGE = {"f32": "f32", "i32": "i32", "u32": "u32", "bool": "u32"}
+_DTYPE = {"f32": "float32", "i32": "int32", "u32": "uint32", "bool": "bool"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,15 @@ class Compiled:
     placement: Placement
 
 
-def compile_graph(graph: Graph) -> Compiled:
+def compile_graph(graph: Graph, weights: Packing = "f32") -> Compiled:
     """Compile a checked graph.
+
+    Parameters
+    ----------
+    graph : Graph
+    weights : {'f32', 'f16', 'i8', 'i4'}
+        How large constants are stored; see `packing`. Those that are 16-bit floats already are
+        stored so in any case.
 
     Raises
     ------
@@ -59,8 +68,29 @@ def compile_graph(graph: Graph) -> Compiled:
     """
     _, lowered = lower(graph)
     outputs = [_own(tensor, info) for tensor, info in zip(lowered, graph.outputs, strict=True)]
-    outputs, kernels = partition(outputs)
+    outputs, kernels = partition(outputs, weights)
     return _assemble(graph, outputs, kernels)
+
+
+def compile_tensors(
+    name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor], weights: Packing = "f32"
+) -> Compiled:
+    """Compile a graph of tensors, which need not come from a model.
+
+    Parameters
+    ----------
+    inputs : sequence of Tensor
+        Their sources are `Input`; names differ, as do those of the outputs.
+    weights : {'f32', 'f16', 'i8', 'i4'}
+        See `compile_graph`.
+    """
+    given, wanted = (
+        tuple(TensorInfo(t.name, _DTYPE[t.type], t.shape, (None,) * len(t.shape)) for t in tensors)
+        for tensors in (inputs, outputs)
+    )
+    graph = Graph(name, 0, given, wanted, (), {}, {i.name: i for i in (*given, *wanted)}, {})
+    owned = [_own(tensor, info) for tensor, info in zip(outputs, wanted, strict=True)]
+    return _assemble(graph, *partition(owned, weights))
 
 
 def _own(tensor: Tensor, info: TensorInfo) -> Tensor:
@@ -107,7 +137,7 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
             key = tensor, kernel.orders.get(tensor)
             if isinstance(tensor.source, Constant) and key not in fixed and tensor.size:
                 data = _packed(tensor, kernel.orders.get(tensor))
-                fixed[key] = _range("weights", len(blob), _bytes(tensor.size))
+                fixed[key] = _range("weights", len(blob), _bytes(word_count(tensor)))
                 access[tensor] = "read"
                 blob += data
                 blob += b"\0" * (-len(blob) % 256)
@@ -221,13 +251,15 @@ def _store(files: dict[str, bytes], stem: str, data: bytes, size: int) -> str:
 
 
 def _packed(tensor: Tensor, order: tuple[int, ...] | None) -> bytes:
-    """Elements in memory order, 32 bits each."""
+    """Elements in memory order, 32 bits each but for packed floats."""
     assert isinstance(tensor.source, Constant)
     array = tensor.source.array
     if order is not None:
         array = np.transpose(array, order)
     if tensor.type == "bool":
         array = array.astype(np.uint32)
+    if tensor.type == "f32":
+        return words_of(array, packing_of(tensor)).tobytes()
     return np.ascontiguousarray(array).tobytes()
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pybuild.onnx.expr import Expr, walk
+from pybuild.onnx.expr import Expr, Type, walk
 from pybuild.onnx.fuse import epilogues, fold_constants, inline_maps, inline_views
 from pybuild.onnx.invariants import check_groups, check_nests, check_tensors
 from pybuild.onnx.ir import (
@@ -33,6 +33,7 @@ from pybuild.onnx.row_kernels import layouts, thread_variant, total_terms, workg
 from pybuild.onnx.rows import LEAST_ROWS, Group, Stage, contracts, group_rows, reads_of
 from pybuild.onnx.schedule import WORKGROUP, tiles_of
 from pybuild.onnx.special import scan_variant, scatter_variant
+from pybuild.onnx.words import packing_of
 
 __all__ = ["REWRITES", "partition"]
 
@@ -186,8 +187,11 @@ def _bundle(units: list[_Unit], finals: set[Tensor]) -> dict[Tensor, tuple[Tenso
         if count <= MAX_BINDINGS:
             continue
         loose = [t for t in unit.needs if t not in places]
-        for type_ in ("f32", "i32", "u32", "bool"):
-            fixed = [t for t in loose if isinstance(t.source, Constant) and t.type == type_]
+        kinds: dict[tuple[Type, Packing], list[Tensor]] = {}
+        for tensor in loose:
+            if isinstance(tensor.source, Constant):
+                kinds.setdefault((tensor.type, packing_of(tensor)), []).append(tensor)
+        for fixed in kinds.values():
             if len(fixed) > 1:
                 _together(fixed, places, units)
         count = len({places.get(t, (t, 0))[0] for t in touched})
@@ -223,7 +227,8 @@ def _together(
         for tensor, offset in zip(tensors, offsets, strict=True):
             assert isinstance(tensor.source, Constant)
             array[offset : offset + tensor.size] = tensor.source.array.ravel()
-        whole = constant(f"{first.name} …", array, first.type)
+        source = Constant(array, packing_of(first))
+        whole = Tensor(f"{first.name} …", array.shape, first.type, source)
     else:
         whole = Tensor(f"{first.name} …", (total,), first.type, Input())
     for tensor, offset in zip(tensors, offsets, strict=True):
@@ -282,7 +287,7 @@ def _row_variants(
     orders: dict[Tensor, tuple[int, ...]],
 ) -> list[Variant]:
     longest = max(s.width * s.nest.depth for s in group.stages)
-    short = group.count >= 16384 or longest < 32
+    short = longest < 32 or (group.count >= 16384 and longest < 4096)
     busy = group.count >= LEAST_ROWS and total_terms(group) > 512 and longest < 4096
     if short or busy:
         return [thread_variant(group, outside, WORKGROUP, bundles=places, orders=orders)]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pybuild.onnx.expr import Expr, _make, as_expr, const, floordiv, linear, mod, walk
-from pybuild.onnx.ir import Constant, Tensor, flatten_index
+from pybuild.onnx.ir import Tensor, flatten_index
 from pybuild.onnx.wgsl import Writer
 from pybuild.onnx.words import PER_WORD, packing_of, unpacked, word_count
 
@@ -209,7 +208,7 @@ def _aligned(flat: Expr) -> bool:
     if flat.op == "const":
         return True
     if flat.op == "linear":
-        coefficients, constant = flat.attr
+        coefficients, _ = flat.attr
         return all(factor % 4 == 0 for factor in coefficients)
     return False
 
@@ -229,15 +228,10 @@ def _in_fours(flat: Expr, steps: Mapping[Expr, int], four: int = 4) -> tuple[boo
                 return False, False
             continue
         step = steps.get(term, 1)
-        if factor * step % four:
-            # an axis that is written out whole leaves no moving part
-            if step <= term.high:
-                return False, False
+        # an axis that is written out whole leaves no moving part
+        if factor * step % four and step <= term.high:
+            return False, False
         if abs(factor) == 1:
             together *= step
     return True, 4 * together >= 3 * four
 
-
-def is_small_constant(tensor: Tensor, limit: int) -> bool:
-    """A constant whose elements may stand in the text."""
-    return isinstance(tensor.source, Constant) and math.prod(tensor.shape) <= limit
