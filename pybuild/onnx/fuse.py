@@ -308,7 +308,7 @@ def _ends_reduction(
 
 
 def epilogues(outputs: Sequence[Tensor]) -> dict[Tensor, Nest]:
-    """The nest of every Compute tensor that must exist; a reduction inside another's is left out."""
+    """The nest of every Compute tensor that must exist, each with the epilogue it can take."""
     who = readers(outputs)
     kept = set(outputs)
     nests: dict[Tensor, Nest] = {}

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import pairwise, product
 
 from pybuild.onnx.expr import Expr, Sharing, logical_and, substitute, variable, walk
 from pybuild.onnx.ir import Tensor, neutral
 from pybuild.onnx.nest import Nest, accumulator, extent
 from pybuild.onnx.wgsl import Writer, combine_text
 
-__all__ = ["Tile", "expand", "segments", "write_nest"]
+__all__ = ["Store", "Tile", "expand", "segments", "write_nest"]
 
 Store = Callable[[Writer, Tensor, Sequence[tuple[tuple[Expr, ...], str]]], None]
+"""Writes values of a tensor: pairs of an index and the text of the value."""
 
 _SEGMENTS = 8
 _TERMS = 32
@@ -89,7 +90,7 @@ def segments(nest: Nest, var: Expr) -> list[tuple[int, int]]:
     if len(cuts) >= _SEGMENTS:
         return [(0, extent(var))]
     edges = [0, *sorted(cuts), extent(var)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def write_nest(

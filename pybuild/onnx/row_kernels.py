@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pybuild.onnx.expr import Expr, as_expr, substitute, variable, walk
 from pybuild.onnx.ir import Constant, Tensor, neutral
 from pybuild.onnx.kernels import Bundles, Variant, thread_axes
-from pybuild.onnx.loops import Tile, expand, write_nest
+from pybuild.onnx.loops import Store, Tile, expand, write_nest
 from pybuild.onnx.nest import accumulator, extent
 from pybuild.onnx.rows import Group, Stage, contracts, invert
 from pybuild.onnx.slots import Slots
-from pybuild.onnx.wgsl import Writer, combine_text, literal
+from pybuild.onnx.wgsl import Writer, combine_text
 
 __all__ = ["LANES", "layouts", "thread_variant", "total_terms", "workgroup_variant"]
 
@@ -280,7 +280,9 @@ def _literals(group: Group) -> frozenset[Tensor]:
     return frozenset(t for t in found - moved if t.size <= LITERALS)
 
 
-def _write_stage(writer, stage, plan, origin, store) -> None:  # type: ignore[no-untyped-def]
+def _write_stage(
+    writer: Writer, stage: Stage, plan: _Plan, origin: Mapping[Expr, Expr], store: Store
+) -> None:
     if not plan.looped:
         write_nest(writer, stage.nest, plan.tile, origin, store)
         return
@@ -341,7 +343,7 @@ def workgroup_variant(
         origin = _origin(stage, row_axes, digits)
         if stage.width == 1:
             if nest.combine is not None and nest.depth >= 64:
-                text = _lane_reduce(writer, stage, origin, lane, scratch)
+                text = _lane_reduce(writer, stage, origin, scratch)
             else:
                 text = ""
 
@@ -373,7 +375,7 @@ def workgroup_variant(
                 if t in outside:
                     slots.store(w, t, [(slots.place(t, index), value)])
 
-        _lane_loop(writer, stage, origin, lane, lanes, put)
+        _lane_loop(writer, stage, origin, put)
         if tensor in local.stages:
             writer.line("workgroupBarrier();")
     for type_ in sorted(scratch):
@@ -390,7 +392,9 @@ def workgroup_variant(
     )
 
 
-def _lane_loop(writer, stage, origin, lane, lanes, store) -> None:  # type: ignore[no-untyped-def]
+def _lane_loop(
+    writer: Writer, stage: Stage, origin: Mapping[Expr, Expr], store: Store
+) -> None:
     """The elements of a row, dealt to the lanes in turn."""
     width = stage.width
     element = variable("e", width)
@@ -410,7 +414,9 @@ def _lane_loop(writer, stage, origin, lane, lanes, store) -> None:  # type: igno
     writer.close()
 
 
-def _lane_reduce(writer, stage, origin, lane, scratch) -> str:  # type: ignore[no-untyped-def]
+def _lane_reduce(
+    writer: Writer, stage: Stage, origin: Mapping[Expr, Expr], scratch: set[str]
+) -> str:
     """Each lane reduces its share, then a tree the shares; the text of the result."""
     nest = stage.nest
     assert nest.combine is not None
@@ -453,7 +459,9 @@ def _lane_reduce(writer, stage, origin, lane, scratch) -> str:  # type: ignore[n
     return result
 
 
-def _finish(writer, stage, origin, text, store) -> None:  # type: ignore[no-untyped-def]
+def _finish(
+    writer: Writer, stage: Stage, origin: Mapping[Expr, Expr], text: str, store: Store
+) -> None:
     nest = stage.nest
     mapping = dict(origin)
     assert nest.acc is not None
@@ -464,5 +472,3 @@ def _finish(writer, stage, origin, text, store) -> None:  # type: ignore[no-unty
     index = tuple(substitute(part, mapping) for part in nest.index)
     store(writer, nest.tensor, [(index, writer.value(value))])
 
-
-_ = literal

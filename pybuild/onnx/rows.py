@@ -31,9 +31,11 @@ LONG_ROW = 1 << 21
 """Operations that one workgroup may do for a row of a norm."""
 ROW_WORK = 1 << 15
 """Products of one contraction that a single thread may do for its row."""
-LOCAL = 256
-"""Elements of a tensor that a row may keep."""
-LOCAL_SUM = 3072
+ATTENTION_WORK = 1 << 18
+"""Products of a contraction of two computed tensors for one row: 4,096 keys of 64 features."""
+LOCAL = 3072
+"""Elements of a tensor that a row may keep; of all of them together: 12 KiB of workgroup memory."""
+LOCAL_SUM = 3584
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ def _joinable(nest: Nest) -> bool:
 def _acyclic(nest: Nest, chosen: Sequence[Group], unit: dict[Tensor, Group]) -> bool:
     """Nothing that the nest, or one of the groups, reads from outside depends on the groups."""
     inside = {id(group) for group in chosen}
-    start = [t for t in reads_of(nest)]
+    start = list(reads_of(nest))
     for group in chosen:
         start += [t for stage in group.stages for t in reads_of(stage.nest)]
     stack = [unit[t] for t in start if t in unit and id(unit[t]) not in inside]
@@ -363,8 +365,10 @@ def _worthwhile(group: Group, finals: set[Tensor], rows_before: int) -> bool:
     for stage in group.stages:
         if not contracts(stage.nest):
             continue
-        least = LEAST_ROWS if _has_weights(stage.nest) else LEAST_ATTENTION_ROWS
-        if group.count < least or stage.width * stage.nest.depth > ROW_WORK:
+        weights = _has_weights(stage.nest)
+        least = LEAST_ROWS if weights else LEAST_ATTENTION_ROWS
+        most = ROW_WORK if weights else ATTENTION_WORK
+        if group.count < least or stage.width * stage.nest.depth > most:
             return False
         if _windowed(stage) or not _leading(stage):
             return False
@@ -422,12 +426,26 @@ def contracts(nest: Nest) -> bool:
 
 
 def _windowed(stage: Stage) -> bool:
-    """Reads neighbours: an index that mixes a row axis with a reduction variable."""
-    over = set(stage.nest.over)
+    """Reads neighbours: an index in which a row axis and a reduction variable overlap."""
+    over, rows = set(stage.nest.over), set(stage.rows)
     for node in walk(stage.nest.body):
-        if node.op == "load":
-            for part in node.args:
-                inside = set(walk(part))
-                if inside & over and inside & set(stage.rows):
-                    return True
+        if node.op == "load" and any(_overlap(part, rows, over) for part in node.args):
+            return True
+    return False
+
+
+def _overlap(index: Expr, rows: set[Expr], over: set[Expr]) -> bool:
+    inside = set(walk(index))
+    if not inside & rows or not inside & over:
+        return False
+    if index.op != "linear" or any(a.op != "var" for a in index.args):
+        return True
+    terms = dict(zip(index.args, index.attr[0], strict=True))
+    reach = {a: abs(c) * a.high for a, c in terms.items()}
+    # digits of one number do not meet: each steps over all that the lower ones reach
+    covered = 0
+    for axis, factor in sorted(terms.items(), key=lambda t: abs(t[1])):
+        if abs(factor) <= covered:
+            return True
+        covered += reach[axis]
     return False
