@@ -18,7 +18,7 @@ from pybuild.onnx.fuse import body_cost
 from pybuild.onnx.ir import Compute, Constant, Tensor
 from pybuild.onnx.nest import Nest, extent
 
-__all__ = ["Group", "Stage", "contracts", "group_rows", "invert", "reads_of"]
+__all__ = ["Group", "Stage", "contracts", "group_rows", "invert", "reads_of", "strangers"]
 
 TINY_WORK = 1 << 16
 """Operations that one workgroup may do alone."""
@@ -242,7 +242,7 @@ def _aligned(nest: Nest, chosen: Sequence[Group], finals: set[Tensor]) -> Group 
     most = max((g.count for g in chosen if len(g.stages) > 1), default=0)
     for count in range(len(order), -1, -1):
         made = _over(nest, fitted, order[:count])
-        if _worthwhile(made, finals, most):
+        if _worthwhile(made, finals, most) and not strangers(made):
             return made
     return None
 
@@ -258,6 +258,28 @@ def _over(
             stages.append(Stage(stage.nest, tuple(stage.rows[p] for p in places)))
     stages.append(Stage(nest, tuple(order)))
     return Group(stages, tuple(extent(a) for a in order), {stage.nest.tensor for stage in stages})
+
+
+def strangers(group: Group) -> list[Tensor]:
+    """Stages that read another one at other rows than their own: they cannot share its kernel.
+
+    A chain that forks may meet again: what joins the two ends reads both at its own row, while
+    one end reads the other's neighbours, as a pooling does.
+    """
+    makers = {stage.nest.tensor: stage for stage in group.stages}
+    found = []
+    for stage in group.stages:
+        for node in walk(*stage.nest.roots):
+            if node.op != "load" or node.attr not in makers:
+                continue
+            maker = makers[node.attr]
+            place = invert(maker.nest, node.args)
+            if place is None or any(
+                place[own] is not row for own, row in zip(maker.rows, stage.rows, strict=True)
+            ):
+                found.append(stage.nest.tensor)
+                break
+    return found
 
 
 def _digits(nest: Nest, group: Group) -> tuple[Group, list[Expr | None]] | None:
