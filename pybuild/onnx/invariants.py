@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pybuild.onnx.expr import Expr, walk
 from pybuild.onnx.ir import Compute, Constant, Input, Scan, Scatter, Tensor, sources
 from pybuild.onnx.nest import Nest, extent
-from pybuild.onnx.rows import Group, invert, reads_of
+from pybuild.onnx.rows import Group, invert, reads_of, strangers
 
 __all__ = ["InvariantError", "check_groups", "check_nests", "check_tensors"]
 
@@ -77,6 +77,8 @@ def check_groups(groups: Iterable[Group], rule: str) -> None:
             late = [t for t in reads_of(stage.nest) if t in group.tensors and t not in before]
             _require(not late, rule, f"{stage.nest.tensor}: reads {late} before they are there")
             before.add(stage.nest.tensor)
+        elsewhere = strangers(group)
+        _require(not elsewhere, rule, f"{elsewhere}: read other rows than their own")
         twice = made & group.tensors
         _require(not twice, rule, f"{twice}: made by two groups")
         made |= group.tensors
