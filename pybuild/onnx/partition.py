@@ -7,7 +7,7 @@ WebGPU allows, and written as WGSL.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,6 +40,9 @@ __all__ = ["REWRITES", "partition"]
 REWRITES = (fold_constants, inline_views, inline_maps, fold_constants)
 """Rules of the tensor graph, in order; `epilogues` and `group_rows` follow on its loop nests."""
 MAX_BINDINGS = 8
+OTHER_WORKGROUPS = (32, 128, 256)
+"""Sizes besides the default that tuning may choose: the override WORKGROUP, the same text."""
+TUNED_THREADS = 2048
 _BUNDLE_ALIGNMENT = 64
 LEAST_THREADS = 16
 """Rows, below which no thread should do one alone."""
@@ -263,6 +266,12 @@ def _kernel(unit: _Unit, places: dict[Tensor, tuple[Tensor, int]]) -> Kernel:
         else:
             kernel.orders = {t: o for t, o in layouts(group).items() if t not in places}
             kernel.variants = _row_variants(group, unit.outside, places, kernel.orders)
+    kernel.variants += [
+        replace(variant, workgroup=size, prefer="any")
+        for variant in kernel.variants
+        for size in OTHER_WORKGROUPS
+        if variant.threads >= TUNED_THREADS and not variant.by_group
+    ]
     kernel.reads = tuple(t for t in kernel.reads if t not in kernel.writes)
     kernel.drop_unread()
     return kernel
@@ -302,7 +311,7 @@ def _row_variants(
 def _loop_variants(kernel: Kernel, nest: Nest, places: dict[Tensor, tuple[Tensor, int]]) -> None:
     tiles = tiles_of(nest)
     kernel.orders = {
-        t: order for t, order in _layouts(nest, tiles[-1][1]).items() if t not in places
+        t: order for t, order in _layouts(nest, tiles[min(1, len(tiles) - 1)][1]).items() if t not in places
     }
     kernel.variants = [
         loop_variant(nest, tile, WORKGROUP, prefer, kernel.orders, places) for prefer, tile in tiles

@@ -19,6 +19,8 @@ from pybuild.onnx.nest import Nest, extent
 __all__ = ["WORKGROUP", "tiles_of"]
 
 WORKGROUP = 64
+TUNED_WORK = 1 << 22
+"""Products from which on other tiles are worth a measurement on the user's machine."""
 _STATEMENTS = 1200
 """Multiplications written out at most in one kernel's innermost body."""
 
@@ -31,7 +33,13 @@ def tiles_of(nest: Nest) -> list[tuple[str, Tile]]:
     small = _reduce_tile(nest, least_threads=8192, most_registers=32)
     if large == small:
         return [("any", large)]
-    return [("gpu", small), ("software", large)]
+    ways = [("gpu", small), ("software", large)]
+    if nest.points * nest.depth >= TUNED_WORK:
+        for least, most in ((8192, 16), (1024, 64)):
+            other = _reduce_tile(nest, least, most)
+            if all(other != tile for _, tile in ways):
+                ways.append(("any", other))
+    return ways
 
 
 def _map_tile(nest: Nest) -> Tile:
