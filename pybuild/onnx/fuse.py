@@ -18,6 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pybuild.onnx.bindings import MAX_BINDINGS, least_bindings
 from pybuild.onnx.expr import Expr, const, substitute, walk
 from pybuild.onnx.interpret import evaluate
 from pybuild.onnx.ir import (
@@ -307,6 +308,11 @@ def _ends_reduction(
     return False
 
 
+def _binds(nest: Nest, finals: set[Tensor]) -> int:
+    read = [node.attr for node in walk(*nest.roots) if node.op == "load"]
+    return least_bindings([nest.tensor, *read], finals)
+
+
 def epilogues(outputs: Sequence[Tensor]) -> dict[Tensor, Nest]:
     """The nest of every Compute tensor that must exist, each with the epilogue it can take."""
     who = readers(outputs)
@@ -326,7 +332,7 @@ def epilogues(outputs: Sequence[Tensor]) -> dict[Tensor, Nest]:
             # the most work first: the others are stored and read
             for source in sorted(given, key=lambda s: -nests[s].points * nests[s].depth):
                 joined = with_epilogue(nests[source], tensor)
-                if joined is not None:
+                if joined is not None and _binds(joined, kept) <= MAX_BINDINGS:
                     nest = joined
                     gone.add(source)
                     break

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pybuild.onnx.bindings import MAX_BINDINGS, spread_reads
 from pybuild.onnx.expr import Expr, Type, walk
 from pybuild.onnx.fuse import epilogues, fold_constants, inline_maps, inline_views
 from pybuild.onnx.invariants import check_groups, check_nests, check_tensors
@@ -37,9 +38,8 @@ from pybuild.onnx.words import packing_of
 
 __all__ = ["REWRITES", "partition"]
 
-REWRITES = (fold_constants, inline_views, inline_maps, fold_constants)
+REWRITES = (fold_constants, inline_views, inline_maps, fold_constants, spread_reads)
 """Rules of the tensor graph, in order; `epilogues` and `group_rows` follow on its loop nests."""
-MAX_BINDINGS = 8
 OTHER_WORKGROUPS = (32, 128, 256)
 """Sizes besides the default that tuning may choose: the override WORKGROUP, the same text."""
 TUNED_THREADS = 2048
@@ -58,6 +58,12 @@ class _Unit:
     group: Group | None = None
     special: Tensor | None = None
     outside: frozenset[Tensor] = frozenset()
+
+    @property
+    def written(self) -> tuple[Tensor, ...]:
+        """Tensors of a group that are in buffers, in the order of its stages."""
+        stages = self.group.stages if self.group is not None else []
+        return tuple(s.nest.tensor for s in stages if s.nest.tensor in self.outside)
 
 
 @dataclass(slots=True)
@@ -183,7 +189,7 @@ def _bundle(units: list[_Unit], finals: set[Tensor]) -> dict[Tensor, tuple[Tenso
     places: dict[Tensor, tuple[Tensor, int]] = {}
     maker = {t: k for k, unit in enumerate(units) for t in unit.makes}
     for unit in units:
-        touched = dict.fromkeys((*sorted(unit.outside, key=lambda t: t.name), *unit.needs))
+        touched = dict.fromkeys((*unit.written, *unit.needs))
         if unit.special is not None:
             touched[unit.special] = None
         count = len({places.get(t, (t, 0))[0] for t in touched})
@@ -203,7 +209,7 @@ def _bundle(units: list[_Unit], finals: set[Tensor]) -> dict[Tensor, tuple[Tenso
                 break
             handed = [
                 t
-                for t in unit.needs
+                for t in touched
                 if t not in places
                 and t.type == type_
                 and t in maker
@@ -255,7 +261,7 @@ def _kernel(unit: _Unit, places: dict[Tensor, tuple[Tensor, int]]) -> Kernel:
         group = unit.group
         kernel = Kernel(
             unit.label,
-            home(sorted(unit.outside, key=lambda t: t.name)),
+            home(unit.written),
             home(unit.needs),
             flops=sum(
                 (2 if s.nest.combine else 1) * s.nest.points * s.nest.depth for s in group.stages

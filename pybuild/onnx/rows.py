@@ -13,9 +13,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from pybuild.onnx.bindings import MAX_BINDINGS, Uses, least_bindings
 from pybuild.onnx.expr import Expr, substitute, variable, walk
 from pybuild.onnx.fuse import body_cost
-from pybuild.onnx.ir import Compute, Constant, Tensor
+from pybuild.onnx.ir import Compute, Constant, Scan, Scatter, Tensor, sources, topological
 from pybuild.onnx.nest import Nest, extent
 
 __all__ = ["Group", "Stage", "contracts", "group_rows", "invert", "reads_of", "strangers"]
@@ -103,20 +104,39 @@ def group_rows(nests: dict[Tensor, Nest], outputs: Sequence[Tensor]) -> list[Gro
     unit: dict[Tensor, Group] = {}
     groups: list[Group] = []
     order = {tensor: k for k, tensor in enumerate(nests)}
-    finals = set(outputs)
+    uses = _uses(nests, outputs)
     for tensor, nest in nests.items():
-        made = _join(nest, unit, groups, finals)
+        made = _join(nest, unit, groups, uses)
         if made is None:
             made = Group([Stage(nest, nest.axes)], tuple(extent(a) for a in nest.axes), {tensor})
             groups.append(made)
         made.stages.sort(key=lambda stage: order[stage.nest.tensor])
         for stage in made.stages:
             unit[stage.nest.tensor] = made
-    _merge_tiny(groups, unit, order)
+    _merge_tiny(groups, unit, order, uses)
     return groups
 
 
-def _merge_tiny(groups: list[Group], unit: dict[Tensor, Group], order: dict[Tensor, int]) -> None:
+def _uses(nests: dict[Tensor, Nest], outputs: Sequence[Tensor]) -> Uses:
+    readers: dict[Tensor, list[Tensor]] = {}
+    for tensor, nest in nests.items():
+        for source in reads_of(nest):
+            readers.setdefault(source, []).append(tensor)
+    for tensor in topological(outputs):
+        for source in sources(tensor) if isinstance(tensor.source, Scan | Scatter) else ():
+            readers.setdefault(source, []).append(tensor)
+    return Uses(frozenset(outputs), readers)
+
+
+def _binds(group: Group, uses: Uses) -> int:
+    """Bindings of a group's kernel at least."""
+    read = {t for s in group.stages for t in reads_of(s.nest) if t not in group.tensors}
+    return least_bindings([*read, *uses.outside(group.tensors)], uses.finals)
+
+
+def _merge_tiny(
+    groups: list[Group], unit: dict[Tensor, Group], order: dict[Tensor, int], uses: Uses
+) -> None:
     """In place: groups that one workgroup does at no cost become one, where no cycle arises."""
     tiny = [group for group in groups if _is_tiny([group])]
     k = 0
@@ -128,7 +148,7 @@ def _merge_tiny(groups: list[Group], unit: dict[Tensor, Group], order: dict[Tens
             stages = [Stage(s.nest, ()) for g in (first, other) for s in g.stages]
             stages.sort(key=lambda stage: order[stage.nest.tensor])
             made = Group(stages, (), first.tensors | other.tensors)
-            if sum(s.width for s in stages) > LOCAL_SUM:
+            if sum(s.width for s in stages) > LOCAL_SUM or _binds(made, uses) > MAX_BINDINGS:
                 continue
             groups[groups.index(first)] = made
             groups.remove(other)
@@ -152,9 +172,7 @@ def _independent(chosen: Sequence[Group], unit: dict[Tensor, Group]) -> bool:
     return _acyclic(nest, chosen, unit)
 
 
-def _join(
-    nest: Nest, unit: dict[Tensor, Group], groups: list[Group], finals: set[Tensor]
-) -> Group | None:
+def _join(nest: Nest, unit: dict[Tensor, Group], groups: list[Group], uses: Uses) -> Group | None:
     """Join a nest to the groups it reads: all that share rows, or the largest set that may."""
     if not _joinable(nest):
         return None
@@ -166,7 +184,7 @@ def _join(
             continue
         if not _acyclic(nest, chosen, unit):
             continue
-        made = _aligned(nest, chosen, finals)
+        made = _aligned(nest, chosen, uses)
         if made is not None:
             for group in chosen:
                 groups.remove(group)
@@ -185,7 +203,9 @@ def _acyclic(nest: Nest, chosen: Sequence[Group], unit: dict[Tensor, Group]) -> 
     start = list(reads_of(nest))
     for group in chosen:
         start += [t for stage in group.stages for t in reads_of(stage.nest)]
-    stack = [unit[t] for t in start if t in unit and id(unit[t]) not in inside]
+    # what a group makes may be read in it at once, but not through a scan or a scatter
+    stack = _makers([t for t in start if t not in unit], unit)
+    stack += [unit[t] for t in start if t in unit and id(unit[t]) not in inside]
     seen: set[int] = set()
     while stack:
         group = stack.pop()
@@ -194,8 +214,23 @@ def _acyclic(nest: Nest, chosen: Sequence[Group], unit: dict[Tensor, Group]) -> 
         if id(group) in seen:
             continue
         seen.add(id(group))
-        stack += [unit[t] for s in group.stages for t in reads_of(s.nest) if t in unit]
+        stack += _makers([t for s in group.stages for t in reads_of(s.nest)], unit)
     return True
+
+
+def _makers(tensors: Sequence[Tensor], unit: dict[Tensor, Group]) -> list[Group]:
+    """The groups that tensors come from, at once or through scans and scatters."""
+    made: dict[int, Group] = {}
+    stack, seen = list(tensors), set(tensors)
+    while stack:
+        tensor = stack.pop()
+        if tensor in unit:
+            made[id(unit[tensor])] = unit[tensor]
+        elif isinstance(tensor.source, Scan | Scatter):
+            given = [t for t in sources(tensor) if t not in seen]
+            seen.update(given)
+            stack += given
+    return list(made.values())
 
 
 def _divided(nest: Nest, chosen: Sequence[Group]) -> Nest:
@@ -224,7 +259,7 @@ def _axis_piece(nest: Nest, values: Sequence[Expr | None]) -> tuple[Expr, int] |
     return None
 
 
-def _aligned(nest: Nest, chosen: Sequence[Group], finals: set[Tensor]) -> Group | None:
+def _aligned(nest: Nest, chosen: Sequence[Group], uses: Uses) -> Group | None:
     """The group of a nest and the groups that it reads, over the rows that all share."""
     nest = _divided(nest, chosen)
     shared: list[Expr] | None = None
@@ -242,7 +277,9 @@ def _aligned(nest: Nest, chosen: Sequence[Group], finals: set[Tensor]) -> Group 
     most = max((g.count for g in chosen if len(g.stages) > 1), default=0)
     for count in range(len(order), -1, -1):
         made = _over(nest, fitted, order[:count])
-        if _worthwhile(made, finals, most) and not strangers(made):
+        if _binds(made, uses) > MAX_BINDINGS:
+            return None
+        if _worthwhile(made, most) and not strangers(made):
             return made
     return None
 
@@ -370,7 +407,7 @@ def _replace_axis(nest: Nest, old: Expr, new: tuple[Expr, ...], value: Expr) -> 
 # --------------------------------------------------------------------------------- what may join
 
 
-def _worthwhile(group: Group, finals: set[Tensor], rows_before: int) -> bool:
+def _worthwhile(group: Group, rows_before: int) -> bool:
     read_inside = {t for stage in group.stages for t in reads_of(stage.nest) if t in group.tensors}
     kept = [s for s in group.stages if s.nest.tensor in read_inside]
     if any(s.width > LOCAL for s in kept):
