@@ -129,7 +129,7 @@ def cell(value: float) -> str:
 
 def ratio(value: float, ours: float) -> str:
     """How many times ours; above 1 is worse than ours for a time."""
-    return f"{value / ours:.2f}x" if ours and value == value else "-"
+    return f"{value / ours:.2f}x" if ours > 0 and value == value else "-"
 
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

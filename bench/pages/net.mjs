@@ -74,7 +74,10 @@ async function openVitrine({ inputs, tuneSeconds }) {
       executor.run(0, null);
       await read(executor.buffer(buffer));
     },
-    outputs: async () => Object.values(await loaded.run({})),
+    async outputs() {
+      const arrays = await loaded.run({});
+      return program.outputs.map(({ name }) => arrays[name]);
+    },
   };
 }
 
@@ -98,7 +101,7 @@ async function openOrt({ engine, inputs, threads }) {
     version: ort.env.versions.web,
     async run() {
       const results = await session.run(feeds);
-      if (read) await read(Object.values(results)[0].gpuBuffer);
+      if (read) await read(results[session.outputNames[0]].gpuBuffer);
       free(results);
     },
     async outputs() {

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from bench import chromium, net_engines
 from bench.net_server import NetServer, brotli_bytes
 from bench.nets import find_nets, tile_anchors
-from bench.onnx import Contender, largest_error, measure, reference, report
+from bench.onnx import Contender, largest_error, measure, overview, reference, report
 from pyengine.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -191,9 +191,17 @@ def test_turns_are_interleaved_and_slow_rivals_sit_out(
     assert rows["native-webgpu"] == ["-"] * 9
 
 
-def test_our_own_fault_ends_the_bench() -> None:
-    with pytest.raises(net_engines.Unavailable, match="broken"):
-        measure([Contender(Fake("vitrine", 1.0, 1.0, "broken"))], Given())  # type: ignore[arg-type]
+def test_without_our_times_there_are_no_ratios(
+    model_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contenders = [Contender(Fake("vitrine", 1.0, 1.0, "broken")), Contender(Fake("web-wasm", 2, 3))]
+    measure(contenders, Given())  # type: ignore[arg-type]
+    (net,) = find_nets([str(model_file)])
+    told = report(net, 0.5, contenders)
+    overview({"tiny": told}, ["vitrine", "web-wasm"])
+    text = capsys.readouterr().out
+    assert "vitrine: skipped: broken" in text
+    assert text.splitlines()[-1].split() == ["tiny", "-", "-"]
 
 
 def test_errors_are_relative_to_an_outputs_largest_value() -> None:
