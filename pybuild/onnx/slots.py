@@ -158,7 +158,10 @@ class Slots:
                 word = _make("word", (floordiv(flat, PER_WORD[packing]),), slot.tensor, "u32")
                 value, part = unpacked(word, mod(flat, PER_WORD[packing]), packing)
                 return writer.value(value) + f".{part}" * bool(part)
-        if slot.vector:
+        if slot.vector and not _aligned(flat):
+            # put together for one thread, an index may have another form than in the loop nest
+            text = f"{slot.name}[{writer.value(flat // 4)}][{writer.value(flat % 4)}]"
+        elif slot.vector:
             base, lane = _four(flat)
             whole = _make("load4", (base,), self.home(expr.attr), expr.type)
             text = f"{writer.value(whole)}.{'xyzw'[lane]}"
