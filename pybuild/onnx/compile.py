@@ -131,6 +131,7 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
             access[tensor] = "read_write"
 
     blob = bytearray()
+    packed: Counter[str] = Counter()
     fixed: dict[tuple[Tensor, tuple[int, ...] | None], dict[str, Any]] = {}
     for kernel in kernels:
         for tensor in kernel.reads:
@@ -139,6 +140,7 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
                 data = _packed(tensor, kernel.orders.get(tensor))
                 fixed[key] = _range("weights", len(blob), _bytes(word_count(tensor)))
                 access[tensor] = "read"
+                packed[packing_of(tensor)] += len(data)
                 blob += data
                 blob += b"\0" * (-len(blob) % 256)
     if blob:
@@ -196,6 +198,7 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
         "arena_bound_bytes": placement.bound_bytes,
         "arena_total_bytes": placement.total_bytes,
         "weight_bytes": len(blob),
+        "packed_bytes": dict(packed),
         "flops": sum(kernel.flops for kernel in kernels),
         "dispatch_flops": [kernel.flops for kernel in kernels],
         "nodes": len(graph.nodes),
