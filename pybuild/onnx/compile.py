@@ -51,7 +51,7 @@ class Compiled:
     placement: Placement
 
 
-def compile_graph(graph: Graph, weights: Packing = "f32") -> Compiled:
+def compile_graph(graph: Graph, weights: Packing = "f32", half: bool = False) -> Compiled:
     """Compile a checked graph.
 
     Parameters
@@ -60,6 +60,8 @@ def compile_graph(graph: Graph, weights: Packing = "f32") -> Compiled:
     weights : {'f32', 'f16', 'i8', 'i4'}
         How large constants are stored; see `packing`. Those that are 16-bit floats already are
         stored so in any case.
+    half : bool
+        Let adapters with shader-f16 multiply with 16-bit floats, which changes results a little.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def compile_graph(graph: Graph, weights: Packing = "f32") -> Compiled:
     """
     _, lowered = lower(graph)
     outputs = [_own(tensor, info) for tensor, info in zip(lowered, graph.outputs, strict=True)]
-    outputs, kernels = partition(outputs, weights)
+    outputs, kernels = partition(outputs, weights, half)
     return _assemble(graph, outputs, kernels)
 
 
@@ -216,7 +218,7 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
             "pipelines": list(pipelines.values()),
             "dispatches": dispatches,
             "subgroups": [],
-            "features": [],
+            "features": ["shader-f16"] * any(v.half for k in kernels for v in k.variants),
             "metadata": dict(graph.metadata),
             "report": report,
         }),

@@ -37,6 +37,8 @@ class Variant:
     workgroup : int
         Invocations, the override WORKGROUP.
     prefer : {'any', 'gpu', 'software'}
+    half : bool
+        Computes with 16-bit floats.
     """
 
     body: str
@@ -47,6 +49,7 @@ class Variant:
     prefer: str = "any"
     shared: str = ""
     by_group: bool = False
+    half: bool = False
 
     @property
     def workgroups(self) -> tuple[int, int, int]:
@@ -68,7 +71,8 @@ class Variant:
         access : mapping
             How each is bound.
         """
-        lines = [] if self.by_group else ["override WORKGROUP: u32 = 64u;"]
+        lines = ["enable f16;"] if self.half else []
+        lines += [] if self.by_group else ["override WORKGROUP: u32 = 64u;"]
         by_tensor = {slot.tensor: slot for slot in self.slots}
         lines += [
             by_tensor.get(tensor, Slot(tensor, f"unused{binding}", ())).declaration(
@@ -171,4 +175,5 @@ def loop_variant(
         threads,
         workgroup,
         prefer,
+        half=nest.body.op == "widen",
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, product
 
 from pybuild.onnx.expr import Expr, Sharing, logical_and, substitute, variable, walk
+from pybuild.onnx.halves import HALF_TERMS
 from pybuild.onnx.ir import Tensor, neutral
 from pybuild.onnx.nest import Nest, accumulator, extent
 from pybuild.onnx.wgsl import Writer, combine_text
@@ -185,8 +186,15 @@ def _accumulate(
     rows = [[body.at({**mapping, **chosen}) for chosen in inner] for mapping in registers]
     writer.count_uses(value for row in rows for value in row)
     # all loads before all arithmetic
-    texts = [[writer.term(value) for value in row] for row in rows]
+    half = nest.body.op == "widen"
+    texts = [[writer.term(value.args[0] if half else value) for value in row] for row in rows]
     for name, terms in zip(names, texts, strict=True):
+        if half:
+            factor = writer.value(nest.body.args[1])
+            for start in range(0, len(terms), HALF_TERMS):
+                total = " + ".join(terms[start : start + HALF_TERMS])
+                writer.line(f"{name} += f32({total}) * {factor};")
+            continue
         if nest.combine == "sum":
             for start in range(0, len(terms), _TERMS):
                 writer.line(f"{name} += {' + '.join(terms[start : start + _TERMS])};")

@@ -14,6 +14,7 @@ import numpy as np
 from pybuild.onnx.bindings import MAX_BINDINGS, spread_reads
 from pybuild.onnx.expr import Expr, Type, walk
 from pybuild.onnx.fuse import epilogues, fold_constants, inline_maps, inline_views
+from pybuild.onnx.halves import halved
 from pybuild.onnx.invariants import check_groups, check_nests, check_tensors
 from pybuild.onnx.ir import (
     Compute,
@@ -74,7 +75,7 @@ class _Bundling:
 
 
 def partition(
-    outputs: Sequence[Tensor], weights: Packing = "f32"
+    outputs: Sequence[Tensor], weights: Packing = "f32", half: bool = False
 ) -> tuple[list[Tensor], list[Kernel]]:
     """The kernels that compute the outputs, in order.
 
@@ -83,6 +84,8 @@ def partition(
     outputs : sequence of Tensor
     weights : {'f32', 'f16', 'i8', 'i4'}
         How large constants are stored.
+    half : bool
+        Contractions may have a variant with 16-bit products.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def partition(
     units = _ordered(_units(finals))
     _pack(units, weights)
     places = _bundle(units, set(finals))
-    return finals, [_kernel(unit, places) for unit in units]
+    return finals, [_kernel(unit, places, half) for unit in units]
 
 
 def _units(finals: list[Tensor]) -> list[_Unit]:
@@ -201,8 +204,11 @@ def _bundle(units: list[_Unit], finals: set[Tensor]) -> dict[Tensor, tuple[Tenso
             if isinstance(tensor.source, Constant):
                 kinds.setdefault((tensor.type, packing_of(tensor)), []).append(tensor)
         for fixed in kinds.values():
-            if len(fixed) > 1:
-                _together(fixed, places, units)
+            # the smallest suffice: a large one keeps its own layout and vector access
+            surplus = len({places.get(t, (t, 0))[0] for t in touched}) - MAX_BINDINGS
+            smallest = sorted(fixed, key=lambda t: t.size)[: surplus + 1]
+            if surplus > 0 and len(smallest) > 1:
+                _together(smallest, places, units)
         count = len({places.get(t, (t, 0))[0] for t in touched})
         for type_ in ("f32", "i32", "u32", "bool"):
             if count <= MAX_BINDINGS:
@@ -247,7 +253,7 @@ def _together(
 # ---------------------------------------------------------------------------------------- kernels
 
 
-def _kernel(unit: _Unit, places: dict[Tensor, tuple[Tensor, int]]) -> Kernel:
+def _kernel(unit: _Unit, places: dict[Tensor, tuple[Tensor, int]], half: bool) -> Kernel:
     def home(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tuple(dict.fromkeys(places[t][0] if t in places else t for t in tensors))
 
@@ -268,7 +274,7 @@ def _kernel(unit: _Unit, places: dict[Tensor, tuple[Tensor, int]]) -> Kernel:
             ),
         )
         if len(group.stages) == 1 and not _long_row(group):
-            _loop_variants(kernel, group.stages[0].nest, places)
+            _loop_variants(kernel, group.stages[0].nest, places, half)
         else:
             kernel.orders = {t: o for t, o in layouts(group).items() if t not in places}
             kernel.variants = _row_variants(group, unit.outside, places, kernel.orders)
@@ -314,7 +320,9 @@ def _row_variants(
     ]
 
 
-def _loop_variants(kernel: Kernel, nest: Nest, places: dict[Tensor, tuple[Tensor, int]]) -> None:
+def _loop_variants(
+    kernel: Kernel, nest: Nest, places: dict[Tensor, tuple[Tensor, int]], half: bool
+) -> None:
     tiles = tiles_of(nest)
     kernel.orders = {
         t: order for t, order in _layouts(nest, tiles[min(1, len(tiles) - 1)][1]).items() if t not in places
@@ -322,6 +330,11 @@ def _loop_variants(kernel: Kernel, nest: Nest, places: dict[Tensor, tuple[Tensor
     kernel.variants = [
         loop_variant(nest, tile, WORKGROUP, prefer, kernel.orders, places) for prefer, tile in tiles
     ]
+    narrow = halved(nest) if half else None
+    if narrow is not None:
+        tile = next(tile for prefer, tile in tiles if prefer != "software")
+        first = loop_variant(narrow, tile, WORKGROUP, "gpu", kernel.orders, places)
+        kernel.variants.insert(0, first)
 
 
 def _layouts(nest: Nest, tile: Tile) -> dict[Tensor, tuple[int, ...]]:

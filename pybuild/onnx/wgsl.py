@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pybuild.onnx.expr import Expr, Type, constant_value, linear, walk
-from pybuild.onnx.ir import Combine
+from pybuild.onnx.ir import Combine, Tensor
 
 __all__ = ["Block", "Writer", "combine_text", "literal", "wgsl_type"]
 
@@ -98,6 +98,9 @@ class Writer:
         self._load = load
         self.blocks = [Block(frozenset())]
         self.functions: dict[str, None] = {}
+        self.pinned: set[Tensor] = set()
+        """Tensors that are read where they are used: private arrays, whose elements would
+        otherwise all be held in registers across a loop."""
         self._count = 0
         self._levels: dict[Expr, int] = {}
         self._uses: dict[Expr, int] = {}
@@ -161,6 +164,9 @@ class Writer:
             if node not in self._levels:
                 if node.op in ("var", "acc"):
                     raise KeyError(f"{node!r} is not defined here")
+                if node.op == "load" and node.attr in self.pinned:
+                    self._levels[node] = len(self.blocks) - 1
+                    continue
                 self._levels[node] = max((self._levels[a] for a in node.args), default=0)
         return self._levels[expr]
 
@@ -232,6 +238,8 @@ class Writer:
             return self._remainder(expr, args[0])
         if op == "select":
             return f"select({args[2]}, {args[1]}, {args[0]})"
+        if op == "half":
+            return f"f16({args[0]})"
         if op == "cast":
             return f"{expr.type}({args[0]})"
         if op == "bitcast":
