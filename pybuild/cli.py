@@ -27,6 +27,12 @@ class Up(StrEnum):
     SOURCE, Y, MINUS_Y, Z, MINUS_Z = "source", "y", "-y", "z", "-z"
 
 
+class Weights(StrEnum):
+    """How a program keeps large constants."""
+
+    F32, F16, I8, I4 = "f32", "f16", "i8", "i4"
+
+
 app = typer.Typer(
     name="vitrine",
     help="Gaussian-splat scenes and ONNX networks to web pages and images.",
@@ -200,6 +206,14 @@ def compile_(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The program's folder.")],
     shape: ShapeOption = None,
     capacity: CapacityOption = None,
+    weights: Annotated[
+        Weights,
+        typer.Option(help="How large weights are stored: 16-bit floats, bytes, or nibbles."),
+    ] = Weights.F32,
+    half: Annotated[
+        bool,
+        typer.Option("--half", help="Multiply 16-bit floats where the GPU has them; less exact."),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Write beside what DIR holds, if it is no program.")
     ] = False,
@@ -211,7 +225,9 @@ def compile_(
     """
     from pybuild import compiling
 
-    compiling.compile_program(model, out, compiling.parse_sizes(shape or (), capacity or ()), force)
+    sizes = compiling.parse_sizes(shape or (), capacity or ())
+    precision = compiling.Precision(weights.value, half)
+    compiling.compile_program(model, out, sizes, force, precision)
 
 
 @app.command(epilog="Example: vitrine verify depth.onnx --shape image=1x3x256x256")

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from pybuild.onnx.compile import Compiled
 from pybuild.onnx.front import parse_shape_option
-from pybuild.onnx.models import Sizes, compile_model
+from pybuild.onnx.graph import Graph
+from pybuild.onnx.models import Precision, Sizes, Tell, compile_model
 from pybuild.onnx.report import cost_lines
+from pybuild.onnx.weight_error import with_weight_error
 from pybuild.programs import replaceable, write_program
-from pybuild.terminal import progress
-from pyengine.errors import InputError
+from pybuild.runner import NativeRunner
+from pybuild.terminal import notice, progress
+from pyengine.errors import DeviceError, InputError
 
-__all__ = ["compile_program", "must_be_model", "parse_sizes"]
+__all__ = ["Precision", "compile_program", "must_be_model", "parse_sizes"]
 
 Value = TypeVar("Value")
 MAX_CAPACITY = 2**31 - 1
 
 
-def compile_program(model: Path, out: Path, sizes: Sizes, force: bool = False) -> Compiled:
+def compile_program(
+    model: Path,
+    out: Path,
+    sizes: Sizes,
+    force: bool = False,
+    precision: Precision | None = None,
+) -> Compiled:
     """Compile a model, write the program's folder, and print what it costs.
 
     Parameters
@@ -33,6 +43,8 @@ def compile_program(model: Path, out: Path, sizes: Sizes, force: bool = False) -
     sizes : Sizes
     force : bool
         Write into a folder that holds something else too.
+    precision : Precision, optional
+        What packed weights change is measured on this machine's GPU, where there is one.
 
     Raises
     ------
@@ -44,7 +56,10 @@ def compile_program(model: Path, out: Path, sizes: Sizes, force: bool = False) -
     replaceable(out, force)  # before the work: what stands in the way is told at once
     start = time.perf_counter()
     with progress() as tell:
-        compiled = compile_model(model, sizes, tell)
+        measured = None
+        if precision is not None and precision.weights != "f32":
+            measured = partial(_measured, tell)
+        compiled = compile_model(model, sizes, tell, precision, measured)
         if tell:
             tell("writing", 0.95)
         write_program(out, compiled.program, compiled.files, force)
@@ -54,8 +69,22 @@ def compile_program(model: Path, out: Path, sizes: Sizes, force: bool = False) -
         f" in {time.perf_counter() - start:.1f} s"
     )
     print("\n".join(cost_lines(report)))
+    for name, error in report.get("weight_error", {}).items():
+        print(f"  {name}: packed weights change it by {error:.2g} of its largest value")
     print(f"Run it: vitrine run {out} --seed 0")
     return compiled
+
+
+def _measured(tell: Tell | None, graph: Graph, compiled: Compiled) -> Compiled:
+    """The program with the error of its packed weights in its report."""
+    if tell:
+        tell("measuring what packed weights change", 0.6)
+    try:
+        with NativeRunner() as runner:
+            return with_weight_error(graph, compiled, runner)
+    except DeviceError as error:
+        notice(f"what packed weights change was not measured: {error}")
+        return compiled
 
 
 def must_be_model(path: Path) -> None:

@@ -137,10 +137,10 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
     fixed: dict[tuple[Tensor, tuple[int, ...] | None], dict[str, Any]] = {}
     for kernel in kernels:
         for tensor in kernel.reads:
-            key = tensor, kernel.orders.get(tensor)
-            if isinstance(tensor.source, Constant) and key not in fixed and tensor.size:
+            laid = tensor, kernel.orders.get(tensor)
+            if isinstance(tensor.source, Constant) and laid not in fixed and tensor.size:
                 data = _packed(tensor, kernel.orders.get(tensor))
-                fixed[key] = _range("weights", len(blob), _bytes(word_count(tensor)))
+                fixed[laid] = _range("weights", len(blob), _bytes(word_count(tensor)))
                 access[tensor] = "read"
                 packed[packing_of(tensor)] += len(data)
                 blob += data

@@ -12,10 +12,11 @@ import pybuild.onnx.ops  # noqa: F401 - fills the registry
 from pybuild.onnx.compile import Compiled, compile_graph
 from pybuild.onnx.front import load_graph
 from pybuild.onnx.graph import Graph
+from pybuild.onnx.ir import Packing
 from pybuild.onnx.lower import LOWERINGS
 from pybuild.onnx.problems import GraphError
 
-__all__ = ["Sizes", "compile_model", "compile_opened", "open_graph"]
+__all__ = ["Precision", "Sizes", "compile_model", "compile_opened", "open_graph"]
 
 Tell = Callable[[str, float], None]
 
@@ -36,6 +37,20 @@ class Sizes:
     capacities: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """How a program keeps and multiplies numbers; see `compile.compile_graph`.
+
+    Attributes
+    ----------
+    weights : {'f32', 'f16', 'i8', 'i4'}
+    half : bool
+    """
+
+    weights: Packing = "f32"
+    half: bool = False
+
+
 def open_graph(model: Path | onnx.ModelProto, sizes: Sizes | None = None) -> Graph:
     """Read a model, down to the operators that Vitrine lowers.
 
@@ -54,7 +69,11 @@ def open_graph(model: Path | onnx.ModelProto, sizes: Sizes | None = None) -> Gra
 
 
 def compile_model(
-    model: Path | onnx.ModelProto, sizes: Sizes | None = None, tell: Tell | None = None
+    model: Path | onnx.ModelProto,
+    sizes: Sizes | None = None,
+    tell: Tell | None = None,
+    precision: Precision | None = None,
+    finish: Callable[[Graph, Compiled], Compiled] | None = None,
 ) -> Compiled:
     """Read and compile a model.
 
@@ -64,6 +83,9 @@ def compile_model(
     sizes : Sizes, optional
     tell : callable, optional
         Told what is being done, and how much of the whole is done before it.
+    precision : Precision, optional
+    finish : callable, optional
+        Given the graph and the program, gives the program that is returned.
 
     Raises
     ------
@@ -76,10 +98,11 @@ def compile_model(
     if tell:
         tell(f"compiling {len(graph.nodes)} nodes", 0.2)
     name = str(model) if isinstance(model, Path) else model.graph.name or "model"
-    return compile_opened(graph, name)
+    compiled = compile_opened(graph, name, precision)
+    return finish(graph, compiled) if finish else compiled
 
 
-def compile_opened(graph: Graph, name: str) -> Compiled:
+def compile_opened(graph: Graph, name: str, precision: Precision | None = None) -> Compiled:
     """Compile what `open_graph` gave; ``name`` is the model's, for messages.
 
     Raises
@@ -87,7 +110,8 @@ def compile_opened(graph: Graph, name: str) -> Compiled:
     GraphError
         It lists every node at fault.
     """
+    precision = precision or Precision()
     try:
-        return compile_graph(graph)
+        return compile_graph(graph, precision.weights, precision.half)
     except GraphError as error:  # of the graph's own name, which no user knows
         raise type(error)(name, error.problems) from None

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from pybuild.cli import main
 from pybuild.onnx.compile import compile_graph
 from pybuild.onnx.ir import Packing
 from pybuild.onnx.oracle import difference, reference
 from pybuild.onnx.packing import quantise
 from pybuild.onnx.weight_error import with_weight_error
 from pybuild.onnx.words import PER_WORD, words_of
+from pybuild.programs import read_program
 from pybuild.runner import NativeRunner
 from tests.packed_models import CASES, graph_of, made, packed_model, restored
 
@@ -208,3 +212,19 @@ def test_the_report_says_what_packing_costs(runner: NativeRunner) -> None:
         errors[packing] = compiled.program.report["weight_error"]["y"]
     assert errors["f32"] == 0
     assert 0 < errors["f16"] < 2e-3 < errors["i8"] < 3e-2 < errors["i4"] < 0.5
+
+
+@pytest.mark.gpu
+def test_the_command_packs_and_tells_what_it_changes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``vitrine compile --weights i8 --half``."""
+    model, out = tmp_path / "model.onnx", tmp_path / "program"
+    onnx.save(made("matmul").model, model)
+    options = ["--weights", "i8", "--half"]
+    assert main(["compile", str(model), "-o", str(out), *options]) == 0
+    assert "packed weights change it by 0.0" in capsys.readouterr().out
+    program, _ = read_program(out)
+    assert program.features == ("shader-f16",)
+    assert program.report["packed_bytes"]["i8"] == 64 * 48
+    assert 0 < program.report["weight_error"]["y"] < 0.03
