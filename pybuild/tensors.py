@@ -21,8 +21,7 @@ _RANGES = {"i32": (-(1 << 31), (1 << 31) - 1), "u32": (0, (1 << 32) - 1)}
 
 def dtype_of(tensor: Tensor) -> np.dtype[Any]:
     """The numpy type of a tensor's dtype."""
-    kind: Any = ml_dtypes.bfloat16 if tensor.dtype == "bfloat16" else tensor.dtype
-    dtype: np.dtype[Any] = np.dtype(kind)
+    dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, tensor.dtype, tensor.dtype))
     return dtype
 
 

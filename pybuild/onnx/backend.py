@@ -113,8 +113,9 @@ class VitrineRep(BackendRep):
         BackendIsNotSupposedToImplementIt
             With these values the model cannot be compiled, or they are beyond 32 bits.
         """
-        feeds = self._feeds(inputs)
         try:
+            feeds = self._feeds(inputs)
+            _check_doubles(feeds)
             program = self._programs.get(self._key(feeds))
             if program is None:
                 program = self._prepare(feeds)
@@ -132,7 +133,9 @@ class VitrineRep(BackendRep):
         if isinstance(inputs, Mapping):
             return {name: np.asarray(value) for name, value in inputs.items()}
         values = inputs if isinstance(inputs, Sequence) else [inputs]
-        return {n: np.asarray(v) for n, v in zip(self.inputs, values, strict=False)}
+        if len(values) != len(self.inputs):
+            raise InputError(f"{len(values)} inputs: wanted {', '.join(self.inputs) or 'none'}")
+        return {n: np.asarray(v) for n, v in zip(self.inputs, values, strict=True)}
 
     def _key(self, feeds: Mapping[str, Array]) -> tuple[Any, ...]:
         known = [(name, feeds[name]) for name in self._depends if name in feeds]
@@ -146,6 +149,17 @@ class VitrineRep(BackendRep):
         while len(self._programs) > KEPT:
             self._programs.popitem(last=False)[1].close()
         return program
+
+
+def _check_doubles(feeds: Mapping[str, Array]) -> None:
+    """float64 is computed as float32: refuse numbers that are infinite there."""
+    for name, array in feeds.items():
+        if array.dtype == np.float64:
+            with np.errstate(over="ignore"):
+                beyond = np.isinf(array.astype(np.float32)) & np.isfinite(array)
+            if beyond.any():
+                worst = array.flat[int(beyond.argmax())]
+                raise InputError(f"input {name!r}: {worst:g} is beyond float32, which carries it")
 
 
 def _close(programs: OrderedDict[tuple[Any, ...], PreparedProgram]) -> None:

@@ -91,6 +91,8 @@ def lowers(
 
 _TYPES: dict[str, Type] = {
     **dict.fromkeys(("float32", "float16", "bfloat16", "float64"), "f32"),
+    **dict.fromkeys(("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"), "f32"),
+    **dict.fromkeys(("float8_e8m0fnu", "float4_e2m1fn"), "f32"),
     **dict.fromkeys(("int64", "int32", "int16", "int8", "int4", "int2"), "i32"),
     **dict.fromkeys(("uint64", "uint32", "uint16", "uint8", "uint4", "uint2"), "u32"),
     "bool": "bool",
@@ -103,7 +105,7 @@ def ir_type(dtype: str) -> Type:
     Raises
     ------
     Unsupported
-        Strings, complex numbers, 8-bit floats.
+        Strings and complex numbers.
     """
     if dtype not in _TYPES:
         raise Unsupported(f"{dtype} has no counterpart on the GPU")

@@ -35,8 +35,10 @@ VERSION = 1
 
 STORAGE: Mapping[str, str] = {
     **dict.fromkeys(("float32", "float16", "bfloat16", "float64"), "f32"),
-    **dict.fromkeys(("int64", "int32", "int16", "int8"), "i32"),
-    **dict.fromkeys(("uint64", "uint32", "uint16", "uint8", "bool"), "u32"),
+    **dict.fromkeys(("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"), "f32"),
+    **dict.fromkeys(("float8_e8m0fnu", "float4_e2m1fn"), "f32"),
+    **dict.fromkeys(("int64", "int32", "int16", "int8", "int4", "int2"), "i32"),
+    **dict.fromkeys(("uint64", "uint32", "uint16", "uint8", "uint4", "uint2", "bool"), "u32"),
 }
 """The 32-bit element in a buffer of each of ONNX's types that a program may have."""
 

@@ -67,7 +67,8 @@ def to_small_float(x: Expr, dtype: str, saturate: bool = True, round_mode: str =
     form = SMALL_FLOATS[dtype]
     most = const(form.largest, "f32")
     if saturate or form.overflow is None:
-        x = minimum(maximum(x, -most), most)
+        # of nan the GPU's min and max may give the other operand
+        x = select(call("is_nan", x, type_="bool"), x, minimum(maximum(x, -most), most))
     rounded = call("round_small", x, const(form.digits, "i32"), const(form.lowest, "i32"))
     if saturate or form.overflow is None:
         return rounded
