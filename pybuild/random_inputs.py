@@ -13,6 +13,10 @@ __all__ = ["HasShape", "random_inputs"]
 
 BYTES = ("uint8", "int8")
 """Quantised data and images: the whole range. Wider integers are indices more often."""
+CHANNELS = (1, 3, 4)
+LEAST_PX = 16
+"""Sizes of images: smaller ones are taken for features."""
+PATCH_PX = 32
 
 
 class HasShape(Protocol):
@@ -32,10 +36,12 @@ class HasShape(Protocol):
 
 
 def random_inputs(inputs: Iterable[HasShape], seed: int) -> dict[str, NDArray[Any]]:
-    """Normal floats; bytes of their whole range; other integers and booleans 0 or 1.
+    """Normal floats; images 0 to 255; bytes of their whole range; other integers 0 or 1.
 
-    0 and 1 are in range wherever an integer is an index. Each input has numbers of its own, by
-    its place among them.
+    Images are floats of one batch axis, one of 1, 3 or 4 channels first or last, and two long
+    ones: they are patches of even colours, since a network that looks for something finds nothing
+    in noise, and what it then decides hangs on the last bit. 0 and 1 are in range wherever an
+    integer is an index. Each input has numbers of its own, by its place among them.
 
     Parameters
     ----------
@@ -54,7 +60,29 @@ def random_inputs(inputs: Iterable[HasShape], seed: int) -> dict[str, NDArray[An
             array = rng.integers(low, high, info.shape, endpoint=True)
         elif kind.kind in "iub" or "int" in info.dtype:
             array = rng.integers(0, 2, info.shape)
+        elif (axes := _image_axes(info.shape)) is not None:
+            array = _patches(rng, info.shape, axes)
         else:
             array = rng.normal(size=info.shape)
         made[info.name] = np.asarray(array).astype(kind)
     return made
+
+
+def _image_axes(shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """Which axes are a picture's height and width."""
+    if len(shape) == 4:
+        for channels, axes in ((1, (2, 3)), (3, (1, 2))):
+            if shape[channels] in CHANNELS and min(shape[a] for a in axes) >= LEAST_PX:
+                return axes
+    return None
+
+
+def _patches(
+    rng: np.random.Generator, shape: tuple[int, ...], axes: tuple[int, int]
+) -> NDArray[np.float64]:
+    size = min(PATCH_PX, min(shape[a] for a in axes) // 8)
+    coarse = [-(-n // size) if a in axes else n for a, n in enumerate(shape)]
+    array = rng.uniform(0, 255, coarse)
+    for a in axes:
+        array = array.repeat(size, a)
+    return array[tuple(slice(n) for n in shape)]
