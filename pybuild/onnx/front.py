@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from pybuild.onnx.front_functions import opsets_of
 from pybuild.onnx.front_inputs import Bindings, input_infos
 from pybuild.onnx.front_intake import read_model, tensor_array
 from pybuild.onnx.front_order import Disorder
+from pybuild.onnx.front_sizes import with_others
 from pybuild.onnx.front_symbols import symbolic_axes
 from pybuild.onnx.front_tidy import finished
 from pybuild.onnx.front_values import Value
@@ -76,7 +78,17 @@ def load_graph(
     name, proto, folder = read_model(model)
     bindings = Bindings(shapes or {}, capacities or {}, specialise or {})
     try:
-        return _loaded(name, proto, folder, bindings, supported)
+        graph = _loaded(name, proto, folder, bindings, supported)
+        if not bindings.capacities:
+            return graph
+        return with_others(
+            name,
+            graph,
+            bindings.capacities,
+            lambda sizes: _loaded(
+                name, proto, folder, replace(bindings, capacities=sizes), supported
+            ),
+        )
     except Disorder as disorder:
         raise GraphError(name, disorder.problems) from disorder
     except UnicodeDecodeError as error:

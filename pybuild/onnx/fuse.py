@@ -135,14 +135,9 @@ def rewrite(
             case Compute() | Scan():
                 body = substitute(source.body, {}, loads)
                 if body is not source.body:
-                    renewed = Tensor(
-                        tensor.name, tensor.shape, tensor.type, replace(source, body=body)
-                    )
+                    renewed = tensor.computed(replace(source, body=body))
             case Scatter():
-                renewed = Tensor(
-                    tensor.name,
-                    tensor.shape,
-                    tensor.type,
+                renewed = tensor.computed(
                     replace(
                         source,
                         data=new[source.data],
@@ -179,14 +174,9 @@ def fold_constants(outputs: Sequence[Tensor]) -> list[Tensor]:
         if isinstance(source, Compute | Scan):
             body = substitute(source.body, {}, loads)
             if body is not source.body:
-                new[tensor] = Tensor(
-                    tensor.name, tensor.shape, tensor.type, replace(source, body=body)
-                )
+                new[tensor] = tensor.computed(replace(source, body=body))
         elif isinstance(source, Scatter):
-            new[tensor] = Tensor(
-                tensor.name,
-                tensor.shape,
-                tensor.type,
+            new[tensor] = tensor.computed(
                 replace(
                     source,
                     data=new[source.data],

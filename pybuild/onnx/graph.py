@@ -15,7 +15,7 @@ Rules that hold for every Graph:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
@@ -94,6 +94,11 @@ class Graph:
         Every value by name.
     metadata : mapping of str to str
         The model's ``metadata_props``.
+    sizes : mapping of str to int
+        The capacity of each symbol that stays symbolic.
+    others : tuple of Graph
+        The same model at other capacities: what differs between them follows the symbol. See
+        `dynamic`.
     """
 
     name: str
@@ -104,6 +109,8 @@ class Graph:
     constants: Mapping[str, NDArray[Any]]
     infos: Mapping[str, TensorInfo]
     metadata: Mapping[str, str]
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    others: tuple[Graph, ...] = ()
 
 
 def operator_name(domain: str, op: str) -> str:

@@ -24,7 +24,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pybuild.onnx.expr import I32_MAX, I32_MIN, Expr, Operand, Type, as_expr, load, variable, walk
+from pybuild.onnx.expr import (
+    I32_MAX,
+    I32_MIN,
+    Expr,
+    Operand,
+    Type,
+    as_expr,
+    load,
+    logical_and,
+    variable,
+    walk,
+)
 
 __all__ = [
     "Combine",
@@ -123,14 +134,26 @@ class Tensor:
     ----------
     low, high : int
         Range of the elements of an i32 tensor.
+    limits : tuple of (Expr or None)
+        For each axis the number of its elements that there are, where that is only known when the
+        program runs; the shape has the most. Empty where no axis is so. What lies beyond is never
+        read for a result, and need not be computed.
     """
 
-    __slots__ = ("high", "low", "name", "shape", "source", "type")
+    __slots__ = ("high", "limits", "low", "name", "shape", "source", "type")
 
-    def __init__(self, name: str, shape: Sequence[int], type_: Type, source: Source) -> None:
+    def __init__(
+        self,
+        name: str,
+        shape: Sequence[int],
+        type_: Type,
+        source: Source,
+        limits: tuple[Expr | None, ...] = (),
+    ) -> None:
         self.name, self.shape = name, tuple(int(n) for n in shape)
         self.type: Type = type_
         self.source: Source = source
+        self.limits = limits if any(limit is not None for limit in limits) else ()
         self.low, self.high = I32_MIN, I32_MAX
         if isinstance(source, Constant) and type_ == "i32" and source.array.size:
             self.low, self.high = int(source.array.min()), int(source.array.max())
@@ -141,6 +164,15 @@ class Tensor:
     def size(self) -> int:
         """Number of elements."""
         return math.prod(self.shape)
+
+    def computed(self, source: Source) -> Tensor:
+        """A tensor like this one that comes about in another way."""
+        return Tensor(self.name, self.shape, self.type, source, self.limits)
+
+    def inside(self, index: Sequence[Expr]) -> Expr:
+        """Whether there is such an element; TRUE where that is known at build."""
+        pairs = zip(index, self.limits, strict=False)
+        return logical_and(*(part < limit for part, limit in pairs if limit is not None))
 
     def __getitem__(self, index: Operand | tuple[Operand, ...]) -> Expr:
         parts = index if isinstance(index, tuple) else (index,)
@@ -280,8 +312,9 @@ def sources(tensor: Tensor) -> tuple[Tensor, ...]:
         first = [source.data]
     else:
         roots, first = (source.body,), []
+    limits = (limit for limit in tensor.limits if limit is not None)
     found = dict.fromkeys(first)
-    found.update(dict.fromkeys(e.attr for e in walk(*roots) if e.op == "load"))
+    found.update(dict.fromkeys(e.attr for e in walk(*roots, *limits) if e.op == "load"))
     return tuple(found)
 
 

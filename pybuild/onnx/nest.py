@@ -55,7 +55,8 @@ class Nest:
     @property
     def roots(self) -> tuple[Expr, ...]:
         """Every expression of the nest."""
-        return (self.body, self.finish, *self.index)
+        limits = (limit for limit in self.tensor.limits if limit is not None)
+        return (self.body, self.finish, *self.index, *limits)
 
 
 def extent(var: Expr) -> int:
