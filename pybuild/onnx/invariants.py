@@ -123,15 +123,21 @@ def _axes(tensor: Tensor, axes: tuple[Expr, ...], rule: str) -> None:
 
 def _expressions(roots: tuple[Expr, ...], declared: set[Expr], where: str, rule: str) -> None:
     for node in walk(*roots):
-        if node.op in ("var", "acc"):
-            _require(node in declared, rule, f"{where}: {node} is not one of its variables")
-        elif node.op == "load":
-            _require(
-                len(node.args) == len(node.attr.shape), rule, f"{where}: {node} of the wrong rank"
-            )
-            _require(all(a.type == "i32" for a in node.args), rule, f"{where}: {node} is no index")
-        elif node.op in ("add", "sub", "mul", "div", "lt", "le", "eq"):
-            _require(node.args[0].type == node.args[1].type, rule, f"{where}: {node} mixes types")
+        fault = _fault(node, declared)
+        if fault:  # its text is only made where it is needed: it takes longer than the check
+            _require(False, rule, f"{where}: {node} {fault}")
+
+
+def _fault(node: Expr, declared: set[Expr]) -> str:
+    if node.op in ("var", "acc"):
+        return "" if node in declared else "is not one of its variables"
+    if node.op == "load":
+        if len(node.args) != len(node.attr.shape):
+            return "of the wrong rank"
+        return "" if all(arg.type == "i32" for arg in node.args) else "is no index"
+    if node.op in ("add", "sub", "mul", "div", "lt", "le", "eq"):
+        return "" if node.args[0].type == node.args[1].type else "mixes types"
+    return ""
 
 
 def _require(holds: bool, rule: str, message: str) -> None:
