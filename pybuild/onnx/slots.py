@@ -125,8 +125,9 @@ class Slots:
                 aligned, whole = _in_fours(self.place(expr.attr, expr.args), steps, four)
                 fits[home] = fits.get(home, True) and aligned
                 gains[home] = gains.get(home, False) or whole
+        written_homes = {self.home(tensor) for tensor in stores}
         for tensor in fits:
-            if tensor not in stores:
+            if tensor not in written_homes:
                 self.slots[tensor].vector = fits[tensor] and gains[tensor] and tensor.size % 4 == 0
         for tensor, written in stores.items():
             if tensor in fits or tensor in self.bundles:
