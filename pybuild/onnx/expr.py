@@ -532,6 +532,10 @@ def cast(a: Expr, type_: Type) -> Expr:
         return _make("cast", (a,), None, "i32", 0, 1)
     if a.type == "u32" and type_ == "i32" and a.op == "cast" and a.args[0].type == "i32":
         return a.args[0]
+    if a.type == "u32" and type_ == "i32" and a.op == "min" and a.args[1].op == "const":
+        most = int(a.args[1].attr)
+        if most <= I32_MAX:
+            return _make("cast", (a,), None, "i32", 0, most)
     return _make("cast", (a,), None, type_)
 
 
