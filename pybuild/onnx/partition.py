@@ -44,6 +44,7 @@ REWRITES = (fold_constants, inline_views, inline_maps, fold_constants, spread_re
 OTHER_WORKGROUPS = (32, 128, 256)
 """Sizes besides the default that tuning may choose: the override WORKGROUP, the same text."""
 TUNED_THREADS = 2048
+SMALL_CONSTANT = 256
 _BUNDLE_ALIGNMENT = 64
 LEAST_THREADS = 16
 """Rows, below which no thread should do one alone."""
@@ -203,12 +204,15 @@ def _bundle(units: list[_Unit], finals: set[Tensor]) -> dict[Tensor, tuple[Tenso
         for tensor in loose:
             if isinstance(tensor.source, Constant):
                 kinds.setdefault((tensor.type, packing_of(tensor)), []).append(tensor)
-        for fixed in kinds.values():
-            # the smallest suffice: a large one keeps its own layout and vector access
-            surplus = len({places.get(t, (t, 0))[0] for t in touched}) - MAX_BINDINGS
-            smallest = sorted(fixed, key=lambda t: t.size)[: surplus + 1]
-            if surplus > 0 and len(smallest) > 1:
-                _together(smallest, places, units)
+        rows = unit.group.count if unit.group is not None else 0
+        # small ones first, then matrices, tables of rows last: what is alike in use stays apart
+        # from the rest, so that matrices keep their vector access
+        for kind in range(3):
+            for fixed in kinds.values():
+                surplus = len({places.get(t, (t, 0))[0] for t in touched}) - MAX_BINDINGS
+                alike = [t for t in fixed if _use(t, rows) == kind]
+                if surplus > 0 and len(alike) > 1:
+                    _together(alike, places, units)
         count = len({places.get(t, (t, 0))[0] for t in touched})
         for type_ in ("f32", "i32", "u32", "bool"):
             if count <= MAX_BINDINGS:
@@ -226,6 +230,13 @@ def _bundle(units: list[_Unit], finals: set[Tensor]) -> dict[Tensor, tuple[Tenso
                 _together(handed, places, units)
                 count = len({places.get(t, (t, 0))[0] for t in touched})
     return places
+
+
+def _use(tensor: Tensor, rows: int) -> int:
+    """0 for a bias or a scale, 1 for a matrix, 2 for a table with an entry for each row."""
+    if tensor.size <= SMALL_CONSTANT:
+        return 0
+    return 2 if rows and rows in tensor.shape else 1
 
 
 def _together(
@@ -325,7 +336,9 @@ def _loop_variants(
 ) -> None:
     tiles = tiles_of(nest)
     kernel.orders = {
-        t: order for t, order in _layouts(nest, tiles[min(1, len(tiles) - 1)][1]).items() if t not in places
+        t: order
+        for t, order in _layouts(nest, tiles[min(1, len(tiles) - 1)][1]).items()
+        if t not in places
     }
     kernel.variants = [
         loop_variant(nest, tile, WORKGROUP, prefer, kernel.orders, places) for prefer, tile in tiles

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pybuild.onnx.expr import Expr, as_expr, substitute, variable, walk
 from pybuild.onnx.ir import Constant, Tensor, neutral
 from pybuild.onnx.kernels import Bundles, Variant, thread_axes
+from pybuild.onnx.live import Live, leave_early, live_threads, rows_live
 from pybuild.onnx.loops import Store, Tile, expand, write_nest
 from pybuild.onnx.nest import accumulator, extent
 from pybuild.onnx.rows import Group, Stage, contracts, invert
@@ -27,6 +28,8 @@ UNROLLED_TERMS = 9000
 """Products written out in one kernel at most, where rows are many."""
 MANY_ROWS = 1024
 ROWS_EACH = 4
+MOST_THREADS = 1 << 16
+"""Rows from which on a thread takes four light ones: a thread alone costs some adapters 8 ns."""
 FEW_TERMS = 2048
 STAGE_TERMS = 512
 LITERALS = 1 << 14
@@ -73,6 +76,14 @@ def total_terms(group: Group) -> int:
     return sum(stage.width * stage.nest.depth for stage in group.stages)
 
 
+def _is_unrolled(group: Group) -> bool:
+    """All loops are written out, so that weights are literals; what has none gains nothing."""
+    most = UNROLLED_TERMS if group.count >= MANY_ROWS else FEW_TERMS
+    if not any(contracts(stage.nest) for stage in group.stages):
+        most = STAGE_TERMS
+    return total_terms(group) <= most
+
+
 def _is_local(group: Group) -> dict[Tensor, Stage]:
     read = {e.attr for s in group.stages for e in walk(*s.nest.roots) if e.op == "load"}
     return {s.nest.tensor: s for s in group.stages if s.nest.tensor in read}
@@ -93,8 +104,8 @@ def thread_variant(
     outside : frozenset of Tensor
         Those that other kernels or the caller read: they are written to their buffers.
     """
-    unrolled = total_terms(group) <= (UNROLLED_TERMS if group.count >= MANY_ROWS else FEW_TERMS)
-    each = 1 if unrolled else _rows_each(group)
+    unrolled = _is_unrolled(group)
+    each = _rows_each(group)
     threads = group.count // each
     thread = variable("thread", threads)
     row_axes = [variable(f"row{k}", n) for k, n in enumerate(group.extents)]
@@ -108,14 +119,17 @@ def thread_variant(
     slots = Slots(bundles=bundles or {}, orders=dict(orders or {}))
     slots.literals = _literals(group) if unrolled else frozenset()
     stores = {
-        stage.nest.tensor: [
-            slots.place(stage.nest.tensor, tuple(substitute(i, mapping) for i in stage.nest.index))
-            for mapping in expand(
-                stage.nest,
-                plan.tile,
-                {**origin, **{a: variable("e", 1 << 20) for a in plan.looped}},
-            )
-        ]
+        stage.nest.tensor: slots.places(
+            stage.nest.tensor,
+            [
+                tuple(substitute(i, mapping) for i in stage.nest.index)
+                for mapping in expand(
+                    stage.nest,
+                    plan.tile,
+                    {**origin, **{a: variable("e", 1 << 20) for a in plan.looped}},
+                )
+            ],
+        )
         for stage, plan, origin in zip(group.stages, plans, fixed, strict=True)
         if stage.nest.tensor in outside
     }
@@ -136,9 +150,15 @@ def thread_variant(
     writer = Writer(load)
     if thread.op == "var":
         writer.define(thread, "thread")
+    firsts = [
+        expand(stage.nest, plan.tile, origin)[0]
+        for stage, plan, origin in zip(group.stages, plans, fixed, strict=True)
+    ]
+    leave_early(writer, slots, _conditions(group, outside, firsts))
     for tensor in local.stages:
         if tensor in dynamic:
             name = local.arrays[tensor] = writer.fresh("p")
+            writer.pinned.add(tensor)
             writer.line(f"var {name}: array<{tensor.type}, {local.stages[tensor].width * each}>;")
 
     def store(w: Writer, tensor: Tensor, values: Sequence[tuple[tuple[Expr, ...], str]]) -> None:
@@ -151,7 +171,7 @@ def thread_variant(
                     name = local.scalars[tensor, int(place.attr)] = w.fresh("s")
                     w.line(f"let {name} = {text};")
         if tensor in outside:
-            slots.store(w, tensor, [(slots.place(tensor, i), text) for i, text in values])
+            slots.write(w, tensor, values)
 
     for stage, plan, origin in zip(group.stages, plans, fixed, strict=True):
         _write_stage(writer, stage, plan, origin, store)
@@ -162,7 +182,29 @@ def thread_variant(
         threads,
         workgroup,
         prefer,
+        live=_live(group, outside, each),
     )
+
+
+def _conditions(
+    group: Group, outside: frozenset[Tensor], firsts: Sequence[Mapping[Expr, Expr]]
+) -> list[Expr]:
+    """For each tensor that is written whether a thread's first row is within its limits."""
+    return [
+        rows_live(stage.nest, stage.rows, first)
+        for stage, first in zip(group.stages, firsts, strict=True)
+        if stage.nest.tensor in outside
+    ]
+
+
+def _live(group: Group, outside: frozenset[Tensor], each: int) -> Live | None:
+    """Rows that have work, where all that is written follows the same count."""
+    found = {
+        live_threads(stage.nest, stage.rows, {stage.rows[-1]: each} if stage.rows else {})
+        for stage in group.stages
+        if stage.nest.tensor in outside
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def _origin(
@@ -178,13 +220,14 @@ def _origin(
 def _rows_each(group: Group) -> int:
     """Rows of one thread: weights read from memory serve all of them."""
     heavy = any(contracts(s.nest) and s.width * s.nest.depth >= STAGE_TERMS for s in group.stages)
-    many = group.count >= MANY_ROWS and group.extents[-1] % ROWS_EACH == 0
-    return ROWS_EACH if heavy and many else 1
+    many = group.count >= MANY_ROWS and bool(group.extents) and group.extents[-1] % ROWS_EACH == 0
+    light = total_terms(group) <= STAGE_TERMS // 8 and group.count >= MOST_THREADS
+    return ROWS_EACH if many and (heavy or light) else 1
 
 
 def layouts(group: Group) -> dict[Tensor, tuple[int, ...]]:
     """Constants of a group that lie better in another order: what is read together, together."""
-    unrolled = total_terms(group) <= (UNROLLED_TERMS if group.count >= MANY_ROWS else FEW_TERMS)
+    unrolled = _is_unrolled(group)
     if unrolled:
         return {}
     found: dict[Tensor, int | None] = {}
@@ -216,7 +259,7 @@ def _plan(stage: Stage, unrolled: bool, each: int) -> _Plan:
     nest = stage.nest
     depth, width = nest.depth, stage.width
     rows = {stage.rows[-1]: each} if each > 1 else {}
-    if unrolled or width * depth <= STAGE_TERMS:
+    if unrolled or width * depth * each <= STAGE_TERMS:
         return _Plan(
             Tile({**rows, **{a: extent(a) for a in stage.rest}}, {v: extent(v) for v in nest.over}),
             (),
@@ -249,19 +292,19 @@ def _plan(stage: Stage, unrolled: bool, each: int) -> _Plan:
 
 
 def _dynamic(group: Group, plans: Sequence[_Plan], local: _Locals) -> set[Tensor]:
-    """Locals that are written or read at an index which a loop moves: they need an array."""
+    """Locals written or read at an index that a loop or the row moves: they need an array."""
     found: set[Tensor] = set()
     for stage, plan in zip(group.stages, plans, strict=True):
         tensor = stage.nest.tensor
         if tensor in local.stages and plan.looped:
             found.add(tensor)
-        moving = set(plan.looped) | {
-            v for v in stage.nest.over if plan.tile.unroll.get(v, 1) < extent(v)
+        still = set(stage.rest) - set(plan.looped) | {
+            v for v in stage.nest.over if plan.tile.unroll.get(v, 1) == extent(v)
         }
         for node in walk(*stage.nest.roots):
             if node.op == "load" and node.attr in local.stages:
                 place = local.place(node.attr, node.args)
-                if any(e in moving or (e.op == "load") for e in walk(place)):
+                if any(e.op == "load" or (e.op == "var" and e not in still) for e in walk(place)):
                     found.add(node.attr)
     return found
 
@@ -291,7 +334,9 @@ def _write_stage(
     loop = variable("e", turns)
     name = writer.fresh("e")
     writer.open(
-        f"for (var {name} = 0i; {name} < {turns}i; {name}++)",
+        # groups.z is 1: Mesa writes out any loop of known length whose counter indexes an array,
+        # and then takes a minute to compile what is left
+        f"for (var {name} = 0i; {name} < {turns}i * i32(groups.z); {name}++)",
         {loop: name} if loop.op == "var" else {},
     )
     inner = dict(origin)
@@ -336,6 +381,8 @@ def workgroup_variant(
     if thread.op == "var":
         writer.define(thread, "thread")
     writer.define(lane, "lane")
+    firsts = [_origin(stage, row_axes, digits) for stage in group.stages]
+    leave_early(writer, slots, _conditions(group, outside, firsts))
     scratch: set[str] = set()
 
     for stage in group.stages:
@@ -354,7 +401,7 @@ def workgroup_variant(
                 local.scalars[t, 0] = name
                 if t in outside:
                     w.open("if (lane == 0i)", {})
-                    slots.store(w, t, [(slots.place(t, index), name)])
+                    slots.write(w, t, [(index, name)])
                     w.close()
 
             if text:
@@ -373,7 +420,7 @@ def workgroup_variant(
                 if t in local.stages:
                     w.line(f"{local.arrays[t]}[{w.value(local.place(t, index))}] = {kept};")
                 if t in outside:
-                    slots.store(w, t, [(slots.place(t, index), value)])
+                    slots.write(w, t, [(index, value)])
 
         _lane_loop(writer, stage, origin, put)
         if tensor in local.stages:
@@ -389,12 +436,11 @@ def workgroup_variant(
         prefer,
         "\n".join(shared),
         True,
+        live=_live(group, outside, 1),
     )
 
 
-def _lane_loop(
-    writer: Writer, stage: Stage, origin: Mapping[Expr, Expr], store: Store
-) -> None:
+def _lane_loop(writer: Writer, stage: Stage, origin: Mapping[Expr, Expr], store: Store) -> None:
     """The elements of a row, dealt to the lanes in turn."""
     width = stage.width
     element = variable("e", width)
@@ -471,4 +517,3 @@ def _finish(
     writer.count_uses([value])
     index = tuple(substitute(part, mapping) for part in nest.index)
     store(writer, nest.tensor, [(index, writer.value(value))])
-

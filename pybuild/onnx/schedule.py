@@ -57,7 +57,8 @@ def _reduce_tile(nest: Nest, least_threads: int, most_registers: int) -> Tile:
     best: tuple[float, dict[Expr, int]] = (_score(nest, loads, {}), {})
     tried: set[frozenset[tuple[Expr, int]]] = set()
     for chosen in combinations(axes, min(3, len(axes))):
-        for sizes in product((1, 2, 4, 8), repeat=len(chosen)):
+        steps = (1, 2, 4, 8, 16) if len(chosen) < 3 else (1, 2, 4, 8)
+        for sizes in product(steps, repeat=len(chosen)):
             factors = {a: f for a, f in zip(chosen, sizes, strict=True) if f > 1}
             key = frozenset(factors.items())
             if key in tried or not _allowed(nest, factors, least_threads, most_registers):
