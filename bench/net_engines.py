@@ -159,7 +159,6 @@ class PageEngine:
         except Exception as error:  # a rival may fail in any way
             raise Unavailable([*faults, _line(error)][0]) from None
         told = self._call("bench.open(view)", setup)
-        dispatches = self._call("bench.dispatches()")
         taken = dict(self.server.taken[self.name])
         model = {path: data for path, data in taken.items() if path.startswith("net/")}
         bench = ("net.html", "net.mjs", "in/")
@@ -168,7 +167,7 @@ class PageEngine:
             told["firstMs"],
             told["adapter"],
             told.get("version"),
-            dispatches or None,
+            told["dispatches"] or None,
             brotli_bytes(code),
             brotli_bytes(model),
         )

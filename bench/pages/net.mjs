@@ -127,13 +127,10 @@ globalThis.bench = {
     const open = setup.engine === "vitrine" ? openVitrine : openOrt;
     const start = performance.now();
     opened = await open({ ...setup, inputs });
-    await opened.run();
+    const dispatches = await dispatchesOf(() => opened.run());
     const firstMs = performance.now() - start;
-    return { firstMs, adapter: opened.adapter, version: opened.version };
+    return { firstMs, dispatches, adapter: opened.adapter, version: opened.version };
   },
-
-  /** Dispatches of a run. */
-  dispatches: () => dispatchesOf(() => opened.run()),
 
   /** Runs for so long, one at least; milliseconds of each. */
   async turn(seconds) {
