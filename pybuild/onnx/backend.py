@@ -2,8 +2,8 @@
 
     VitrineBackend.prepare(model).run([x])
 
-A model is compiled when it is prepared. Where it needs the values of inputs to know its shapes or
-axes, that waits for the first run; programs are kept by the values of those inputs. Whatever does
+A model is compiled when it is prepared. Where it needs inputs to know its shapes or axes, that
+waits for the first run; programs are kept by those shapes and values. Whatever does
 not compile raises `BackendIsNotSupposedToImplementIt` with the reason: nothing is computed
 anywhere else.
 """
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import helper
 from onnx.backend.base import Backend, BackendRep, namedtupledict
 from onnx.backend.test.runner import BackendIsNotSupposedToImplementIt
 
@@ -36,7 +36,7 @@ Array = NDArray[Any]
 DEVICES = ("GPU", "CPU")
 """ONNX's suite knows CPU and CUDA: CPU stands for whatever adapter this machine has."""
 KEPT = 8
-"""Programs of one model that are kept, for as many values of the inputs that shapes depend on."""
+"""Programs of one model that are kept, for as many shapes and values of inputs."""
 
 
 @cache
@@ -48,13 +48,13 @@ def shared_runner() -> NativeRunner:
 def compile_for(
     model: onnx.ModelProto, inputs: Mapping[str, Array] | None = None
 ) -> tuple[Compiled, dict[str, Array]]:
-    """Compile a model, with those of its inputs as constants that shapes depend on.
+    """Compile a model for inputs of given shapes, with those as constants that shapes depend on.
 
     Parameters
     ----------
     model : ModelProto
     inputs : mapping of str to ndarray, optional
-        Values to take such inputs from.
+        To take shapes and values from.
 
     Returns
     -------
@@ -71,15 +71,33 @@ def compile_for(
     """
     given = inputs or {}
     fixed: dict[str, Array] = {}
+    shapes = {name: given[name].shape for name in _unsized(model) if name in given}
     while True:
         try:
-            graph = load_graph(model, specialise=fixed, supported=LOWERINGS.keys())
+            graph = load_graph(model, shapes=shapes, specialise=fixed, supported=LOWERINGS.keys())
             return compile_graph(graph), fixed
         except NotConstant as error:
             more = [name for name in error.values if name in given and name not in fixed]
             if not more:
                 raise
             fixed.update((name, given[name]) for name in more)
+
+
+def _unsized(model: onnx.ModelProto) -> list[str]:
+    """Inputs with an axis whose size the model leaves open."""
+    initialisers = {tensor.name for tensor in model.graph.initializer}
+    names = []
+    for value in model.graph.input:
+        tensor = value.type.tensor_type
+        sized = tensor.HasField("shape") and all(d.HasField("dim_value") for d in tensor.shape.dim)
+        if not sized and value.name not in initialisers:
+            names.append(value.name)
+    return names
+
+
+def _holds_numbers(value: onnx.ValueInfoProto) -> bool:
+    kind = value.type.tensor_type.elem_type if value.type.HasField("tensor_type") else 0
+    return kind not in (onnx.TensorProto.UNDEFINED, onnx.TensorProto.STRING)
 
 
 class VitrineRep(BackendRep):
@@ -96,9 +114,12 @@ class VitrineRep(BackendRep):
         self.inputs = tuple(v.name for v in model.graph.input if v.name not in fixed)
         self.outputs = tuple(value.name for value in model.graph.output)
         self._model = model
+        self._unsized = tuple(_unsized(model))
         self._depends: tuple[str, ...] = ()
         self._programs: OrderedDict[tuple[Any, ...], PreparedProgram] = OrderedDict()
         self._finalizer = weakref.finalize(self, _close, self._programs)
+        if self._unsized and all(map(_holds_numbers, model.graph.input)):
+            return
         try:
             self._prepare({})
         except NotConstant as error:
@@ -138,8 +159,9 @@ class VitrineRep(BackendRep):
         return {n: np.asarray(v) for n, v in zip(self.inputs, values, strict=True)}
 
     def _key(self, feeds: Mapping[str, Array]) -> tuple[Any, ...]:
-        known = [(name, feeds[name]) for name in self._depends if name in feeds]
-        return tuple((name, a.shape, a.dtype.str, a.tobytes()) for name, a in known)
+        values = [(name, feeds[name]) for name in self._depends if name in feeds]
+        shapes = tuple(feeds[name].shape for name in self._unsized if name in feeds)
+        return (shapes, *((name, a.shape, a.dtype.str, a.tobytes()) for name, a in values))
 
     def _prepare(self, feeds: Mapping[str, Array]) -> PreparedProgram:
         compiled, fixed = compile_for(self._model, feeds)
@@ -252,8 +274,3 @@ class VitrineBackend(Backend):
 
 def _newest(node: onnx.NodeProto) -> int:
     return onnx.defs.onnx_opset_version() if not node.domain else 1
-
-
-def arrays_of(values: Sequence[Any]) -> list[Any]:
-    """Tensors of a test's data as arrays."""
-    return [numpy_helper.to_array(v) if isinstance(v, onnx.TensorProto) else v for v in values]
