@@ -8,24 +8,27 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pybuild.onnx.arena import Life, Placement, place
+from pybuild.onnx.dynamic import lower_counted
 from pybuild.onnx.graph import Graph, TensorInfo, operator_name
+from pybuild.onnx.indirect import arguments_of
 from pybuild.onnx.ir import Constant, Input, Packing, Tensor, map_tensor
 from pybuild.onnx.kernels import Kernel
-from pybuild.onnx.lower import lower
 from pybuild.onnx.partition import partition
 from pybuild.onnx.words import packing_of, word_count, words_of
 from pyengine.program import Program
 
 __all__ = ["Compiled", "compile_graph", "compile_tensors"]
 
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.:/ -]")
 _STORAGE = {"f32": "f32", "i32": "i32", "u32": "u32", "bool": "u32"}
 _DTYPE = {"f32": "float32", "i32": "int32", "u32": "uint32", "bool": "bool"}
 
@@ -68,10 +71,10 @@ def compile_graph(graph: Graph, weights: Packing = "f32", half: bool = False) ->
     GraphError
         Nodes that cannot be compiled, each with its reason.
     """
-    _, lowered = lower(graph)
-    outputs = [_own(tensor, info) for tensor, info in zip(lowered, graph.outputs, strict=True)]
-    outputs, kernels = partition(outputs, weights, half)
-    return _assemble(graph, outputs, kernels)
+    counted = lower_counted(graph)
+    pairs = zip(counted.outputs, graph.outputs, strict=True)
+    outputs, kernels = partition([_own(*pair) for pair in pairs], weights, half)
+    return _assemble(graph, outputs, kernels, counted.counts)
 
 
 def compile_tensors(
@@ -99,10 +102,19 @@ def _own(tensor: Tensor, info: TensorInfo) -> Tensor:
     """An output has a buffer of its own: never an input's, a constant's or another output's."""
     if isinstance(tensor.source, Constant):
         return Tensor(tensor.name, tensor.shape, tensor.type, Constant(tensor.source.array))
-    return map_tensor(info.name, tensor.shape, lambda *i: tensor[i])
+    copy = map_tensor(info.name, tensor.shape, lambda *i: tensor[i])
+    return Tensor(copy.name, copy.shape, copy.type, copy.source, tensor.limits)
 
 
-def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Compiled:
+def _assemble(
+    graph: Graph,
+    outputs: list[Tensor],
+    kernels: list[Kernel],
+    counts: Mapping[str, Tensor] | None = None,
+) -> Compiled:
+    arguments = arguments_of(kernels)
+    if arguments is not None:
+        kernels = [arguments.kernel, *kernels]
     written = {tensor for kernel in kernels for tensor in kernel.writes}
     read = list(dict.fromkeys(tensor for kernel in kernels for tensor in kernel.reads))
     buffers: list[dict[str, Any]] = []
@@ -110,8 +122,23 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
     where: dict[Tensor, dict[str, Any]] = {}
     access: dict[Tensor, str] = {}
 
+    symbols: dict[str, str] = {}
+    for symbol, tensor in (counts or {}).items():
+        buffer = f"count.{_NOT_IN_NAMES.sub('_', symbol)}"
+        if buffer in symbols.values():
+            buffer += f".{len(symbols)}"
+        symbols[symbol] = buffer
+        file = _store(files, "count", graph.sizes[symbol].to_bytes(4, "little"), 4)
+        buffers.append({"name": buffer, "size_bytes": 4, "file": file})
+        where[tensor], access[tensor] = _range(buffer, 0, 4), "read"
+    if arguments is not None:
+        size = _bytes(arguments.tensor.size)
+        buffers.append({"name": "arguments", "size_bytes": size, "file": None})
+        where[arguments.tensor] = _range("arguments", 0, size)
+        access[arguments.tensor] = "read_write"
+
     inputs: list[dict[str, Any]] = []
-    by_name = {t.name: t for t in read if isinstance(t.source, Input)}
+    by_name = {t.name: t for t in read if isinstance(t.source, Input) and t not in where}
     for k, info in enumerate(graph.inputs):
         size = _bytes(math.prod(info.shape))
         buffers.append({"name": f"in{k}", "size_bytes": size, "file": None})
@@ -178,12 +205,12 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
                 "constants": {} if variant.by_group else {"WORKGROUP": variant.workgroup},
                 "entry": "main",
             }
+            workgroups: Any = list(variant.workgroups)
+            counted = arguments.offset_bytes(variant) if arguments is not None else None
+            if counted is not None:
+                workgroups = {"buffer": "arguments", "offset_bytes": counted}
             candidates.append(
-                {
-                    "pipeline": digest,
-                    "workgroups": list(variant.workgroups),
-                    "prefer": variant.prefer,
-                }
+                {"pipeline": digest, "workgroups": workgroups, "prefer": variant.prefer}
             )
         dispatches.append(
             {
@@ -212,7 +239,7 @@ def _assemble(graph: Graph, outputs: list[Tensor], kernels: list[Kernel]) -> Com
             "name": graph.name or "program",
             "inputs": inputs,
             "outputs": ports,
-            "counts": {},
+            "counts": symbols,
             "buffers": buffers,
             "shaders": shaders,
             "pipelines": list(pipelines.values()),

@@ -9,15 +9,17 @@ from pathlib import Path
 
 from pybuild.onnx.expr import Expr, as_expr, substitute, variable
 from pybuild.onnx.ir import Tensor
+from pybuild.onnx.live import Live, leave_early, live_threads, rows_live
 from pybuild.onnx.loops import Tile, expand, write_nest
 from pybuild.onnx.nest import Nest, extent
 from pybuild.onnx.slots import Slot, Slots
 from pybuild.onnx.wgsl import Writer
 from pyengine.shaders import SHADER_FOLDER
 
-__all__ = ["Bundles", "Kernel", "Variant", "loop_variant", "thread_axes"]
+__all__ = ["MAX_GROUPS", "Bundles", "Kernel", "Variant", "loop_variant", "thread_axes"]
 
-_MAX_GROUPS = 65535
+MAX_GROUPS = 65535
+"""Workgroups along one dimension: WebGPU's default limit."""
 
 Bundles = Mapping[Tensor, tuple[Tensor, int]]
 """Tensors that lie in another one, from an element on."""
@@ -39,6 +41,8 @@ class Variant:
     prefer : {'any', 'gpu', 'software'}
     half : bool
         Computes with 16-bit floats.
+    live : Live or None
+        Threads that have work, where that follows a count.
     """
 
     body: str
@@ -50,15 +54,16 @@ class Variant:
     shared: str = ""
     by_group: bool = False
     half: bool = False
+    live: Live | None = None
 
     @property
     def workgroups(self) -> tuple[int, int, int]:
         """Workgroups to dispatch; a second dimension where one does not suffice."""
         count = self.threads if self.by_group else -(-self.threads // self.workgroup)
         count = max(count, 1)
-        if count <= _MAX_GROUPS:
+        if count <= MAX_GROUPS:
             return count, 1, 1
-        rows = -(-count // _MAX_GROUPS)
+        rows = -(-count // MAX_GROUPS)
         return -(-count // rows), rows, 1
 
     def text(self, order: Sequence[Tensor], access: Mapping[Tensor, str]) -> str:
@@ -153,21 +158,18 @@ def loop_variant(
     thread = variable("thread", max(threads, 1))
     origin = thread_axes(nest.axes, factors, thread)
     slots = Slots(orders=dict(orders or {}), bundles=bundles or {})
-    places = [
-        slots.place(nest.tensor, tuple(substitute(p, mapping) for p in nest.index))
-        for mapping in expand(nest, tile, origin)
-    ]
+    registers = expand(nest, tile, origin)
+    places = slots.places(
+        nest.tensor, [tuple(substitute(p, mapping) for p in nest.index) for mapping in registers]
+    )
     ragged = any(extent(axis) % factors.get(axis, 1) for axis in nest.axes)
     stores: dict[Tensor, list[Expr]] = {nest.tensor: [] if ragged else places}
     slots.choose_vectors([((nest.body, nest.finish), tile.steps)], stores, frozenset())
     writer = Writer(slots.load)
     if thread.op == "var":
         writer.define(thread, "thread")
-
-    def store(w: Writer, tensor: Tensor, values: Sequence[tuple[tuple[Expr, ...], str]]) -> None:
-        slots.store(w, tensor, [(slots.place(tensor, i), text) for i, text in values])
-
-    write_nest(writer, nest, tile, origin, store)
+    leave_early(writer, slots, [rows_live(nest, nest.axes, registers[0])])
+    write_nest(writer, nest, tile, origin, slots.write)
     return Variant(
         writer.text(),
         tuple(writer.functions),
@@ -176,4 +178,5 @@ def loop_variant(
         workgroup,
         prefer,
         half=nest.body.op == "widen",
+        live=live_threads(nest, nest.axes, factors),
     )

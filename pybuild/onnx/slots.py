@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pybuild.onnx.expr import Expr, _make, as_expr, const, floordiv, linear, mod, walk
+from pybuild.onnx.expr import TRUE, Expr, _make, as_expr, const, floordiv, linear, mod, walk
 from pybuild.onnx.ir import Tensor, flatten_index
 from pybuild.onnx.wgsl import Writer
 from pybuild.onnx.words import PER_WORD, packing_of, unpacked, word_count
@@ -68,13 +68,15 @@ class Slots:
     """The bindings of one kernel, and the text of loads and stores through them.
 
     ``orders`` gives tensors that do not lie in C order their axes, slowest first. ``bundles`` gives
-    tensors that share one binding that binding's tensor and their first element there.
+    tensors that share one binding that binding's tensor and their first element there. ``holds``
+    are conditions that were checked before.
     """
 
     slots: dict[Tensor, Slot] = field(default_factory=dict)
     orders: dict[Tensor, tuple[int, ...]] = field(default_factory=dict)
     literals: frozenset[Tensor] = frozenset()
     bundles: Mapping[Tensor, tuple[Tensor, int]] = field(default_factory=dict)
+    holds: set[Expr] = field(default_factory=set)
 
     def home(self, tensor: Tensor) -> Tensor:
         """The tensor whose binding serves this one: its bundle, or itself."""
@@ -176,6 +178,30 @@ class Slots:
             min(max(int(a.attr), 0), n - 1) for a, n in zip(expr.args, tensor.shape, strict=True)
         )
         return writer.value(const(tensor.source.array[place].item(), tensor.type))
+
+    def places(self, tensor: Tensor, indices: Sequence[Sequence[Expr]]) -> list[Expr]:
+        """Places of elements; none where some of a four may be beyond a limit and others not."""
+        found = [self.place(tensor, index) for index in indices]
+        inside: dict[Expr, set[Expr]] = {}
+        for place, index in zip(found, indices, strict=True):
+            inside.setdefault(_four(place)[0], set()).add(tensor.inside(index))
+        return found if all(len(conditions) == 1 for conditions in inside.values()) else []
+
+    def write(
+        self, writer: Writer, tensor: Tensor, values: Sequence[tuple[tuple[Expr, ...], str]]
+    ) -> None:
+        """Write ``(index, text of the value)`` pairs that are within the tensor's limits."""
+        groups: dict[Expr, list[tuple[Expr, str]]] = {}
+        for index, text in values:
+            pair = self.place(tensor, index), text
+            groups.setdefault(tensor.inside(index), []).append(pair)
+        for inside, pairs in groups.items():
+            if inside is TRUE or inside in self.holds:
+                self.store(writer, tensor, pairs)
+                continue
+            writer.open(f"if ({writer.value(inside)})", {})
+            self.store(writer, tensor, pairs)
+            writer.close()
 
     def store(self, writer: Writer, tensor: Tensor, values: Sequence[tuple[Expr, str]]) -> None:
         """Write ``(flat place, text of the value)`` pairs."""

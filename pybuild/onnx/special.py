@@ -40,12 +40,11 @@ def scan_variant(tensor: Tensor, workgroup: int, bundles: Bundles | None = None)
     body = substitute(source.body, mapping)
     index = tuple(substitute(a, mapping) for a in source.axes)
     writer.count_uses([body])
-    place = slots.place(tensor, index)
     if source.exclusive:
-        slots.store(writer, tensor, [(place, acc)])
+        slots.write(writer, tensor, [(index, acc)])
     writer.line(combine_text(source.combine, tensor.type, acc, writer.value(body)))
     if not source.exclusive:
-        slots.store(writer, tensor, [(place, acc)])
+        slots.write(writer, tensor, [(index, acc)])
     writer.close()
     return Variant(
         writer.text(), tuple(writer.functions), tuple(slots.slots.values()), threads, workgroup
