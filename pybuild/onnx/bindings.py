@@ -7,8 +7,10 @@ scatter writes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from pybuild.onnx.expr import Expr, load, substitute
 from pybuild.onnx.ir import (
@@ -22,11 +24,15 @@ from pybuild.onnx.ir import (
     sources,
     topological,
 )
+from pybuild.onnx.words import packing_of
 
-__all__ = ["MAX_BINDINGS", "Uses", "least_bindings", "spread_reads"]
+__all__ = ["MAX_BINDINGS", "Uses", "least_bindings", "put_together", "spread_reads"]
 
 MAX_BINDINGS = 8
 """WebGPU's default maxStorageBuffersPerShaderStage."""
+SMALL_CONSTANT = 256
+_ALIGNMENT = 64
+"""Elements; vectors of packed numbers begin at multiples of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +117,89 @@ def _rewired(tensor: Tensor, swapped: Mapping[Tensor, Tensor]) -> Tensor:
         case Constant() | Input():
             pass
     return Tensor(tensor.name, tensor.shape, tensor.type, made)
+
+
+# --------------------------------------------------------------------------------- shared bindings
+
+
+def put_together(
+    kernels: Sequence[tuple[Sequence[Tensor], int]], finals: Collection[Tensor]
+) -> dict[Tensor, tuple[Tensor, int]]:
+    """Tensors that share a binding, because a kernel would bind too many.
+
+    Parameters
+    ----------
+    kernels : sequence of (sequence of Tensor, int)
+        What each reads and writes, and the number of its rows.
+    finals : collection of Tensor
+        What the caller gets.
+
+    Returns
+    -------
+    dict
+        Tensor to the one in which it lies, and its first element there.
+    """
+    parents: dict[Tensor, Tensor] = {}
+
+    def home(tensor: Tensor) -> Tensor:
+        while tensor in parents:
+            tensor = parents[tensor]
+        return tensor
+
+    for touched, rows in kernels:
+        for alike in _alike(touched, rows, finals):
+            if len({home(t) for t in touched}) <= MAX_BINDINGS:
+                break
+            for tensor in alike[1:]:
+                if home(tensor) is not home(alike[0]):
+                    parents[home(tensor)] = home(alike[0])
+    shared: dict[Tensor, list[Tensor]] = {}
+    for tensor in dict.fromkeys(t for touched, _ in kernels for t in touched):
+        shared.setdefault(home(tensor), []).append(tensor)
+    places: dict[Tensor, tuple[Tensor, int]] = {}
+    for tensors in shared.values():
+        if len(tensors) > 1:
+            places |= _laid_out(tensors)
+    return places
+
+
+def _alike(
+    touched: Sequence[Tensor], rows: int, finals: Collection[Tensor]
+) -> Iterator[list[Tensor]]:
+    """Tensors of a kernel that may share a binding, those that lose least by it first."""
+    fixed = [t for t in touched if isinstance(t.source, Constant)]
+    kinds = dict.fromkeys((t.type, packing_of(t)) for t in fixed)
+    # what is alike in use stays apart from the rest, so that matrices keep their vector access
+    for use in range(3):
+        for kind in kinds:
+            yield [t for t in fixed if (t.type, packing_of(t)) == kind and _use(t, rows) == use]
+    for kind in kinds:
+        yield [t for t in fixed if (t.type, packing_of(t)) == kind]
+    handed = [t for t in touched if t not in fixed and not _alone(t, finals)]
+    for type_ in dict.fromkeys(t.type for t in handed):
+        yield [t for t in handed if t.type == type_]
+
+
+def _use(tensor: Tensor, rows: int) -> int:
+    """0 for a bias or a scale, 1 for a matrix, 2 for a table with an entry for each row."""
+    if tensor.size <= SMALL_CONSTANT:
+        return 0
+    return 2 if rows and rows in tensor.shape else 1
+
+
+def _laid_out(tensors: Sequence[Tensor]) -> dict[Tensor, tuple[Tensor, int]]:
+    """Tensors of one type one after the other."""
+    offsets, total = [], 0
+    for tensor in tensors:
+        offsets.append(total)
+        total += -(-max(tensor.size, 1) // _ALIGNMENT) * _ALIGNMENT
+    first = tensors[0]
+    source: Constant | Input = Input()
+    if isinstance(first.source, Constant):
+        array = np.zeros(total, first.source.array.dtype)
+        for tensor, offset in zip(tensors, offsets, strict=True):
+            assert isinstance(tensor.source, Constant)
+            array[offset : offset + tensor.size] = tensor.source.array.ravel()
+        source = Constant(array, packing_of(first))
+    whole = Tensor(f"{first.name} …", (total,), first.type, source)
+    return {t: (whole, offset) for t, offset in zip(tensors, offsets, strict=True)}

@@ -7,19 +7,16 @@ WebGPU allows, and written as WGSL.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from pybuild.onnx.bindings import MAX_BINDINGS, spread_reads
-from pybuild.onnx.expr import Expr, Type, walk
+from pybuild.onnx.bindings import put_together, spread_reads
+from pybuild.onnx.expr import Expr, walk
 from pybuild.onnx.fuse import epilogues, fold_constants, inline_maps, inline_views
 from pybuild.onnx.halves import halved
 from pybuild.onnx.invariants import check_groups, check_nests, check_tensors
 from pybuild.onnx.ir import (
     Compute,
     Constant,
-    Input,
     Packing,
     Scan,
     Scatter,
@@ -28,6 +25,7 @@ from pybuild.onnx.ir import (
     topological,
 )
 from pybuild.onnx.kernels import Kernel, Variant, loop_variant
+from pybuild.onnx.live import counted_first
 from pybuild.onnx.loops import Tile
 from pybuild.onnx.nest import Nest, nest_of
 from pybuild.onnx.packing import pack_groups
@@ -35,7 +33,6 @@ from pybuild.onnx.row_kernels import layouts, thread_variant, total_terms, workg
 from pybuild.onnx.rows import LEAST_ROWS, Group, Stage, contracts, group_rows, reads_of
 from pybuild.onnx.schedule import WORKGROUP, tiles_of
 from pybuild.onnx.special import scan_variant, scatter_variant
-from pybuild.onnx.words import packing_of
 
 __all__ = ["REWRITES", "partition"]
 
@@ -44,8 +41,6 @@ REWRITES = (fold_constants, inline_views, inline_maps, fold_constants, spread_re
 OTHER_WORKGROUPS = (32, 128, 256)
 """Sizes besides the default that tuning may choose: the override WORKGROUP, the same text."""
 TUNED_THREADS = 2048
-SMALL_CONSTANT = 256
-_BUNDLE_ALIGNMENT = 64
 LEAST_THREADS = 16
 """Rows, below which no thread should do one alone."""
 
@@ -66,13 +61,6 @@ class _Unit:
         """Tensors of a group that are in buffers, in the order of its stages."""
         stages = self.group.stages if self.group is not None else []
         return tuple(s.nest.tensor for s in stages if s.nest.tensor in self.outside)
-
-
-@dataclass(slots=True)
-class _Bundling:
-    """Tensors put together because some kernel would bind too many."""
-
-    places: dict[Tensor, tuple[Tensor, int]] = field(default_factory=dict)
 
 
 def partition(
@@ -101,7 +89,8 @@ def partition(
         check_tensors(finals, rule.__name__)
     units = _ordered(_units(finals))
     _pack(units, weights)
-    places = _bundle(units, set(finals))
+    touched = [(_touched(unit), unit.group.count if unit.group else 0) for unit in units]
+    places = put_together(touched, finals)
     return finals, [_kernel(unit, places, half) for unit in units]
 
 
@@ -185,80 +174,9 @@ def _ordered(units: list[_Unit]) -> list[_Unit]:
 # --------------------------------------------------------------------------------------- bindings
 
 
-def _bundle(units: list[_Unit], finals: set[Tensor]) -> dict[Tensor, tuple[Tensor, int]]:
-    """Put tensors together until no unit binds more than WebGPU lets it.
-
-    First the constants of one type that one unit reads, then what kernels hand on.
-    """
-    places: dict[Tensor, tuple[Tensor, int]] = {}
-    maker = {t: k for k, unit in enumerate(units) for t in unit.makes}
-    for unit in units:
-        touched = dict.fromkeys((*unit.written, *unit.needs))
-        if unit.special is not None:
-            touched[unit.special] = None
-        count = len({places.get(t, (t, 0))[0] for t in touched})
-        if count <= MAX_BINDINGS:
-            continue
-        loose = [t for t in unit.needs if t not in places]
-        kinds: dict[tuple[Type, Packing], list[Tensor]] = {}
-        for tensor in loose:
-            if isinstance(tensor.source, Constant):
-                kinds.setdefault((tensor.type, packing_of(tensor)), []).append(tensor)
-        rows = unit.group.count if unit.group is not None else 0
-        # small ones first, then matrices, tables of rows last: what is alike in use stays apart
-        # from the rest, so that matrices keep their vector access
-        for kind in range(3):
-            for fixed in kinds.values():
-                surplus = len({places.get(t, (t, 0))[0] for t in touched}) - MAX_BINDINGS
-                alike = [t for t in fixed if _use(t, rows) == kind]
-                if surplus > 0 and len(alike) > 1:
-                    _together(alike, places, units)
-        count = len({places.get(t, (t, 0))[0] for t in touched})
-        for type_ in ("f32", "i32", "u32", "bool"):
-            if count <= MAX_BINDINGS:
-                break
-            handed = [
-                t
-                for t in touched
-                if t not in places
-                and t.type == type_
-                and t in maker
-                and t not in finals
-                and not isinstance(t.source, Constant | Input | Scatter)
-            ]
-            if len(handed) > 1:
-                _together(handed, places, units)
-                count = len({places.get(t, (t, 0))[0] for t in touched})
-    return places
-
-
-def _use(tensor: Tensor, rows: int) -> int:
-    """0 for a bias or a scale, 1 for a matrix, 2 for a table with an entry for each row."""
-    if tensor.size <= SMALL_CONSTANT:
-        return 0
-    return 2 if rows and rows in tensor.shape else 1
-
-
-def _together(
-    tensors: list[Tensor], places: dict[Tensor, tuple[Tensor, int]], units: list[_Unit]
-) -> None:
-    del units
-    offsets, total = [], 0
-    for tensor in tensors:
-        offsets.append(total)
-        total += -(-max(tensor.size, 1) // _BUNDLE_ALIGNMENT) * _BUNDLE_ALIGNMENT
-    first = tensors[0]
-    if isinstance(first.source, Constant):
-        array = np.zeros(total, first.source.array.dtype)
-        for tensor, offset in zip(tensors, offsets, strict=True):
-            assert isinstance(tensor.source, Constant)
-            array[offset : offset + tensor.size] = tensor.source.array.ravel()
-        source = Constant(array, packing_of(first))
-        whole = Tensor(f"{first.name} …", array.shape, first.type, source)
-    else:
-        whole = Tensor(f"{first.name} …", (total,), first.type, Input())
-    for tensor, offset in zip(tensors, offsets, strict=True):
-        places[tensor] = (whole, offset)
+def _touched(unit: _Unit) -> tuple[Tensor, ...]:
+    special = () if unit.special is None else (unit.special,)
+    return tuple(dict.fromkeys((*unit.written, *unit.needs, *special)))
 
 
 # ---------------------------------------------------------------------------------------- kernels
@@ -334,6 +252,7 @@ def _row_variants(
 def _loop_variants(
     kernel: Kernel, nest: Nest, places: dict[Tensor, tuple[Tensor, int]], half: bool
 ) -> None:
+    nest = counted_first(nest)
     tiles = tiles_of(nest)
     kernel.orders = {
         t: order
