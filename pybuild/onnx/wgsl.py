@@ -50,7 +50,8 @@ def literal(expr: Expr) -> str:
         return "bitcast<f32>(NAN_BITS)"
     if math.isinf(number):
         return "bitcast<f32>(INFINITY_BITS)" if number > 0 else "(-bitcast<f32>(INFINITY_BITS))"
-    text = f"{number:.9g}"
+    # 9 digits name an f32, but those of the largest lie beyond it, which Tint refuses
+    text = f"{number:.9g}" if abs(number) < 3.4e38 else repr(number)
     if "." not in text and "e" not in text:
         text += ".0"
     return f"({text}f)" if number < 0 or text.startswith("-") else f"{text}f"
