@@ -46,13 +46,13 @@ def _cast_tensor(context: Context, node: Node) -> Tensor:
     )
 
 
-@lowers("Cast", limits="strings")
+@lowers("Cast", limits="no strings")
 def _cast(context: Context, node: Node) -> Tensor:
     """Cast: to the dtype of the result."""
     return _cast_tensor(context, node)
 
 
-@lowers("CastLike", since=15, limits="strings")
+@lowers("CastLike", since=15, limits="no strings")
 def _cast_like(context: Context, node: Node) -> Tensor:
     """CastLike: to the dtype of the second input, whose elements are not read."""
     return _cast_tensor(context, node)

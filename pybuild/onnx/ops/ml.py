@@ -106,7 +106,7 @@ def _feature_vectorizer(context: Context, node: Node) -> Tensor:
     return map_tensor(node.outputs[0], (rows, sum(widths)), body)
 
 
-@lowers("OneHotEncoder", limits="strings; a failure for an unknown category", domain=_ML)
+@lowers("OneHotEncoder", limits="no strings, no failure for an unknown category", domain=_ML)
 def _one_hot_encoder(context: Context, node: Node) -> Tensor:
     """OneHotEncoder: an axis more, with 1 at the category."""
     if "cats_int64s" not in node.attributes:
@@ -154,7 +154,7 @@ def _scores(context: Context, node: Node, count: int) -> Tensor:
     return elementwise(f"{name}.scores", lambda v, b: v + b, product, offset)
 
 
-@lowers("LinearRegressor", limits="post_transform SOFTMAX_ZERO and PROBIT", domain=_ML)
+@lowers("LinearRegressor", limits="no post_transform SOFTMAX_ZERO or PROBIT", domain=_ML)
 def _linear_regressor(context: Context, node: Node) -> Tensor:
     """LinearRegressor: a product, and perhaps a transformation."""
     scores = _scores(context, node, int(node.attributes.get("targets", 1)))
@@ -163,7 +163,7 @@ def _linear_regressor(context: Context, node: Node) -> Tensor:
 
 @lowers(
     "LinearClassifier",
-    limits="strings; one row of coefficients for two classes; SOFTMAX_ZERO and PROBIT",
+    limits="no strings, no single row for two classes, no SOFTMAX_ZERO or PROBIT",
     domain=_ML,
 )
 def _linear_classifier(context: Context, node: Node) -> tuple[Tensor, Tensor]:

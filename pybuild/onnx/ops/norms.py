@@ -142,7 +142,7 @@ def _mean_variance(context: Context, node: Node) -> Tensor:
     )
 
 
-@lowers("BatchNormalization", limits="training before opset 14")
+@lowers("BatchNormalization", limits="no training before opset 14")
 def _batch(context: Context, node: Node) -> Tensor | tuple[Tensor, Tensor, Tensor]:
     """BatchNormalization: one multiplication and addition by channel; training since opset 14."""
     x, scale, bias, mean, variance = (context.tensor(node, k) for k in range(5))

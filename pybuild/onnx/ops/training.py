@@ -12,7 +12,7 @@ from pybuild.onnx.lower import Context, Unsupported, lowers
 _TRAINING = "ai.onnx.preview.training"
 
 
-@lowers("Dropout", limits="training with a ratio that is not 0: the mask is random")
+@lowers("Dropout", limits="no training with a ratio but 0: the mask is random")
 def _dropout(context: Context, node: Node) -> tuple[Tensor, Tensor]:
     """Dropout: passes its input, and drops nothing."""
     x, name = context.tensor(node, 0), node.outputs[0]

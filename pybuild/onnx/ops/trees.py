@@ -117,7 +117,7 @@ def _sets(values: Any, asks: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 @lowers(
-    "TreeEnsemble", since=5, limits="post_transform SOFTMAX_ZERO and PROBIT", domain="ai.onnx.ml"
+    "TreeEnsemble", since=5, limits="no post_transform SOFTMAX_ZERO or PROBIT", domain="ai.onnx.ml"
 )
 def _tree_ensemble(context: Context, node: Node) -> Tensor:
     """TreeEnsemble: the weights of the leaves that a row reaches, combined by target."""
