@@ -256,7 +256,12 @@ def scatter_tensor(
     body: Callable[..., tuple[tuple[Expr, ...], Expr, Expr]],
     combine: Combine | None = None,
 ) -> Tensor:
-    """``data`` changed at computed places; ``body(r...)`` gives (index, value, where)."""
+    """``data`` changed at computed places; ``body(r...)`` gives (index, value, where).
+
+    Over nothing (an extent of 0) the result is ``data``.
+    """
+    if 0 in over:
+        return map_tensor(name, data.shape, lambda *i: data[i])
     inner = tuple(variable(f"r{k}", n) for k, n in enumerate(over))
     index, value, where = body(*inner)
     return Tensor(name, data.shape, data.type, Scatter(data, inner, index, value, combine, where))
