@@ -39,7 +39,17 @@ TYPES = {
 }
 """Words for types that mostly come together; others have a word for all of them."""
 SMALL_FLOATS = "small floats"
-NUMPY_NAMES = {"float": "float32", "double": "float64"}
+NUMPY_NAMES = {
+    "float": "float32",
+    "double": "float64",
+    "float8e4m3fn": "float8_e4m3fn",
+    "float8e4m3fnuz": "float8_e4m3fnuz",
+    "float8e5m2": "float8_e5m2",
+    "float8e5m2fnuz": "float8_e5m2fnuz",
+    "float8e8m0": "float8_e8m0fnu",
+    "float4e2m1": "float4_e2m1fn",
+}
+"""Of types that ONNX's schemas write otherwise."""
 
 REFUSED = {
     "Numbers that are random": (
@@ -75,9 +85,9 @@ INTRODUCTION = """\
 
 Made by `python -m pybuild.onnx.operators_doc` from the registry of lowerings, as a test asserts.
 
-Vitrine reads ONNX up to opset {opset} and compiles {operators} operators. Of the {all:,} node tests of
-the onnx package {good:,} pass; of the {plain:,} without `_expanded` in their name, {good_plain:,}. The
-reason for each of the others is in `tests/pybuild/onnx/excluded.toml`.
+Vitrine reads ONNX up to opset {opset} and compiles {operators} operators. Of the {all:,} node tests
+of the onnx package {good:,} pass; of the {plain:,} without `_expanded` in their name {good_plain:,}.
+The reason for each of the others is in `tests/pybuild/onnx/excluded.toml`.
 
 - **Opsets** are those whose meaning of the operator is known.
 - **Types**: floats are float32, float16, bfloat16 and float64; ints and uints have 8 to 64 bits,
