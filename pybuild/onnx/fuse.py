@@ -161,7 +161,10 @@ def _load(tensor: Tensor, index: tuple[Expr, ...]) -> Expr:
 
 
 def fold_constants(outputs: Sequence[Tensor]) -> list[Tensor]:
-    """Tensors that depend on constants alone, within `FOLD_BYTES`; views of constants stay."""
+    """Tensors without elements or that depend on constants alone, within `FOLD_BYTES`.
+
+    Views of constants stay.
+    """
     new: dict[Tensor, Tensor] = {}
 
     def loads(tensor: Tensor, index: tuple[Expr, ...]) -> Expr | None:
@@ -186,10 +189,13 @@ def fold_constants(outputs: Sequence[Tensor]) -> list[Tensor]:
                 ),
             )
         here = new[tensor]
+        if isinstance(source, Input | Constant):
+            continue
+        if not tensor.size:  # whatever it would read need not be computed for it
+            new[tensor] = constant(here.name, np.empty(here.shape), here.type)
+            continue
         given = sources(here)
-        if isinstance(source, Input | Constant) or not all(
-            isinstance(s.source, Constant) for s in given
-        ):
+        if not all(isinstance(s.source, Constant) for s in given):
             continue
         bound = 4 * max(sum(s.size for s in given), 1024)
         depth = 1
