@@ -86,8 +86,8 @@ INTRODUCTION = """\
 Made by `python -m pybuild.onnx.operators_doc` from the registry of lowerings, as a test asserts.
 
 Vitrine reads ONNX up to opset {opset} and compiles {operators} operators. Of the {all:,} node tests
-of the onnx package {good:,} pass; of the {plain:,} without `_expanded` in their name {good_plain:,}.
-The reason for each of the others is in `tests/pybuild/onnx/excluded.toml`.
+of the onnx package {good:,} pass; of the {plain:,} without `_expanded` in their name
+{good_plain:,}. The reason for each of the others is in `tests/pybuild/onnx/excluded.toml`.
 
 - **Opsets** are those whose meaning of the operator is known.
 - **Types**: floats are float32, float16, bfloat16 and float64; ints and uints have 8 to 64 bits,

@@ -54,10 +54,8 @@ def test_counts() -> None:
         "test_gelu_expanded_ver20": {("", "Erf")},
     }
     page = document(tests, {"test_relu_more"})
-    assert (
-        "4 node tests of\nthe onnx package 3 pass; of the 2 without `_expanded` in their name, 1."
-        in page
-    )
+    assert "Of the 4 node tests\nof the onnx package 3 pass" in page
+    assert "of the 2 without `_expanded` in their name\n1." in page
     assert re.search(r"^\| Relu \| 1 to \d+ \| [^|]+\| 1 of 2 \| \|$", page, re.MULTILINE)
     assert re.search(r"^\| Add \| 1 to \d+ \| [^|]+\| 0 of 1 \| \|$", page, re.MULTILINE)
     assert re.search(r"^\| Erf \| \d+ to \d+ \| [^|]+\| \| \|$", page, re.MULTILINE)
