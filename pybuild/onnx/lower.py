@@ -167,13 +167,23 @@ class Context:
 
 
 def _checked(array: NDArray[Any], name: str) -> NDArray[Any]:
-    if array.dtype in (np.int64, np.uint64) and array.size:
-        low, high = int(array.min()), int(array.max())
-        top = I32_MAX if array.dtype == np.int64 else 2**32 - 1
-        # sentinels such as INT64_MAX in a Slice's ends saturate: they mean "to the end"
-        if low < I32_MIN or high > top:
-            return np.clip(array, I32_MIN if array.dtype == np.int64 else 0, top)
-    return array
+    """64-bit integers in 32: the two ends of 64 bits stand for no limit, and saturate.
+
+    Raises
+    ------
+    Unsupported
+        Another number is beyond 32 bits.
+    """
+    if array.dtype not in (np.int64, np.uint64) or not array.size:
+        return array
+    whole = np.iinfo(array.dtype)
+    low, high = (I32_MIN, I32_MAX) if array.dtype == np.int64 else (0, 2**32 - 1)
+    beyond = array[((array < low) & (array != whole.min)) | ((array > high) & (array != whole.max))]
+    if beyond.size:
+        raise Unsupported(
+            f"constant {name!r} holds {beyond.flat[0]}; programs count with {low} to {high}"
+        )
+    return np.clip(array, low, high)
 
 
 def lower(graph: Graph) -> tuple[Context, list[Tensor]]:
