@@ -275,6 +275,8 @@ def inline_maps(outputs: Sequence[Tensor]) -> list[Tensor]:
         taking = who[tensor]
         if not taking or _is_scattered(tensor, who):
             return False
+        if any(_is_ordered(reader, tensor) for reader in taking):
+            return False
         if len({e.attr for e in walk(source.body) if e.op == "load"}) > 5:
             return False
         reading = sum(_points(r) * _sites(r, tensor) for r in taking)
@@ -290,6 +292,22 @@ def inline_maps(outputs: Sequence[Tensor]) -> list[Tensor]:
         return cost <= CHEAP
 
     return rewrite(outputs, wanted)
+
+
+def _is_ordered(reader: Tensor, tensor: Tensor) -> bool:
+    """A reduction compares its floats with others, to find a place: the largest, the k-th.
+
+    Computed once for each side they could be rounded in two ways, and be found nowhere or twice.
+    """
+    source = reader.source
+    if tensor.type != "f32" or not isinstance(source, Compute) or source.combine is None:
+        return False
+    return any(
+        node.op in ("lt", "le", "eq")
+        and all(any(e.op == "load" for e in walk(side)) for side in node.args)
+        and any(e.op == "load" and e.attr is tensor for e in walk(*node.args))
+        for node in walk(source.body)
+    )
 
 
 def _ends_reduction(

@@ -195,3 +195,20 @@ def test_the_verifier_refuses_a_wrong_type() -> None:
     bad = Tensor("bad", (4,), "i32", good.source)
     with pytest.raises(InvariantError, match="computes f32"):
         check_tensors([bad], "a rule")
+
+
+def test_inline_maps_keeps_what_a_reduction_compares() -> None:
+    """Computed for each side of a comparison it could be rounded in two ways: a lost maximum."""
+    x = input_tensor("x", (3, 5), "f32")
+    y = map_tensor("y", (3, 5), lambda i, j: x[i, j] * 3.0 + 0.1)
+    best = reduce_tensor("best", (3,), (5,), "max", lambda o, r: y[o[0], r[0]])
+    place = reduce_tensor(
+        "place",
+        (3,),
+        (5,),
+        "min",
+        lambda o, r: select(y[o[0], r[0]].equals(best[o[0]]), r[0], const(4, "i32")),
+    )
+    assert "y: f32[3, 5] = add(mul(x[i0, i1], 3.0), 0.10000000149011612)" in rewritten(
+        inline_maps, place
+    )
