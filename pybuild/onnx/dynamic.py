@@ -47,6 +47,7 @@ from pybuild.onnx.ir import (
     Scan,
     Scatter,
     Tensor,
+    constant,
     input_tensor,
     map_tensor,
     neutral,
@@ -59,8 +60,6 @@ __all__ = ["Counted", "lower_counted"]
 
 Many = tuple[Expr, ...]
 Array = NDArray[Any]
-MAX_FITTED = 16
-"""Elements of a constant whose values may follow a count."""
 _CLOSE = 1e-6
 _POWERS = (-1.0, -0.5, 0.5, 1.0)
 
@@ -205,6 +204,14 @@ class _Fit:
         )
         return found if self._holds(found.at, values) else None
 
+    def _near(self, values: Sequence[float]) -> _Affine | None:
+        """As `affine`, with whole numbers in place of what rounding made of them."""
+        parts = self.affine(values)
+        if parts is None:
+            return None
+        plain = _Affine(tuple(map(float, map(round, parts.factors))), float(round(parts.offset)))
+        return plain if self._holds(plain.at, values) else parts
+
     def _holds(self, rule: Callable[[Sequence[int]], float], values: Sequence[float]) -> bool:
         return all(
             math.isclose(rule(sizes), value, rel_tol=_CLOSE, abs_tol=1e-30)
@@ -238,7 +245,7 @@ class _Fit:
         for upside_down in (False, True):
             if upside_down and not all(values):
                 break
-            parts = self.affine([1 / v for v in values] if upside_down else list(values))
+            parts = self._near([1 / v for v in values] if upside_down else list(values))
             if parts is not None:
                 total = const(parts.offset, "f32")
                 for symbol, factor in zip(self.symbols, parts.factors, strict=True):
@@ -278,6 +285,10 @@ class _Fit:
         if len(self.symbols) == 1:
             return f"{self.symbols[0]} = {', '.join(str(n) for (n,) in points)}"
         return f"({', '.join(self.symbols)}) = {', '.join(map(str, points))}"
+
+
+def _near(found: Array, wanted: Array) -> bool:
+    return bool(np.allclose(found, wanted, rtol=_CLOSE, atol=1e-30))
 
 
 # ------------------------------------------------------------------------------------------ tensors
@@ -340,42 +351,58 @@ class _Joined:
     def _constant(self, many: tuple[Tensor, ...]) -> Tensor:
         base = many[0]
         arrays = [t.source.array for t in many if isinstance(t.source, Constant)]
-        first = arrays[0]
-        if all(array.shape == first.shape for array in arrays):
-            if all(np.array_equal(array, first, equal_nan=True) for array in arrays):
-                return base
-            return self._fitted(base, arrays)
-        for axis in range(first.ndim):
+        for axis in range(len(base.shape)):
             self._limit([array.shape[axis] for array in arrays])
-        part = tuple(slice(0, size) for size in first.shape)
-        if not all(np.array_equal(array[part], first) for array in arrays):
-            raise _Differs("the elements of a constant depend on how many of them there are")
-        return base
+        part = tuple(slice(0, size) for size in base.shape)
+        first, *others = (array[part] for array in arrays)
+        if all(np.array_equal(array, first, equal_nan=base.type == "f32") for array in others):
+            return base
+        return self._following(base, [first, *others])
 
-    def _fitted(self, base: Tensor, arrays: Sequence[Array]) -> Tensor:
-        """A constant whose elements follow the counts: a shape that is data, a mean's divisor."""
-        if base.type == "bool" or base.size > MAX_FITTED:
-            raise _Differs("the elements of a constant depend on the size")
-        columns = [array.ravel() for array in arrays]
-        elements = [
-            self.fit.number([float(c[k]) for c in columns])
-            if base.type == "f32"
-            else self.fit.whole([int(c[k]) for c in columns])
-            for k in range(base.size)
-        ]
-        if base.type == "u32":
-            elements = [cast(element, "u32") for element in elements]
+    def _following(self, base: Tensor, arrays: Sequence[Array]) -> Tensor:
+        """A constant whose elements follow the counts: a size that is data, steps of a ramp."""
+        wide = [array.astype(np.float64) for array in arrays]
+        largest = np.unravel_index(int(np.abs(wide[0]).argmax()), base.shape)
+        values = [float(array[largest]) for array in wide]
+        if base.type == "f32" and values[0]:
+            shares = wide[0] / values[0]
+            if all(_near(a, shares * v) for a, v in zip(wide, values, strict=True)):
+                share, number = self._elements(base, shares), self.fit.number(values)
+                return map_tensor(base.name, base.shape, lambda *i: share(i) * number)
+        factors = []
+        for k, size in enumerate(self.fit.sizes):
+            factors.append((wide[1 + len(FITTED) * k] - wide[0]) / ((FITTED[0] - 1) * size))
+        pairs = list(zip(factors, self.fit.sizes, strict=True))
+        offset = wide[0] - sum(f * n for f, n in pairs)
+        for sizes, array in zip(self.fit.points(), wide, strict=True):
+            told = offset + sum(f * n for f, n in zip(factors, sizes, strict=True))
+            if not _near(array, told):
+                raise _Differs(
+                    "the elements of a constant follow the number of its rows by no rule that "
+                    "Vitrine knows"
+                )
+        if base.type in ("bool", "u32") or (
+            base.type == "i32" and any(np.any(a != np.rint(a)) for a in (offset, *factors))
+        ):
+            raise _Differs("the elements of a constant are no whole multiples of a count")
+        steps = [self._elements(base, factor) for factor in factors]
+        start = self._elements(base, offset)
 
         def element(*index: Expr) -> Expr:
-            flat = const(0, "i32")
-            for part, extent in zip(index, base.shape, strict=True):
-                flat = flat * extent + part
-            value = elements[-1]
-            for k in reversed(range(base.size - 1)):
-                value = select(flat.equals(k), elements[k], value)
-            return value
+            total = start(index)
+            for symbol, step in zip(self.fit.symbols, steps, strict=True):
+                total = total + step(index) * cast(self.fit.count(symbol), base.type)
+            return total
 
         return map_tensor(base.name, base.shape, element)
+
+    def _elements(self, base: Tensor, array: Array) -> Callable[[tuple[Expr, ...]], Expr]:
+        """Reads of an array; a number where all are the same."""
+        if np.all(array == array.ravel()[0]):
+            same = const(array.ravel()[0].item(), base.type)
+            return lambda _: same
+        held = constant(f"{base.name}.steps", array, base.type)
+        return lambda index: held[index]
 
     def _source(self, found: Sequence[Any], many: tuple[Tensor, ...]) -> Compute | Scan | Scatter:
         base = found[0]
