@@ -384,3 +384,34 @@ def test_help_ends_with_an_example(run: Run, verb: str) -> None:
     status, out, _ = run(verb, "--help")
     assert status == 0
     assert f"Example: vitrine {verb}" in out
+
+
+@pytest.mark.parametrize(
+    ("dtype", "number", "fits"),
+    [
+        ("int64", 2**31 - 1, True),
+        ("int64", -(2**31), True),
+        ("int64", 2**63 - 1, True),
+        ("int64", -(2**63), True),
+        ("int64", 2**31, False),
+        ("int64", -(2**40), False),
+        ("uint64", 2**32 - 1, True),
+        ("uint64", 2**64 - 1, True),
+        ("uint64", 2**32, False),
+    ],
+)
+def test_constants_beyond_32_bits(
+    run: Run, tmp_path: Path, dtype: str, number: int, fits: bool
+) -> None:
+    """Refused by name; the two ends of 64 bits mean that there is no limit."""
+    kind = {"int64": 7, "uint64": 13}[dtype]
+    nodes = [
+        helper.make_node("Cast", ["x"], ["i"], to=kind),
+        helper.make_node("Min", ["i", "most"], ["y"], name="least"),
+    ]
+    most = np.array([number], dtype)
+    path = saved(model(nodes, {"x": [3]}, ["y"], {"most": most}), tmp_path)
+    status, _, err = run("compile", path, "-o", "program")
+    assert status == (0 if fits else 2)
+    if not fits:
+        assert f"Min 'least' (ai.onnx, opset 28): constant 'most' holds {number}; " in err
