@@ -36,6 +36,8 @@ FAMILIES = {
 }
 """Files without ``.onnx``, in the order of the table, and what they do: images or Gaussians."""
 
+BYTE_RANGE = ("candy_256_op17", "mlsd_320x320_tiny", "mnist")
+"""Networks that want images of 0 to 255, not 0 to 1."""
 TILED = "scaffold_100k"
 ANCHORS, GAUSSIANS_AN_ANCHOR = 100_000, 10
 
@@ -106,7 +108,7 @@ def _read(path: Path, name: str, family: str) -> Net:
 
 
 def _inputs(model: onnx.ModelProto, path: Path) -> dict[str, Array]:
-    """What the exporter recorded beside the file, else noise of a fixed seed, from 0 to 1."""
+    """What the exporter recorded beside the file, else noise in an image's range; seeded."""
     constants = {item.name for item in model.graph.initializer}
     ports = [port for port in model.graph.input if port.name not in constants]
     recorded = path.with_name(f"{path.stem}_torch.npz")
@@ -119,7 +121,8 @@ def _inputs(model: onnx.ModelProto, path: Path) -> dict[str, Array]:
         kind = port.type.tensor_type
         shape = [d.dim_value or 1 for d in kind.shape.dim]
         dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
-        inputs[port.name] = random.random(shape).astype(dtype)
+        high = 255 if path.stem in BYTE_RANGE else 1
+        inputs[port.name] = (high * random.random(shape)).astype(dtype)
     return inputs
 
 

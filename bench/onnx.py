@@ -38,13 +38,11 @@ from bench.net_engines import (
     ort_web,
     software_icd,
 )
+from bench.net_report import markdown, overview, report, short_of_goals
 from bench.net_server import NetServer, serving_nets
 from bench.nets import Array, Net, find_nets
 from bench.tables import (
     ROOT,
-    cell,
-    print_table,
-    ratio,
     run,
     summary,
     write_json,
@@ -237,63 +235,6 @@ def largest_error(found: Sequence[Array], wanted: Sequence[Array]) -> float:
     return math.nan if any(map(math.isnan, errors)) else max(errors)
 
 
-def best(told: dict[str, Any], name: str) -> float:
-    """The fastest run of an engine; NaN where it did not run."""
-    found: float = told.get(name, {}).get("ms", {}).get("min", math.nan)
-    return found
-
-
-def rival_of(name: str) -> str:
-    """The engine of ours that a rival is compared with: in the page, or native."""
-    return OURS["native" in name]
-
-
-def report(net: Net, build_s: float, contenders: Sequence[Contender]) -> dict[str, Any]:
-    """Print the table of a network; returns the numbers."""
-    told = {one.engine.name: one.told() for one in contenders}
-    rows = []
-    for name, found in told.items():
-        if "skipped" in found:
-            rows.append([name, *["-"] * 9])
-            continue
-        ms, base = found["ms"], best(told, rival_of(name))
-        sizes = [found["code_bytes"], found["model_bytes"]]
-        rows.append(
-            [
-                name,
-                str(ms["n"]),
-                cell(ms["min"]),
-                cell(ms["median"]),
-                ratio(ms["min"], base),
-                cell(found["first_ms"]["min"]),
-                str(found["dispatches"] or "-"),
-                *("-" if size is None else f"{size / 1000:,.0f}" for size in sizes),
-                "-" if found["max_rel_error"] is None else f"{found['max_rel_error']:.1e}",
-            ]
-        )
-    header = ["", "n", "min", "median", "/ours", "first", "dispatches", "code", "model", "error"]
-    shapes = ", ".join("x".join(map(str, a.shape)) for a in net.inputs.values())
-    print_table(f"{net.name} ({shapes}): ms a run; compiled in {build_s:.1f} s", header, rows)
-    return {"family": net.family, "build_s": build_s, "engines": told}
-
-
-def overview(results: dict[str, Any], names: Sequence[str]) -> None:
-    """A row a network: ours in ms, the others as multiples of it."""
-    rows = []
-    for net, found in results.items():
-        row = [net]
-        for name in names:
-            item = found["engines"].get(name)
-            if item is None or "skipped" in item:
-                row.append("-")
-            elif name in OURS:
-                row.append(cell(item["ms"]["min"]))
-            else:
-                row.append(ratio(item["ms"]["min"], best(found["engines"], rival_of(name))))
-        rows.append(row)
-    print_table("minima: ours in ms, the others as multiples of ours", ["", *names], rows)
-
-
 def chosen(text: str) -> list[str]:
     """Rivals of a command line."""
     if text in ("usual", "all", "none"):
@@ -345,6 +286,9 @@ def arguments() -> argparse.Namespace:
         help="seconds that Vitrine may measure kernels in the page, part of the first run "
         "(default: 0, its built-in table)",
     )
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the tables of the docs there"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there too")
     return parser.parse_args()
 
@@ -361,6 +305,10 @@ def main() -> None:
         for net in nets:
             results[net.name] = bench_net(net, kit, server, browser, given)
     overview(results, kit.names)
+    for line in short_of_goals(results):
+        print(line)
+    if given.markdown:
+        given.markdown.write_text(markdown(results))
     write_json(given.json, {"bench": "onnx", "missing": kit.missing, "models": results})
     faults = [
         f"{name} on {engine} ({item['skipped']})"
@@ -379,14 +327,17 @@ def bench_net(
     with tempfile.TemporaryDirectory(prefix="vitrine-bench-") as temporary:
         folder = Path(temporary)
         program, seconds = build(net, folder, server)
-        engines = kit.engines(net, program, folder, server, browser, given)
-        contenders = [Contender(engine) for engine in engines]
+        made = kit.engines(net, program, folder, server, browser, given)
+        contenders = [Contender(engine) for engine in made]
         try:
             measure(contenders, given)
         finally:
             for one in contenders:
                 one.engine.close()
-        return report(net, seconds, contenders)
+        engines = {one.engine.name: one.told() for one in contenders}
+        found = {"family": net.family, "build_s": seconds, "engines": engines}
+        report(net.name, [a.shape for a in net.inputs.values()], found)
+        return found
 
 
 if __name__ == "__main__":

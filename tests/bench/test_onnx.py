@@ -16,9 +16,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from bench import chromium, net_engines
+from bench.net_report import markdown, overview, report, short_of_goals
 from bench.net_server import NetServer, brotli_bytes
 from bench.nets import find_nets, tile_anchors
-from bench.onnx import Contender, largest_error, measure, overview, reference, report
+from bench.onnx import Contender, largest_error, measure, reference
 from pyengine.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -164,9 +165,7 @@ class Given:
     rounds, opens, turn, budget = 3, 2, 0.1, 1.0
 
 
-def test_turns_are_interleaved_and_slow_rivals_sit_out(
-    model_file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_turns_are_interleaved_and_slow_rivals_sit_out(capsys: pytest.CaptureFixture[str]) -> None:
     fakes = [
         Fake("vitrine", 20.0, 2.0),
         Fake("vitrine-native", 10.0, 1.0),
@@ -179,8 +178,8 @@ def test_turns_are_interleaved_and_slow_rivals_sit_out(
     assert fakes[0].asked == ["open", "open", "outputs", "turn", "turn", "turn"]
     assert fakes[2].asked == ["open", "outputs", "turn", "turn", "turn"]
     assert fakes[3].asked == ["open"]
-    (net,) = find_nets([str(model_file)])
-    told = report(net, 0.5, contenders)["engines"]
+    told = {one.engine.name: one.told() for one in contenders}
+    report("tiny", [(3, 4)], {"family": "other", "build_s": 0.5, "engines": told})
     assert told["native-webgpu"] == {"skipped": "no adapter"}
     assert told["vitrine"]["max_rel_error"] == pytest.approx(0.01)
     text = capsys.readouterr().out
@@ -191,17 +190,39 @@ def test_turns_are_interleaved_and_slow_rivals_sit_out(
     assert rows["native-webgpu"] == ["-"] * 9
 
 
-def test_without_our_times_there_are_no_ratios(
-    model_file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_our_times_there_are_no_ratios(capsys: pytest.CaptureFixture[str]) -> None:
     contenders = [Contender(Fake("vitrine", 1.0, 1.0, "broken")), Contender(Fake("web-wasm", 2, 3))]
     measure(contenders, Given())  # type: ignore[arg-type]
-    (net,) = find_nets([str(model_file)])
-    told = report(net, 0.5, contenders)
-    overview({"tiny": told}, ["vitrine", "web-wasm"])
+    told = {one.engine.name: one.told() for one in contenders}
+    found = {"family": "conv", "build_s": 0.5, "engines": told}
+    report("tiny", [(3, 4)], found)
+    overview({"tiny": found}, ["vitrine", "web-wasm"])
     text = capsys.readouterr().out
     assert "vitrine: skipped: broken" in text
     assert text.splitlines()[-1].split() == ["tiny", "-", "-"]
+    assert list(short_of_goals({"tiny": found})) == []
+    assert "| tiny | - | - | - | - | - | - | - | 0.0 | - | - |" in markdown({"tiny": found})
+
+
+def test_goals_and_tables_of_the_docs() -> None:
+    ms = {"vitrine": 2.0, "web-webgpu": 30.0, "web-wasm": 1.0, "vitrine-native": 1.5}
+    engines = {
+        name: {
+            "ms": {"min": value},
+            "first_ms": {"min": 1000 * value},
+            "dispatches": 6,
+            "model_bytes": 12_345,
+        }
+        for name, value in ms.items()
+    }
+    found = {"family": "generator", "build_s": 1.0, "engines": engines}
+    assert list(short_of_goals({"net": found})) == [
+        "net: 15.0x faster than web-webgpu; the goal is 20x"
+    ]
+    assert list(short_of_goals({"net": {**found, "family": "conv"}})) == []
+    lines = markdown({"net": found}).splitlines()
+    assert "| net | 2.00 | 15 | 0.50 | 6 | 6 | 2.0 | 30.0 | 1.0 | 12 | 12 |" in lines
+    assert "| net | 1.50 | - | - | 1.5 | - |" in lines
 
 
 def test_errors_are_relative_to_an_outputs_largest_value() -> None:
