@@ -15,6 +15,7 @@ from itertools import combinations, product
 from pybuild.onnx.expr import Expr, walk
 from pybuild.onnx.loops import Tile
 from pybuild.onnx.nest import Nest, extent
+from pybuild.onnx.rows import contracts
 
 __all__ = ["WORKGROUP", "tiles_of"]
 
@@ -23,6 +24,8 @@ TUNED_WORK = 1 << 22
 """Products from which on other tiles are worth a measurement on the user's machine."""
 _STATEMENTS = 1200
 """Multiplications written out at most in one kernel's innermost body."""
+_PLAIN_STATEMENTS = 160
+"""As many elements of a sum or a maximum: each has a load and a condition of its own."""
 
 
 def tiles_of(nest: Nest) -> list[tuple[str, Tile]]:
@@ -54,7 +57,8 @@ def _map_tile(nest: Nest) -> Tile:
 def _reduce_tile(nest: Nest, least_threads: int, most_registers: int) -> Tile:
     loads = [node.args for node in walk(nest.body) if node.op == "load"]
     axes = sorted(nest.axes, key=extent, reverse=True)[:5]
-    best: tuple[float, dict[Expr, int]] = (_score(nest, loads, {}), {})
+    most = _STATEMENTS if contracts(nest) else _PLAIN_STATEMENTS
+    best: tuple[float, dict[Expr, int]] = (_score(nest, loads, {}, most), {})
     tried: set[frozenset[tuple[Expr, int]]] = set()
     for chosen in combinations(axes, min(3, len(axes))):
         steps = (1, 2, 4, 8, 16) if len(chosen) < 3 else (1, 2, 4, 8)
@@ -64,11 +68,11 @@ def _reduce_tile(nest: Nest, least_threads: int, most_registers: int) -> Tile:
             if key in tried or not _allowed(nest, factors, least_threads, most_registers):
                 continue
             tried.add(key)
-            score = _score(nest, loads, factors)
+            score = _score(nest, loads, factors, most)
             if score < best[0] - 1e-9:
                 best = (score, factors)
     factors = best[1]
-    return Tile(factors, _unroll(nest, factors))
+    return Tile(factors, _unroll(nest, factors, most))
 
 
 def _allowed(nest: Nest, factors: dict[Expr, int], least_threads: int, most_registers: int) -> bool:
@@ -80,9 +84,11 @@ def _allowed(nest: Nest, factors: dict[Expr, int], least_threads: int, most_regi
     return threads >= min(least_threads, nest.points)
 
 
-def _score(nest: Nest, loads: Sequence[tuple[Expr, ...]], factors: Mapping[Expr, int]) -> float:
+def _score(
+    nest: Nest, loads: Sequence[tuple[Expr, ...]], factors: Mapping[Expr, int], most: int
+) -> float:
     """Distinct loads for each multiplication, and what is wasted at ragged edges."""
-    unroll = _unroll(nest, factors)
+    unroll = _unroll(nest, factors, most)
     products = math.prod(factors.values()) * math.prod(unroll.values())
     steps = {**factors, **unroll}
     needed = sum(math.prod(_spread(part, steps) for part in index) for index in loads)
@@ -109,9 +115,9 @@ def _spread(index: Expr, steps: Mapping[Expr, int]) -> int:
     return count
 
 
-def _unroll(nest: Nest, factors: Mapping[Expr, int]) -> dict[Expr, int]:
+def _unroll(nest: Nest, factors: Mapping[Expr, int], most: int) -> dict[Expr, int]:
     """Small inner loops whole, then four of the next where it divides."""
-    room = _STATEMENTS // max(1, math.prod(factors.values()))
+    room = most // max(1, math.prod(factors.values()))
     unroll: dict[Expr, int] = {}
     for var in reversed(nest.over):
         n = extent(var)
