@@ -183,7 +183,8 @@ def _checked(array: NDArray[Any], name: str) -> NDArray[Any]:
         raise Unsupported(
             f"constant {name!r} holds {beyond.flat[0]}; programs count with {low} to {high}"
         )
-    return np.clip(array, low, high)
+    clipped: NDArray[Any] = np.clip(array, low, high)
+    return clipped
 
 
 def lower(graph: Graph) -> tuple[Context, list[Tensor]]:
