@@ -415,3 +415,28 @@ def test_constants_beyond_32_bits(
     assert status == (0 if fits else 2)
     if not fits:
         assert f"Min 'least' (ai.onnx, opset 28): constant 'most' holds {number}; " in err
+
+
+@pytest.mark.parametrize(
+    ("op", "indices", "told"),
+    [
+        ("Gather", [0, 3], "index 3 is outside an axis of 3"),
+        ("Gather", [-4], "index -4 is outside an axis of 3"),
+        ("GatherElements", [[2, 7, 0, 0]], "index 7 is outside an axis of 3"),
+        ("GatherND", [[2, 4]], "index 4 is outside an axis of 4"),
+        ("ScatterND", [[1], [5]], "index 5 is outside an axis of 3"),
+        ("Gather", [-3, 2], ""),
+        ("GatherND", [[-3, 3]], ""),
+    ],
+)
+def test_constant_indices_outside(
+    run: Run, tmp_path: Path, op: str, indices: list[Any], told: str
+) -> None:
+    """Refused when the model is compiled; only indices from data are clamped."""
+    inputs = {"x": [3, 4], "u": [2, 4]}
+    names = ["x", "i", "u"] if op == "ScatterND" else ["x", "i"]
+    node = helper.make_node(op, names, ["y"], name="pick")
+    path = saved(model([node], inputs, ["y"], {"i": np.array(indices)}), tmp_path)
+    status, _, err = run("compile", path, "-o", "program")
+    assert status == (2 if told else 0)
+    assert not told or f"{op} 'pick' (ai.onnx, opset 28): {told}" in err

@@ -18,7 +18,7 @@ from pybuild.onnx.ir import Tensor, constant, map_tensor
 from pybuild.onnx.lower import Context, Unsupported, lowers
 from pybuild.onnx.ops.views import axis_of, replaced
 
-__all__ = ["Reader", "affine", "index_reader", "wrapped"]
+__all__ = ["Reader", "affine", "check_inside", "index_reader", "wrapped"]
 
 Reader = Callable[..., Expr]
 """Index of an element -> its value, an i32."""
@@ -55,6 +55,13 @@ def wrapped(index: Expr, extent: int) -> Expr:
     return clamp_index(select(whole < 0, whole + extent, whole), max(extent, 1))
 
 
+def check_inside(indices: NDArray[np.int64], extent: int) -> None:
+    """Refuse an index that is known at build and outside an axis."""
+    outside = indices[(indices < -extent) | (indices >= extent)]
+    if outside.size:
+        raise Unsupported(f"index {outside.flat[0]} is outside an axis of {extent}")
+
+
 def index_reader(
     context: Context, node: Node, k: int, extent: int, component: int | None = None
 ) -> Reader:
@@ -64,6 +71,11 @@ def index_reader(
     ----------
     component : int, optional
         Of an index tuple in the last axis; the reader then takes an index without that axis.
+
+    Raises
+    ------
+    Unsupported
+        They are known at build, and one is outside.
     """
     array = context.graph.constants.get(node.inputs[k])
     if array is None:
@@ -71,7 +83,8 @@ def index_reader(
         tail = () if component is None else (as_expr(component, "i32"),)
         return lambda *i: wrapped(tensor[(*i, *tail)], extent)
     part = (array if component is None else array[..., component]).astype(np.int64)
-    part = np.clip(np.where(part < 0, part + extent, part), 0, max(extent - 1, 0))
+    check_inside(part, extent)
+    part = np.where(part < 0, part + extent, part)
     formula = affine(part)
     if formula is not None:
         return formula

@@ -18,7 +18,7 @@ from pybuild.onnx.graph import Node
 from pybuild.onnx.ir import Combine, Tensor, constant, map_tensor, scatter_tensor, unflatten_index
 from pybuild.onnx.lower import Context, Unsupported, lowers
 from pybuild.onnx.ops.elementwise import elementwise
-from pybuild.onnx.ops.indexing import affine
+from pybuild.onnx.ops.indexing import affine, check_inside
 from pybuild.onnx.ops.integers import bits_of, is_integer, wrap
 from pybuild.onnx.ops.views import axis_of
 
@@ -114,6 +114,8 @@ def _scatter(
     if updates.size == 0 or data.size == 0:
         return map_tensor(name, data.shape, lambda *i: data[i])
     if known is not None:
+        for part, extent in zip(known, data.shape, strict=False):
+            check_inside(part, extent)
         table = inverse_table(known, data.shape[:rank], combine is not None)
         limit = max(4096, _MAP_LIMIT * math.prod(lead))
         read = None if table is None else inverse_reader(f"{name}.places", table, limit)
