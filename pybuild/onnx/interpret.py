@@ -194,7 +194,9 @@ _CALLS: dict[str, Callable[..., Any]] = {
     "power": np.power,
     "power_i32": lambda x, y: _power_i32(x, y),
     "round_bf16": lambda x: _round_bf16(np.asarray(x, np.float32)),
-    "round_small": lambda x, digits, lowest: _round_small(np.asarray(x, np.float32), digits, lowest),
+    "round_small": lambda x, digits, lowest: _round_small(
+        np.asarray(x, np.float32), digits, lowest
+    ),
     "round_f16": lambda x: np.asarray(x, np.float32).astype(np.float16).astype(np.float32),
 }
 

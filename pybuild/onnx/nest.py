@@ -1,7 +1,7 @@
 """Loop nests: what one kernel, or one stage of a kernel, computes.
 
 A nest is a Compute tensor made ready for code: its axes are free of the tensor's shape (an axis
-that is only used in pieces is split into them), and a map that follows a reduction is its epilogue::
+that is only used in pieces is split into them), and a map after a reduction is its epilogue::
 
     for axes:  acc = neutral;  for over: acc = combine(acc, body);  tensor[index] = finish(acc)
 """

@@ -29,7 +29,13 @@ from pybuild.onnx.live import counted_first
 from pybuild.onnx.loops import Tile
 from pybuild.onnx.nest import Nest, nest_of
 from pybuild.onnx.packing import pack_groups
-from pybuild.onnx.row_kernels import layouts, thread_variant, total_terms, workgroup_variant
+from pybuild.onnx.row_kernels import (
+    layouts,
+    spilled,
+    thread_variant,
+    total_terms,
+    workgroup_variant,
+)
 from pybuild.onnx.rows import LEAST_ROWS, Group, Stage, contracts, group_rows, reads_of
 from pybuild.onnx.schedule import WORKGROUP, tiles_of
 from pybuild.onnx.special import scan_variant, scatter_variant
@@ -117,6 +123,7 @@ def _units(finals: list[Tensor]) -> list[_Unit]:
     for unit in units:
         if unit.group is not None and not unit.outside:
             unit.outside = frozenset(t for t in unit.makes if t in read or t in set(finals))
+            unit.outside |= spilled(unit.group)
     return units
 
 
