@@ -470,18 +470,19 @@ def contracts(nest: Nest) -> bool:
     """A sum of products with a matrix, not of a row with itself."""
     return (
         nest.combine == "sum"
-        and any(
-            node.op == "mul"
-            and all(any(e.op == "load" for e in walk(arg)) for arg in node.args)
-            and node.args[0] is not node.args[1]
-            for node in walk(nest.body)
-        )
+        and any(node.op == "mul" and _multiplies(*node.args) for node in walk(nest.body))
         and any(
             # an operand that is not of the row alone: a matrix
             node.op == "load" and (isinstance(node.attr.source, Constant) or len(node.args) > 1)
             for node in walk(nest.body)
         )
     )
+
+
+def _multiplies(left: Expr, right: Expr) -> bool:
+    """Both are read from somewhere, and not from the same places: no power."""
+    loads = [{e for e in walk(side) if e.op == "load"} for side in (left, right)]
+    return all(loads) and loads[0] != loads[1]
 
 
 def _windowed(stage: Stage) -> bool:
