@@ -20,7 +20,10 @@ from pyengine.program import Program, ProgramDispatch
 
 __all__ = ["count_operators", "model_facts", "program_facts"]
 
-COSTS = ("arena_bytes", "arena_bound_bytes", "arena_total_bytes", "weight_bytes", "flops", "nodes")
+COSTS = (
+    *("arena_bytes", "arena_bound_bytes", "arena_total_bytes", "weight_bytes", "packed_bytes"),
+    *("flops", "nodes"),
+)
 """Entries of a program's report that stand for themselves."""
 
 
@@ -67,6 +70,7 @@ def model_facts(
         return {
             **facts,
             "unsupported": [_problem(problem) for problem in error.problems],
+            "counts": [],
             "dispatches": None,
             **dict.fromkeys(COSTS),
             "kernels": [],
@@ -84,7 +88,6 @@ def program_facts(folder: Path, program: Program) -> dict[str, Any]:
         "unsupported": [],
         "inputs": [_port(t) for t in program.inputs],
         "outputs": [_port(t) for t in program.outputs],
-        "counts": sorted(program.counts),
         "metadata": dict(program.metadata),
         "disk_bytes": sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()),
         **_costs(program),
@@ -109,6 +112,7 @@ def _costs(program: Program) -> dict[str, Any]:
     flops = report.get("dispatch_flops", [])
     flops = flops if len(flops) == len(program.dispatches) else [None] * len(program.dispatches)
     return {
+        "counts": list(program.counts),
         "dispatches": len(program.dispatches),
         **{name: report.get(name) for name in COSTS},
         "gpu_bytes": sum(buffer.size_bytes for buffer in program.buffers),

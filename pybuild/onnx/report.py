@@ -30,7 +30,8 @@ def text(facts: Mapping[str, Any]) -> str:
         lines += ["", "Cannot be compiled:"]
         lines += [f"  {_problem(problem)}" for problem in facts["unsupported"]]
         return "\n".join(lines)
-    lines += ["", f"{facts['dispatches']} dispatches", *cost_lines(facts), ""]
+    counts = f", which follow {', '.join(facts['counts'])}" if facts["counts"] else ""
+    lines += ["", f"{facts['dispatches']} dispatches{counts}", *cost_lines(facts), ""]
     return "\n".join([*lines, *_kernels(facts["kernels"])])
 
 
@@ -43,7 +44,11 @@ def cost_lines(costs: Mapping[str, Any]) -> list[str]:
         )
         lines.append(f"  arena    {arena} (at least {bound}; all tensors {total})")
     if costs.get("weight_bytes") is not None:
-        lines.append(f"  weights  {megabytes(costs['weight_bytes'])}")
+        packed = costs.get("packed_bytes") or {}
+        told = ", ".join(f"{kind} {megabytes(size)}" for kind, size in packed.items())
+        lines.append(
+            f"  weights  {megabytes(costs['weight_bytes'])}" + f" ({told})" * (len(packed) > 1)
+        )
     if costs.get("flops") is not None:
         lines.append(f"  work     {flops_text(costs['flops'])} a run")
     return lines

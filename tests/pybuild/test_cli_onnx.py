@@ -70,6 +70,24 @@ def test_a_compiled_program_runs(run: Run, adapter: object, tmp_path: Path) -> N
     assert "scores" in out
 
 
+@pytest.mark.gpu
+def test_an_open_axis_follows_a_count(run: Run, adapter: object, tmp_path: Path) -> None:
+    """Up to its capacity; what is beyond the count is not computed."""
+    path = saved(network(), tmp_path)
+    assert run("compile", path, "-o", "program", "--capacity", "n=100")[0] == 0
+    program, _ = read_program(Path("program"))
+    assert list(program.counts) == ["n"]
+    assert program.inputs[0].shape == (100, 3, 8, 8)
+    assert json.loads(run("inspect", "program", "--json")[1])["counts"] == ["n"]
+    assert "dispatches, which follow n\n" in run("inspect", "program")[1]
+    assert json.loads(run("inspect", path, "--capacity=n=100", "--json")[1])["counts"] == ["n"]
+    status, _, err = run("run", "program", "--seed=0", "--count=n=7", "--no-tune", "-o", "out")
+    assert (status, err) == (0, "")
+    scores = np.load("out/scores.npy")
+    assert scores[:7].all()
+    assert not scores[7:].any()
+
+
 FAULTS: dict[str, tuple[list[str], str]] = {
     "no output": (["compile", "MODEL"], "--out"),
     "no model": (["compile", "nothing.onnx", "-o", "x"], "nothing.onnx: no such file"),
