@@ -247,7 +247,8 @@ def _lower_node(context: Context, node: Node) -> None:
 
 
 def _problem(node: Node, reason: str, values: tuple[str, ...] | None = None) -> Problem:
-    hint = "" if values is None else "Give its value (specialise) or make it constant."
+    fix = "Make it a constant, or fix the graph inputs that it depends on."
+    hint = "" if values is None else fix
     return Problem(reason, hint, node.op, node.name, node.domain, node.opset, values)
 
 
