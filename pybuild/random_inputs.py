@@ -17,6 +17,9 @@ CHANNELS = (1, 3, 4)
 LEAST_PX = 16
 """Sizes of images: smaller ones are taken for features."""
 PATCH_PX = 32
+BRIGHTEST = 255.0
+BRIGHTEST_HALF = 1.0
+"""16-bit floats end at 65,504: what is 255 at the start may be more on the way."""
 
 
 class HasShape(Protocol):
@@ -36,12 +39,13 @@ class HasShape(Protocol):
 
 
 def random_inputs(inputs: Iterable[HasShape], seed: int) -> dict[str, NDArray[Any]]:
-    """Normal floats; images 0 to 255; bytes of their whole range; other integers 0 or 1.
+    """Normal floats; images; bytes of their whole range; other integers and booleans 0 or 1.
 
-    Images are floats of one batch axis, one of 1, 3 or 4 channels first or last, and two long
-    ones: they are patches of even colours, since a network that looks for something finds nothing
-    in noise, and what it then decides hangs on the last bit. 0 and 1 are in range wherever an
-    integer is an index. Each input has numbers of its own, by its place among them.
+    Images go from 0 to 255, those of float16 to 1. They are floats of one batch axis, one
+    of 1, 3 or 4 channels first or last, and two long ones; they are patches of even colours, since
+    a network that looks for something finds nothing in noise, and what it then decides hangs on
+    the last bit. 0 and 1 are in range wherever an integer is an index. Each input has numbers of
+    its own, by its place among them.
 
     Parameters
     ----------
@@ -61,7 +65,8 @@ def random_inputs(inputs: Iterable[HasShape], seed: int) -> dict[str, NDArray[An
         elif kind.kind in "iub" or "int" in info.dtype:
             array = rng.integers(0, 2, info.shape)
         elif (axes := _image_axes(info.shape)) is not None:
-            array = _patches(rng, info.shape, axes)
+            brightest = BRIGHTEST_HALF if info.dtype == "float16" else BRIGHTEST
+            array = brightest * _patches(rng, info.shape, axes)
         else:
             array = rng.normal(size=info.shape)
         made[info.name] = np.asarray(array).astype(kind)
@@ -80,9 +85,10 @@ def _image_axes(shape: tuple[int, ...]) -> tuple[int, int] | None:
 def _patches(
     rng: np.random.Generator, shape: tuple[int, ...], axes: tuple[int, int]
 ) -> NDArray[np.float64]:
+    """Evenly coloured squares, 0 to 1."""
     size = min(PATCH_PX, min(shape[a] for a in axes) // 8)
     coarse = [-(-n // size) if a in axes else n for a, n in enumerate(shape)]
-    array = rng.uniform(0, 255, coarse)
+    array = rng.random(coarse)
     for a in axes:
         array = array.repeat(size, a)
     return array[tuple(slice(n) for n in shape)]
