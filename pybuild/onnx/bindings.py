@@ -80,20 +80,21 @@ def spread_reads(outputs: Sequence[Tensor]) -> list[Tensor]:
     copies: dict[Tensor, Tensor] = {}
     for tensor in topological(outputs):
         given = sources(tensor)
-        over = least_bindings((tensor, *given), finals) - MAX_BINDINGS
+        touched = {tensor: tensor} | {t: t for t in given}
         swapped = {t: new[t] for t in given if new[t] is not t}
-        if over > 0:
-            copied = tensor.source.data if isinstance(tensor.source, Scatter) else None
-            alone = [t for t in given if _alone(t, finals) and t is not copied]
-            # the copies together take a binding that may not have been there
-            for source in sorted(alone, key=lambda t: t.size)[: over + 1]:
-                copy = copies.get(source)
-                if copy is None:
-                    there = new[source]
-                    copy = copies[source] = map_tensor(
-                        f"{source.name} (copy)", source.shape, lambda *i, t=there: load(t, i)
-                    )
-                swapped[source] = copy
+        copied = tensor.source.data if isinstance(tensor.source, Scatter) else None
+        alone = [t for t in given if _alone(t, finals) and t is not copied]
+        # the copies of one type together take a binding that may not have been there
+        for source in sorted(alone, key=lambda t: t.size):
+            if least_bindings(touched.values(), finals) <= MAX_BINDINGS:
+                break
+            copy = copies.get(source)
+            if copy is None:
+                there = new[source]
+                copy = copies[source] = map_tensor(
+                    f"{source.name} (copy)", source.shape, lambda *i, t=there: load(t, i)
+                )
+            swapped[source] = touched[source] = copy
         new[tensor] = _rewired(tensor, swapped) if swapped else tensor
     return [new[tensor] for tensor in outputs]
 
