@@ -62,7 +62,7 @@ _MATHS: dict[str, Callable[[Expr], Expr]] = {
     "Atan": lambda x: unary("atan", x),
     "Atanh": lambda x: call("artanh", x),
     "Ceil": lambda x: unary("ceil", x),
-    "Cos": lambda x: unary("cos", x),
+    "Cos": lambda x: call("cosine", x),
     "Cosh": lambda x: unary("cosh", x),
     "Erf": lambda x: call("erf", x),
     "Exp": lambda x: unary("exp", x),
@@ -72,10 +72,10 @@ _MATHS: dict[str, Callable[[Expr], Expr]] = {
     "Reciprocal": lambda x: 1.0 / x,
     "Round": lambda x: unary("round", x),
     "Sign": _sign,
-    "Sin": lambda x: unary("sin", x),
+    "Sin": lambda x: call("sine", x),
     "Sinh": lambda x: call("sine_hyperbolic", x),
     "Sqrt": lambda x: unary("sqrt", x),
-    "Tan": lambda x: unary("tan", x),
+    "Tan": lambda x: call("tangent", x),
     "Tanh": tanh,
 }
 

@@ -53,7 +53,10 @@ FUNCTIONS: dict[str, tuple[str, list[Array], float]] = {
     ),
     "round_bf16": ("f32", [ROUNDED], EXACT),
     "round_f16": ("f32", [ROUNDED], EXACT),
+    "cosine": ("f32", [np.concatenate([spread(-9, 9), spread(-9000, 9000)])], CLOSE),
+    "sine": ("f32", [np.concatenate([spread(-9, 9), spread(-9000, 9000)])], CLOSE),
     "sine_hyperbolic": ("f32", [spread(-80, 80)], STEEP),
+    "tangent": ("f32", [np.concatenate([spread(-1.5, 1.5), spread(8, 10)])], CLOSE),
     "tangent_hyperbolic": ("f32", [np.concatenate([spread(-1, 1), spread(-99, 99)])], CLOSE),
 }
 """By name: what it gives, its arguments, and how far from the interpreter it may be."""
