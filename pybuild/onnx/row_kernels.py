@@ -283,7 +283,9 @@ def _origin(
 
 def _rows_each(group: Group) -> int:
     """Rows of one thread: weights read from memory serve all of them."""
-    heavy = any(contracts(s.nest) and s.width * s.nest.depth >= STAGE_TERMS for s in group.stages)
+    heavy = not _is_unrolled(group) and any(
+        contracts(s.nest) and s.width * s.nest.depth >= STAGE_TERMS for s in group.stages
+    )
     many = group.count >= MANY_ROWS and bool(group.extents) and group.extents[-1] % ROWS_EACH == 0
     light = total_terms(group) <= STAGE_TERMS // 8 and group.count >= MOST_THREADS
     return ROWS_EACH if many and (heavy or light) else 1
