@@ -529,7 +529,7 @@ def _pool(g: _Grower) -> None:
         g.add(op, x, exact="Max" in op)
         return
     given: dict[str, Any] = {
-        "kernel_shape": [g.random.choice([1, 2, 3]) for _ in range(space)],
+        "kernel_shape": [min(g.random.choice([1, 2, 3]), n) for n in g.shape(x)[2:]],
         "strides": [g.random.choice([1, 2]) for _ in range(space)],
     }
     if op == "AveragePool":
