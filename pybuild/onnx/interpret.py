@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pybuild.onnx.expr import Expr, Type, constant_value, walk
+from pybuild.onnx.expr import Expr, Type, const, constant_value, walk
 from pybuild.onnx.ir import Compute, Constant, Input, Scan, Scatter, Tensor, neutral, topological
 
-__all__ = ["evaluate", "run"]
+__all__ = ["constant_of", "evaluate", "run"]
 
 Array = NDArray[Any]
 
@@ -228,6 +228,12 @@ def _power_i32(base: Any, exponent: Any) -> Any:
         result = _wrap(np.where(bits & 1, result * square, result))
         square, bits = _wrap(square * square), bits >> 1
     return np.where(left < 0, negative, result)
+
+
+def constant_of(root: Expr) -> Expr:
+    """The constant that an expression of constants alone is."""
+    with np.errstate(all="ignore"):
+        return const(_value(root, {}, {}).item(), root.type)
 
 
 def _value(root: Expr, grid: Mapping[Expr, Array], values: Mapping[Tensor, Array]) -> Array:

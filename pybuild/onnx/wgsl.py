@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from pybuild.onnx.expr import Expr, Type, constant_value, linear, walk
+from pybuild.onnx.expr import I32_MIN, Expr, Type, const, constant_value, linear, walk
+from pybuild.onnx.interpret import constant_of
 from pybuild.onnx.ir import Combine, Tensor
 
 __all__ = ["Block", "Writer", "combine_text", "literal", "wgsl_type"]
@@ -28,6 +29,8 @@ _INFIX = {
 }
 _NAMED = ("load", "load4", "word", "unpack2x16float", "call")
 """Written once, however seldom they are used."""
+_UNKNOWN = ("load", "load4", "word", "unpack2x16float", "half")
+"""Not computed at build even of constants."""
 _LOWEST = "bitcast<i32>(0x80000000u)"
 
 
@@ -55,6 +58,10 @@ def literal(expr: Expr) -> str:
     if "." not in text and "e" not in text:
         text += ".0"
     return f"({text}f)" if number < 0 or text.startswith("-") else f"{text}f"
+
+
+def _wrapped(value: int) -> int:
+    return (value - I32_MIN) % 2**32 + I32_MIN
 
 
 def combine_text(combine: Combine, type_: Type, acc: str, value: str) -> str:
@@ -105,6 +112,7 @@ class Writer:
         self._count = 0
         self._levels: dict[Expr, int] = {}
         self._uses: dict[Expr, int] = {}
+        self._known: set[Expr] = set()
 
     # -- structure
 
@@ -191,6 +199,8 @@ class Writer:
         """As `value`, but an operation that nothing else uses is written in place."""
         if expr.op in ("add", "sub", "mul") and not self._uses.get(expr, 0) and len(expr.args) == 2:
             left, right = (self.value(arg) for arg in expr.args)
+            if self._is_known(expr):
+                return self.value(expr)
             return (
                 f"{left} {_INFIX[expr.op]} {right}"
                 if expr.op == "mul"
@@ -198,7 +208,20 @@ class Writer:
             )
         return self.value(expr)
 
+    def _is_known(self, node: Expr) -> bool:
+        return (
+            bool(node.args)
+            and node.op not in _UNKNOWN
+            and all(arg.op == "const" or arg in self._known for arg in node.args)
+        )
+
     def _place(self, node: Expr, root: Expr) -> None:
+        if self._is_known(node):
+            self._known.add(node)
+            # compilers refuse constant expressions that overflow or give nan
+            self.blocks[0].names[node] = self._constant(constant_of(node))
+            self._levels[node] = 0
+            return
         level = self.level(node)
         if any(node in block.names for block in self.blocks[: level + 1]):
             return
@@ -258,6 +281,13 @@ class Writer:
         if op in ("shl", "shr"):
             amount = args[1] if expr.args[1].type == "u32" else f"u32({args[1]})"
             return f"({args[0]} {'<<' if op == 'shl' else '>>'} {amount})"
+        if op in ("div", "rem") and expr.args[1].op == "const" and not expr.args[1].attr:
+            # refused as a constant; at run time a remainder is 0, and a quotient what was divided
+            return args[0] if op == "div" else literal(const(0, expr.type))
+        if op == "div" and expr.args[1].op == "const" and float(expr.args[1].attr) == 0:
+            # some drivers give 0
+            infinity = math.copysign(math.inf, float(expr.args[1].attr))
+            return f"({args[0]} * {self._constant(const(infinity, 'f32'))})"
         if op in _INFIX:
             if op == "rem" and expr.type == "f32":
                 self.functions["float_remainder"] = None
@@ -266,8 +296,12 @@ class Writer:
         return f"{op}({', '.join(args)})"
 
     def _linear(self, expr: Expr) -> str:
-        coefficients, constant = expr.attr
-        terms = dict(zip(expr.args, coefficients, strict=True))
+        # data may have factors beyond 32 bits: products are computed modulo 2^32
+        factors = (_wrapped(factor) for factor in expr.attr[0])
+        terms = {arg: f for arg, f in zip(expr.args, factors, strict=True) if f}
+        constant = _wrapped(expr.attr[1])
+        if not terms:
+            return literal(const(constant, "i32"))
         levels = {arg: self.level(arg) for arg in terms}
         top = max(levels.values())
         outer = {arg: factor for arg, factor in terms.items() if levels[arg] < top}
@@ -275,7 +309,9 @@ class Writer:
         if constant and len(terms) > 1:
             # neighbours share the base
             base = self.value(linear(terms, 0))
-            return f"({base} + {constant}i)" if constant > 0 else f"({base} - {-constant}i)"
+            if constant > 0 or constant == I32_MIN:
+                return f"({base} + {literal(const(constant, 'i32'))})"
+            return f"({base} - {-constant}i)"
         if outer and (len(outer) > 1 or constant):
             partial = linear(outer, constant)
             if partial.op == "linear" and partial is not expr:
@@ -289,9 +325,9 @@ class Writer:
             elif factor > 0 and factor & (factor - 1) == 0:
                 parts.append(f"({text} << {factor.bit_length() - 1}u)")
             else:
-                parts.append(f"{text} * {factor}i" if factor > 0 else f"{text} * ({factor}i)")
+                parts.append(f"{text} * {literal(const(factor, 'i32'))}")
         if constant:
-            parts.append(f"{constant}i" if constant > 0 else f"({constant}i)")
+            parts.append(literal(const(constant, "i32")))
         return "(" + " + ".join(parts) + ")"
 
     def _divide(self, expr: Expr, text: str) -> str:
