@@ -30,10 +30,16 @@ def test_kernels_compute_what_a_model_of_that_size_does(name: str, programs: Pro
     compiled = compile_graph(counted_graph(name, n=CAPACITY))
     sizes = [n for n in (0, 1, 65, CAPACITY - 1, CAPACITY) if n > 1 or name != "ramps"]
     given = [padded(MODELS[name], {"n": CAPACITY}, {"n": n}) for n in sizes]
-    jobs = [
-        job_of(compiled.program, compiled.files, large, programs.adapter, {"n": n})
-        for n, (_, large) in zip(sizes, given, strict=True)
-    ]
-    for n, (small, _), answer in zip(sizes, given, programs.run(jobs), strict=True):
-        found = arrays_of(compiled.program, answer)
-        assert_live(found, wanted(MODELS[name], small), f"{name} of {n}")
+    most = max(len(dispatch.candidates) for dispatch in compiled.program.dispatches)
+    for number in range(most):  # one candidate of each kernel after the other
+        chosen = {
+            index: min(number, len(dispatch.candidates) - 1)
+            for index, dispatch in enumerate(compiled.program.dispatches)
+        }
+        jobs = [
+            job_of(compiled.program, compiled.files, large, programs.adapter, {"n": n}, chosen)
+            for n, (_, large) in zip(sizes, given, strict=True)
+        ]
+        for n, (small, _), answer in zip(sizes, given, programs.run(jobs), strict=True):
+            found = arrays_of(compiled.program, answer)
+            assert_live(found, wanted(MODELS[name], small), f"{name} of {n}, candidate {number}")

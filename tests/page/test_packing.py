@@ -27,8 +27,10 @@ def programs(browser: Browser) -> Iterator[ProgramPage]:
         yield programs
 
 
-def test_kernels_compute_with_what_packing_leaves(programs: ProgramPage) -> None:
-    """Every case in every packing; see tests/pybuild/onnx/test_packing.py."""
+@pytest.mark.parametrize("kind", ["processors", "GPUs"])
+def test_kernels_compute_with_what_packing_leaves(kind: str, programs: ProgramPage) -> None:
+    """Every case in every packing, with the kernels that each kind of adapter prefers."""
+    first = dict.fromkeys(range(9), 0) if kind == "GPUs" else None
     asked = []
     for name in CASES:
         for packing in PACKINGS:
@@ -36,7 +38,7 @@ def test_kernels_compute_with_what_packing_leaves(programs: ProgramPage) -> None
             compiled = compile_graph(graph_of(case.model), weights=packing)
             asked.append((name, packing, case, compiled))
     jobs = [
-        job_of(compiled.program, compiled.files, case.inputs, programs.adapter)
+        job_of(compiled.program, compiled.files, case.inputs, programs.adapter, chosen=first)
         for _, _, case, compiled in asked
     ]
     wrong = []
