@@ -24,7 +24,7 @@ from pybuild.onnx.wgsl import Writer, combine_text
 
 __all__ = ["LANES", "layouts", "spilled", "thread_variant", "total_terms", "workgroup_variant"]
 
-UNROLLED_TERMS = 9000
+UNROLLED_TERMS = 26000
 """Products written out in one kernel at most, where rows are many."""
 MANY_ROWS = 1024
 ROWS_EACH = 4
