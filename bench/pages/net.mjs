@@ -95,17 +95,16 @@ async function openOrt({ engine, inputs, threads }) {
     [name, new ort.Tensor(dtype, new ARRAYS[dtype](data), shape)]));
   const device = onGpu ? await ort.env.webgpu.device : null;
   const read = device && reader(device);
-  const free = (results) => Object.values(results).forEach((tensor) => tensor.dispose());
+  let results = {};
   return {
     adapter: device ? adapterName(device) : `${threads} threads`,
     version: ort.env.versions.web,
     async run() {
-      const results = await session.run(feeds);
+      Object.values(results).forEach((tensor) => tensor.dispose());
+      results = await session.run(feeds);
       if (read) await read(results[session.outputNames[0]].gpuBuffer);
-      free(results);
     },
     async outputs() {
-      const results = await session.run(feeds);
       const arrays = [];
       for (const name of session.outputNames) arrays.push(await results[name].getData());
       return arrays;
@@ -144,7 +143,7 @@ globalThis.bench = {
     return times;
   },
 
-  /** Send all outputs to the server, as they lie in memory. */
+  /** Send all outputs of the last run to the server, as they lie in memory. */
   async outputs() {
     const arrays = await opened.outputs();
     for (const [k, array] of arrays.entries()) {
