@@ -42,6 +42,12 @@ class Bench:
         self._flat.constant(self._scope, made, array)
         return made
 
+    def named(self, step: Step, value: Value) -> str:
+        """A name in scope for a value that may have none there."""
+        made = self._flat.temporary(step, "part")
+        self._scope.values[made] = value
+        return made
+
     def emitted(
         self, step: Step, op: str, inputs: Sequence[str], opset: int, **attributes: object
     ) -> str:

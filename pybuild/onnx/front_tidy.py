@@ -102,6 +102,10 @@ def _check_outputs(
     seen: set[str] = set()
     for output, value in zip(graph.output, results, strict=True):
         name = output.name
+        if value is not None and value.parts is not None:
+            reason = f"output {name!r} is a sequence; Vitrine yields tensors"
+            problems.append(Problem(reason, "Take them out of it, or join them."))
+            continue
         if value is None or value.info is None:
             problems.append(Problem(f"output {name!r} is written by no node", "Export it again."))
             continue

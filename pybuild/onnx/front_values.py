@@ -50,12 +50,15 @@ class Value:
         Its elements, where the build knows them.
     sources : frozenset of str or None
         See `Sources`.
+    parts : tuple of Value, or None
+        Of a sequence, which has no info.
     """
 
     name: str
     info: TensorInfo | None
     constant: Array | None = None
     sources: Sources = INPUTLESS
+    parts: tuple[Value, ...] | None = None
 
     def known(self) -> TensorInfo:
         """The info of a value that no problem touched."""

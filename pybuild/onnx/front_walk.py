@@ -37,6 +37,7 @@ from pybuild.onnx.front_intake import tensor_array
 from pybuild.onnx.front_known import simplified, understood
 from pybuild.onnx.front_order import Disorder, ordered
 from pybuild.onnx.front_schema import check_types, infer, schema_of
+from pybuild.onnx.front_sequences import SEQUENCE_OPERATORS, sequenced
 from pybuild.onnx.front_values import Array, Inferred, Step, Unfit, Value
 from pybuild.onnx.front_versions import OPSET, upgraded
 from pybuild.onnx.graph import Node
@@ -65,6 +66,8 @@ Size Upsample
 
 _NEVER_LEFT = frozenset(_NEVER_LEFT_NAMES.split())
 """Operators that become others, or nothing; the compiler need not know them."""
+
+_SEQUENCES = SEQUENCE_OPERATORS.keys() - {"Identity"}
 
 _MEND = "Mend the model, and export it again."
 
@@ -144,12 +147,17 @@ class Walk:
         """Walk a node; what is wrong with it is noted and its results stay unknown."""
         try:
             inputs = self._inputs(scope, step)
-            if any(value is not None and value.info is None for value in inputs):
+            given = [value for value in inputs if value is not None]
+            lists = any(value.parts is not None for value in given)
+            if any(value.info is None and value.parts is None for value in given):
                 if function is None:
                     self._check_operator(step)
                 self._flat.forget(scope, step.outputs)
             elif function is not None:
                 self._expand(scope, step, inputs, local_definition(function, step))
+            elif not step.domain and (lists or step.op in _SEQUENCES):
+                bench = Bench(self._flat, scope, self._step)
+                self._assign(scope, step, [sequenced(step, inputs, bench)])
             else:
                 self._walk(scope, step, inputs)
         except Unfit as unfit:
@@ -183,7 +191,8 @@ class Walk:
             raise Refusal(reason, "Export the model with ONNX's own operators.")
         newest = schema_of(step.op, OPSET, "") if not step.domain else schema
         definable = newest is not None and defined(newest)
-        if self._unsupported(step) and step.op not in _NEVER_LEFT and not definable:
+        left = step.op not in _NEVER_LEFT | _SEQUENCES
+        if self._unsupported(step) and left and not definable:
             hint = "Replace it before the export."
             raise Refusal("Vitrine does not compile this operator", hint)
         return schema

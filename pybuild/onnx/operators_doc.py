@@ -57,10 +57,7 @@ REFUSED = {
         "RandomUniformLike",
     ),
     "Loops whose turns are counted at run time": ("Loop", "Scan", "SequenceMap"),
-    "Sequences and optionals": (
-        *("ConcatFromSequence", "Optional", "SequenceAt", "SequenceConstruct", "SequenceEmpty"),
-        *("SequenceErase", "SequenceInsert", "SequenceLength", "SplitToSequence"),
-    ),
+    "Optionals that are made in the graph": ("Optional",),
     "Text": (
         "RegexFullMatch",
         "StringConcat",
@@ -75,6 +72,15 @@ RESOLVED = {
     "If": "becomes the branch that a condition known at build takes",
     "OptionalGetElement": "of a tensor is the tensor",
     "OptionalHasElement": "of a tensor is true",
+    **dict.fromkeys(
+        ("SequenceConstruct", "SequenceEmpty", "SequenceInsert", "SequenceErase"),
+        "a list that the build keeps, with positions known at build; none goes into or out of the"
+        " graph",
+    ),
+    "SequenceAt": "the tensor at a position known at build",
+    "SequenceLength": "a number",
+    "SplitToSequence": "slices, of sizes known at build",
+    "ConcatFromSequence": "Concat",
     "What ONNX, or the model, defines in terms of others and has no lowering": "its definition",
     "What depends on constants alone": "its value, unless it is large",
 }

@@ -435,7 +435,7 @@ def test_every_problem_is_listed() -> None:
     model = onnx.parser.parse_model(
         '<ir_version: 8, opset_import: ["" : 18, "com.acme" : 1]>'
         " g (float[4] x, float[3] z) => (float[4] y) {"
-        " n = NonZero (x) a = com.acme.Blur (x) b = Sparkle (x) s = SequenceConstruct (x)"
+        " n = NonZero (x) a = com.acme.Blur (x) b = Sparkle (x) s = SequenceLength (x)"
         " e = Add (x, z) h = Hardmax (x) l = Length (a)"
         " y = Sum (h, a, b, e, n, l, s) }"
     )
@@ -450,8 +450,8 @@ def test_every_problem_is_listed() -> None:
         " Export the model with ONNX's own operators.",
         "Sparkle 'Sparkle_2' (ai.onnx, opset 18): opset 18 has no operator of this name."
         " Export the model with ONNX's own operators.",
-        "SequenceConstruct 'SequenceConstruct_3' (ai.onnx, opset 18): Vitrine does not compile"
-        " this operator. Replace it before the export.",
+        "SequenceLength 'SequenceLength_3' (ai.onnx, opset 18): its first input is a tensor;"
+        " wanted a sequence. Mend the model, and export it again.",
         "Add 'Add_4' (ai.onnx, opset 18): Incompatible dimensions."
         " Mend the model, and export it again.",
         "Hardmax 'Hardmax_5' (ai.onnx, opset 18): Vitrine does not compile this operator."
@@ -472,10 +472,9 @@ def test_every_problem_is_listed() -> None:
     ("body", "reason"),
     [
         ("y = NonZero (x)", "the shape of its output 'y' depends on the data, not on shapes alone"),
-        (
-            "y = SequenceConstruct (x)",
-            "it yields a sequence; Vitrine works on tensors",
-        ),
+        ("y = SequenceConstruct (x)", "output 'y' is a sequence; Vitrine yields tensors"),
+        ("y = Optional (x)", "it yields a optional; Vitrine works on tensors"),
+        ("s = SequenceConstruct (x) y = Relu (s)", "inputs is a sequence; wanted tensors"),
         ("y = Relu (x, x)", "takes 1 inputs; got 2"),
         ("y = Conv (x)", "Node with schema(::Conv:11) has input size 1"),
         ("y = Not (x)", "input 0 'x' is tensor(float); wanted one of tensor(bool)"),

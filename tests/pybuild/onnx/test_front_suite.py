@@ -26,7 +26,7 @@ LOADED = 1768
 
 REFUSED = {
     r"holds strings": 26,
-    r"is no tensor, but of the type (sequence|optional)|yields a sequence": 29,
+    r"is no tensor, but of the type (sequence|optional)|is a sequence; (wanted|Vitrine)": 29,
     r"Vitrine has no loops of its own": 23,
     r"depends on the data": 27,
     r"training_mode is on": 6,
