@@ -372,7 +372,10 @@ def _dynamic(group: Group, plans: Sequence[_Plan], local: _Locals) -> set[Tensor
         for node in walk(*stage.nest.roots):
             if node.op == "load" and node.attr in local.stages:
                 place = local.within(node.attr, node.args)
-                if any(e.op == "load" or (e.op == "var" and e not in still) for e in walk(place)):
+                if any(
+                    e.op in ("load", "acc") or (e.op == "var" and e not in still)
+                    for e in walk(place)
+                ):
                     found.add(node.attr)
     return found
 

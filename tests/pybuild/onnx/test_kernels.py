@@ -545,6 +545,22 @@ def test_rows_that_read_themselves_by_data(check: Check, rows: int) -> None:
     check(layer(picked, 4, "second"))
 
 
+def test_rows_that_read_themselves_at_what_they_reduced(check: Check) -> None:
+    """The largest element by its place: the place is the accumulator of the reading stage."""
+    x = input_tensor("x", (300, 7), "f32")
+    y = map_tensor("y", (300, 7), lambda i, j: unary("exp", x[i, j]) * 3.0)
+    best = reduce_tensor("best", (300,), (7,), "max", lambda o, r: y[o[0], r[0]])
+    place = reduce_tensor(
+        "place",
+        (300,),
+        (7,),
+        "min",
+        lambda o, r: select(y[o[0], r[0]].equals(best[o[0]]), r[0], const(6, "i32")),
+    )
+    check(map_tensor("z", (300,), lambda i: y[i, place[i]] * 2.0), place)
+    check(map_tensor("z", (300,), lambda i: y[i, place[i]] * 2.0))
+
+
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (4, 8, 3), (70, 4, 2)])
 def test_attention(check: Check, sizes: tuple[int, int, int]) -> None:
     tokens, width, heads = sizes
