@@ -234,21 +234,23 @@ def _assemble(
         "operators": dict(Counter(operator_name(node.domain, node.op) for node in graph.nodes)),
     }
     program = Program.parse(
-        json.dumps({
-            "vitrine_program": 1,
-            "name": graph.name or "program",
-            "inputs": inputs,
-            "outputs": ports,
-            "counts": symbols,
-            "buffers": buffers,
-            "shaders": shaders,
-            "pipelines": list(pipelines.values()),
-            "dispatches": dispatches,
-            "subgroups": [],
-            "features": ["shader-f16"] * any(v.half for k in kernels for v in k.variants),
-            "metadata": dict(graph.metadata),
-            "report": report,
-        }),
+        json.dumps(
+            {
+                "vitrine_program": 1,
+                "name": graph.name or "program",
+                "inputs": inputs,
+                "outputs": ports,
+                "counts": symbols,
+                "buffers": buffers,
+                "shaders": shaders,
+                "pipelines": list(pipelines.values()),
+                "dispatches": dispatches,
+                "subgroups": [],
+                "features": ["shader-f16"] * any(v.half for k in kernels for v in k.variants),
+                "metadata": dict(graph.metadata),
+                "report": report,
+            }
+        ),
         f"program {graph.name!r}",
     )
     return Compiled(program, files, tuple(kernels), placement)

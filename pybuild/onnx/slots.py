@@ -264,4 +264,3 @@ def _in_fours(flat: Expr, steps: Mapping[Expr, int], four: int = 4) -> tuple[boo
         if abs(factor) == 1:
             together *= step
     return True, 4 * together >= 3 * four
-
