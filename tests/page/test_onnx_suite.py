@@ -1,4 +1,4 @@
-"""ONNX's backend suites in Chromium: Tint and SwiftShader give what is wanted where lavapipe does."""
+"""ONNX's backend suites in Chromium: Tint and SwiftShader give what lavapipe gives."""
 
 from __future__ import annotations
 
