@@ -10,8 +10,9 @@ import pytest
 
 from pybuild.onnx import interpret
 from pybuild.onnx.compile import Compiled, compile_graph
-from pybuild.onnx.dynamic import _Differs, _Fit, lower_counted
+from pybuild.onnx.dynamic import lower_counted
 from pybuild.onnx.expr import Expr
+from pybuild.onnx.fits import Fit, NotFitted
 from pybuild.onnx.front import load_graph
 from pybuild.onnx.ir import input_tensor, map_tensor
 from pybuild.onnx.lower import LOWERINGS
@@ -47,14 +48,14 @@ def capacities_of(name: str, capacity: int = CAPACITY) -> dict[str, int]:
 # ------------------------------------------------------------------------------------------- fits
 
 
-def fit_of(*sizes: int) -> _Fit:
+def fit_of(*sizes: int) -> Fit:
     """Of symbols n and m with these capacities."""
     symbols = ("n", "m")[: len(sizes)]
     counts = {symbol: input_tensor(f"count.{symbol}", (1,), "u32") for symbol in symbols}
-    return _Fit(symbols, sizes, counts)
+    return Fit(symbols, sizes, counts)
 
 
-def at(fit: _Fit, value: Expr, *sizes: int) -> float:
+def at(fit: Fit, value: Expr, *sizes: int) -> float:
     """Value of an expression of the counts."""
     named = zip(fit.symbols, sizes, strict=True)
     inputs = {f"count.{s}": np.array([n], np.uint32) for s, n in named}
@@ -82,9 +83,9 @@ def test_whole_numbers_of_two_counts() -> None:
 )
 def test_other_whole_numbers_are_refused(values: list[int]) -> None:
     """Half a count is no number of elements; a square and a limit are no multiples."""
-    with pytest.raises(_Differs, match="wanted a whole multiple"):
+    with pytest.raises(NotFitted, match="wanted a whole multiple"):
         fit_of(10).whole(values)
-    with pytest.raises(_Differs, match="wanted a whole multiple"):
+    with pytest.raises(NotFitted, match="wanted a whole multiple"):
         fit_of(10, 10).whole([100, 200, 300, 200, 300, 400])  # n m
 
 
@@ -113,7 +114,7 @@ def test_numbers_follow_rules(rule: object) -> None:
 def test_other_numbers_are_refused() -> None:
     """A logarithm."""
     fit = fit_of(1000)
-    with pytest.raises(_Differs, match="follows no rule"):
+    with pytest.raises(NotFitted, match="follows no rule"):
         fit.number([float(np.log(n)) for (n,) in fit.points()])
 
 
