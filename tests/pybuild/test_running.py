@@ -50,8 +50,12 @@ def laid_out(case: Case, folder: Path) -> list[str]:
     return arguments
 
 
+UNSAVED = re.compile("float8_.*|float4_.*|u?int[24]")
+"""Types that a .npy file does not name: np.save writes them as bytes without a type."""
+
+
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if not UNSAVED.fullmatch(name)])
 def test_a_program_runs(run: Run, adapter: object, tmp_path: Path, name: str) -> None:
     """What is written is what numpy says; the table has a line an output."""
     case = CASES[name]()
