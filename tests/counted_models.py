@@ -155,7 +155,28 @@ def _two() -> onnx.ModelProto:
     return _model(nodes, inputs, {"y": FLOAT, "mean": FLOAT}, {})
 
 
+def _images() -> onnx.ModelProto:
+    """A batch of images: convolution, norm, pooling, a dense layer and a softmax."""
+    nodes = [
+        NODE("Conv", ["x", "w"], ["a"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        NODE("InstanceNormalization", ["a", "g", "b"], ["c"]),
+        NODE("Relu", ["c"], ["d"]),
+        NODE("MaxPool", ["d"], ["e"], kernel_shape=[2, 2], strides=[2, 2]),
+        NODE("Flatten", ["e"], ["f"]),
+        NODE("Gemm", ["f", "v"], ["h"], transB=1),
+        NODE("Softmax", ["h"], ["y"]),
+    ]
+    fixed = {
+        "w": _numbers(8, 3, 3, 3),
+        "g": _numbers(8),
+        "b": np.zeros(8, np.float32),
+        "v": _numbers(5, 72) / 8,
+    }
+    return _one(*nodes, shape=["n", 3, 12, 12], **fixed)
+
+
 MODELS: dict[str, onnx.ModelProto] = {
+    "images": _images(),
     "generator": generator(),
     "wide_generator": generator(400),
     "attention": _attention(),
