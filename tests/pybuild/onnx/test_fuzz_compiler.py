@@ -1,7 +1,8 @@
-"""Random small networks: what the compiled program gives natively is what onnxruntime gives.
+"""Random networks and tables of rows: compiled programs give natively what the oracle gives.
 
-The same few dozen each time here; ``python -m tests.pybuild.onnx.test_fuzz_compiler FIRST COUNT``
-goes through as many others as one likes, and says which seeds fail.
+The oracle of networks is onnxruntime, that of graphs of tensors the interpreter. The same few dozen
+each time here; ``python -m tests.pybuild.onnx.test_fuzz_compiler FIRST COUNT`` goes through as many
+others as one likes, and says which seeds fail.
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import pybuild.onnx.ops  # noqa: F401 - fills the registry
-from pybuild.onnx.compile import Compiled, compile_graph
+from pybuild.onnx import interpret
+from pybuild.onnx.compile import Compiled, compile_graph, compile_tensors
 from pybuild.onnx.front import load_graph
+from pybuild.onnx.ir import Input, topological
 from pybuild.onnx.lower import LOWERINGS
 from pybuild.onnx.oracle import difference
 from pybuild.programs import NativeRunner
 from tests.random_models import RandomModel, random_model, reference_values
+from tests.random_rows import random_rows
 
 pytestmark = pytest.mark.gpu
 
@@ -34,7 +38,7 @@ TOLERANCE = 1e-4
 NUDGE = 3e-6
 """Relative change of the inputs that shows how much a network magnifies rounding."""
 MAGNIFIED = 30
-EXAMPLES = 40
+EXAMPLES = 32
 WAYS = 2
 """Choices among the candidates of the dispatches that are run."""
 
@@ -63,16 +67,40 @@ def wrong(model: RandomModel, found: Mapping[str, Array]) -> dict[str, float]:
     return bad
 
 
-def check(model: RandomModel, random: Random, runner: NativeRunner) -> None:
-    """Run a few choices of candidates."""
-    program = compiled(model)
-    feeds = {t.name: model.inputs[t.name] for t in program.program.inputs}
+def runs(
+    program: Compiled, feeds: Mapping[str, Array], random: Random, runner: NativeRunner
+) -> Iterator[tuple[dict[str, Array], dict[int, int]]]:
+    """Outputs by a few choices of candidates, and the choices."""
     ways = [len(d.candidates) for d in program.program.dispatches]
     for _ in range(min(WAYS, max(ways, default=1))):
         chosen = {k: random.randrange(count) for k, count in enumerate(ways)}
         with runner.prepare(program.program, program.files, chosen, timed=False) as prepared:
-            found = prepared.run(feeds)
+            yield prepared.run(feeds), chosen
+
+
+def check(seed: int, runner: NativeRunner) -> None:
+    """The network ``random_model(Random(seed))``."""
+    random = Random(seed)
+    model = random_model(random)
+    program = compiled(model)
+    feeds = {t.name: model.inputs[t.name] for t in program.program.inputs}
+    for found, chosen in runs(program, feeds, random, runner):
         assert not wrong(model, found), (wrong(model, found), chosen)
+
+
+def check_rows(seed: int, runner: NativeRunner) -> None:
+    """The graph ``random_rows(Random(seed))``."""
+    random = Random(seed)
+    outputs = random_rows(random)
+    inputs = [t for t in topological(outputs) if isinstance(t.source, Input)]
+    rng = np.random.default_rng(seed)
+    feeds = {t.name: (rng.integers(-16, 17, t.shape) / 8).astype(np.float32) for t in inputs}
+    wanted = interpret.run(outputs, feeds)
+    program = compile_tensors("rows", inputs, outputs)
+    for found, chosen in runs(program, feeds, random, runner):
+        for tensor, value in zip(outputs, wanted, strict=True):
+            error = difference(found[tensor.name], value).max_rel
+            assert error <= TOLERANCE, (tensor, error, chosen)
 
 
 @pytest.fixture(scope="module")
@@ -82,20 +110,27 @@ def runner(adapter: Any) -> Iterator[NativeRunner]:
         yield runner
 
 
-@settings(
+COMMON = settings(
     max_examples=EXAMPLES,
     deadline=None,
     derandomize=True,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )
+
+
+@COMMON
 @given(seed=st.integers(0, 1 << 30))
 def test_random_networks(runner: NativeRunner, seed: int) -> None:
-    """The seed names the network: ``random_model(Random(seed))``."""
-    random = Random(seed)
-    model = random_model(random)
-    assume(model.outputs)
-    check(model, random, runner)
+    """Of up to 25 operators."""
+    check(seed, runner)
+
+
+@COMMON
+@given(seed=st.integers(0, 1 << 30))
+def test_random_rows(runner: NativeRunner, seed: int) -> None:
+    """Of up to 12 steps."""
+    check_rows(seed, runner)
 
 
 def main(first: int, count: int) -> int:
@@ -103,12 +138,12 @@ def main(first: int, count: int) -> int:
     failed = 0
     with NativeRunner() as runner:
         for seed in range(first, first + count):
-            random = Random(seed)
-            try:
-                check(random_model(random), random, runner)
-            except Exception as error:
-                failed += 1
-                print(f"{seed}: {type(error).__name__}: {str(error)[:300]}", flush=True)
+            for one in (check, check_rows):
+                try:
+                    one(seed, runner)
+                except Exception as error:
+                    failed += 1
+                    print(f"{one.__name__} {seed}: {type(error).__name__}: {str(error)[:300]}")
     return failed
 
 
