@@ -165,3 +165,9 @@ def test_every_call_has_its_file() -> None:
 
 def test_every_function_is_tested() -> None:
     assert set(_CALLS) == {*FUNCTIONS, "round_small"}
+
+
+def test_every_file_has_its_use() -> None:
+    """By a call, or by what the writer says in WGSL where the interpreter has a ufunc."""
+    written = {"cosine", "float_remainder", "floor_divide", "infinity", "sine"}
+    assert {path.stem for path in FOLDER.glob("*.wgsl")} == set(_CALLS) | written
