@@ -1,0 +1,143 @@
+"""The Gaussian Generator contract, version 1: what a network's tensors mean. See docs/contract.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "Clip",
+    "Contract",
+    "Control",
+    "Feed",
+    "ImageFormat",
+    "Port",
+    "Product",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of a model: its name, its sizes (a str is a symbol) and ONNX's type."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A slider."""
+
+    label: str
+    low: float
+    high: float
+    default: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFormat:
+    """How an image becomes a tensor: ``(value / 255 * scale[c]) + offset[c]`` of 8-bit sRGB."""
+
+    layout: str  # nchw | nhwc
+    height: int
+    width: int
+    channels: str  # rgb | bgr | gray
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """An input and what fills it.
+
+    Attributes
+    ----------
+    role : str
+        ``camera.view``, ``time``, ``control`` ...: docs/contract.md lists them; ``state`` is fed by
+        the output that ``state`` names.
+    transposed : bool
+        A matrix that multiplies row vectors from the right, as tools with column-major memory give.
+    why : str
+        How it was understood: the metadata key or the rule of names, for people.
+    """
+
+    name: str
+    role: str
+    shape: tuple[int, ...]
+    dtype: str
+    transposed: bool = False
+    default: tuple[float, ...] | None = None
+    control: Control | None = None
+    image: ImageFormat | None = None
+    state: str | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """An output and what it is.
+
+    Attributes
+    ----------
+    role : str
+        ``gaussian.position`` ...; ``state``; ``unused``.
+    activation : str
+        Still to be applied: none, exp, sigmoid or normalize.
+    quantization : (scale, zero point), optional
+        Of an int8 or uint8 output: ``(q - zero point) * scale`` before the activation.
+    """
+
+    name: str
+    role: str
+    shape: tuple[int, ...]
+    dtype: str
+    activation: str = "none"
+    quantization: tuple[float, int] | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """The stretch of time that a generator covers, seconds."""
+
+    duration_s: float
+    loop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a model's tensors mean.
+
+    Attributes
+    ----------
+    capacity : int
+        N: the most Gaussians.
+    sh_degree : int
+        0 where colours are given.
+    rate_hz : float or None
+        Steps a second of a model with state.
+    bounds : two points or None
+        Of all centres at all times, world units.
+    pose : (eye, target, fov degrees) or None
+        Where the camera starts.
+    antialiased : bool
+        Trained with the mip filter.
+    """
+
+    kind: str
+    inputs: tuple[Feed, ...]
+    outputs: tuple[Product, ...]
+    capacity: int
+    sh_degree: int
+    clip: Clip | None = None
+    rate_hz: float | None = None
+    bounds: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
+    pose: (
+        tuple[tuple[float, float, float], tuple[float, float, float], float] | None
+    ) = None
+    background: tuple[float, float, float] | None = None
+    antialiased: bool = False
+
+    def output(self, role: str) -> Product | None:
+        """The output of a role."""
+        return next((product for product in self.outputs if product.role == role), None)
