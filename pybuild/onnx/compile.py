@@ -78,7 +78,11 @@ def compile_graph(graph: Graph, weights: Packing = "f32", half: bool = False) ->
 
 
 def compile_tensors(
-    name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor], weights: Packing = "f32"
+    name: str,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    weights: Packing = "f32",
+    half: bool = False,
 ) -> Compiled:
     """Compile a graph of tensors, which need not come from a model.
 
@@ -86,7 +90,7 @@ def compile_tensors(
     ----------
     inputs : sequence of Tensor
         Their sources are `Input`; names differ, as do those of the outputs.
-    weights : {'f32', 'f16', 'i8', 'i4'}
+    weights, half
         See `compile_graph`.
     """
     given, wanted = (
@@ -95,7 +99,7 @@ def compile_tensors(
     )
     graph = Graph(name, 0, given, wanted, (), {}, {i.name: i for i in (*given, *wanted)}, {})
     owned = [_own(tensor, info) for tensor, info in zip(outputs, wanted, strict=True)]
-    return _assemble(graph, *partition(owned, weights))
+    return _assemble(graph, *partition(owned, weights, half))
 
 
 def _own(tensor: Tensor, info: TensorInfo) -> Tensor:

@@ -1,0 +1,1 @@
+"""Networks that make Gaussians: what their tensors mean, and programs that the renderer reads."""

@@ -1,0 +1,150 @@
+"""A generator's model to the program that the renderer runs: see `compile_generator`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from pybuild.generators.canonical import Canonical, canonical, image_words
+from pybuild.generators.instances import batched as batch
+from pybuild.generators.instances import with_inputs
+from pybuild.onnx.compile import Compiled, compile_tensors
+from pybuild.onnx.graph import Graph
+from pybuild.onnx.ir import Packing, Tensor, input_tensor, reshape
+from pybuild.onnx.lower import lower
+from pybuild.onnx.models import open_graph
+from pybuild.onnx.problems import GraphError
+from pyengine.contract import Contract
+from pyengine.errors import InputError
+
+__all__ = ["PACKED", "GeneratorProgram", "compile_generator"]
+
+PACKED, COLOR, SH, COUNT = "gaussian.packed", "gaussian.color", "gaussian.sh", "gaussian.count"
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorProgram:
+    """A compiled generator.
+
+    Attributes
+    ----------
+    compiled : Compiled
+        Outputs ``gaussian.packed`` (B*N, 10), ``gaussian.color`` (B*N, 3) or ``gaussian.sh``
+        (B*N, K, 3), perhaps ``gaussian.count`` (B,), and ``state.NAME`` of each state.
+    contract : Contract
+    instances : int
+        B.
+    batched : frozenset of str
+        Inputs that have an axis of instances before their own: states among them.
+    """
+
+    compiled: Compiled
+    contract: Contract
+    instances: int
+    batched: frozenset[str]
+
+
+def compile_generator(
+    model: Path | onnx.ModelProto,
+    contract: Contract,
+    instances: int = 1,
+    batched: Collection[str] = (),
+    weights: Packing = "f32",
+    half: bool = False,
+) -> GeneratorProgram:
+    """Compile a model into the program whose outputs the project pass reads.
+
+    Parameters
+    ----------
+    model : Path or ModelProto
+    contract : Contract
+        What its tensors mean.
+    instances : int
+        How many of it are made at once: one program, with as many dispatches as for one.
+    batched : collection of str
+        Inputs that each instance has for itself; states always are.
+    weights, half
+        See `pybuild.onnx.compile.compile_graph`.
+
+    Raises
+    ------
+    GraphError
+        It lists every node that cannot be compiled.
+    InputError
+        ``batched`` names what is no input.
+    """
+    graph = open_graph(model)
+    name = str(model) if isinstance(model, Path) else model.graph.name or "model"
+    states = {feed.name for feed in contract.inputs if feed.role == "state"}
+    several = frozenset({*batched, *states}) if instances > 1 else frozenset()
+    unknown = sorted(several - {info.name for info in graph.inputs})
+    if unknown:
+        known = ", ".join(repr(info.name) for info in graph.inputs)
+        raise InputError(f"{name}: no input {unknown[0]!r} to give each instance; it has {known}")
+    try:
+        found, inputs = _lowered(graph, contract)
+        outputs = _outputs(found)
+        if instances > 1:
+            outputs, inputs = _several(outputs, inputs, several, instances)
+        compiled = compile_tensors(graph.name or "generator", inputs, outputs, weights, half)
+    except GraphError as error:  # of the graph's own name, which no user knows
+        raise type(error)(name, error.problems) from None
+    return GeneratorProgram(compiled, contract, instances, several)
+
+
+def _lowered(graph: Graph, contract: Contract) -> tuple[Canonical, list[Tensor]]:
+    """The Gaussians as tensors, and the program's inputs; an image comes as words of pixels."""
+    context, made = lower(graph)
+    feeds = {feed.name: feed for feed in contract.inputs}
+    inputs: list[Tensor] = []
+    read: dict[Tensor, Tensor] = {}
+    for info in graph.inputs:
+        tensor = context.tensors[info.name]
+        image = feeds[info.name].image if info.name in feeds else None
+        if image is None:
+            inputs.append(tensor)
+            continue
+        words = input_tensor(info.name, (image.height, image.width), "u32")
+        inputs.append(words)
+        read[tensor] = image_words(
+            words, info.shape, image.layout, image.channels, image.scale, image.offset
+        )
+    outputs = with_inputs(made, read)
+    names = [info.name for info in graph.outputs]
+    return canonical(contract, dict(zip(names, outputs, strict=True))), inputs
+
+
+def _outputs(found: Canonical) -> list[Tensor]:
+    """Named as the renderer asks for them."""
+    color = SH if len(found.color.shape) == 3 else COLOR
+    made = [(PACKED, found.packed), (color, found.color)]
+    made += [(COUNT, found.count)] if found.count is not None else []
+    made += [(f"state.{name}", state) for name, state in found.states.items()]
+    return [reshape(name, tensor, tensor.shape) for name, tensor in made]
+
+
+def _several(
+    outputs: list[Tensor], inputs: list[Tensor], several: frozenset[str], instances: int
+) -> tuple[list[Tensor], list[Tensor]]:
+    given: Mapping[Tensor, Tensor] = {
+        tensor: input_tensor(tensor.name, (instances, *tensor.shape), tensor.type)
+        for tensor in inputs
+        if tensor.name in several
+    }
+    many = batch(outputs, given, instances)
+    joined = [
+        tensor
+        if tensor.name.startswith("state.")
+        else reshape(tensor.name, tensor, _flat(tensor.shape))
+        for tensor in many
+    ]
+    return joined, [given.get(tensor, tensor) for tensor in inputs]
+
+
+def _flat(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Instances and rows as one axis."""
+    return (math.prod(shape[:2]), *shape[2:])

@@ -1,0 +1,126 @@
+"""Several instances of one network as one: what depends on an input of its own gets an axis more.
+
+The number of kernels stays what it was, since an axis more is more rows of the same loop nests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pybuild.onnx.expr import Expr, substitute, variable
+from pybuild.onnx.ir import Compute, Constant, Input, Scan, Scatter, Tensor, map_tensor, sources
+from pybuild.onnx.ir import topological
+
+__all__ = ["batched", "with_inputs"]
+
+
+def with_inputs(outputs: Sequence[Tensor], given: Mapping[Tensor, Tensor]) -> list[Tensor]:
+    """The same tensors, reading others of the same shape in the place of some."""
+    new: dict[Tensor, Tensor] = {}
+
+    def loads(tensor: Tensor, index: tuple[Expr, ...]) -> Expr | None:
+        there = new[tensor]
+        return None if there is tensor else there[index]
+
+    for tensor in topological(outputs):
+        if tensor in given:
+            new[tensor] = given[tensor]
+        elif any(new[source] is not source for source in sources(tensor)):
+            new[tensor] = tensor.computed(_reading(tensor, new, loads))
+        else:
+            new[tensor] = tensor
+    return [new[tensor] for tensor in outputs]
+
+
+def _reading(
+    tensor: Tensor, new: Mapping[Tensor, Tensor], loads: object
+) -> Compute | Scan | Scatter:
+    source = tensor.source
+    assert not isinstance(source, Input | Constant)
+
+    def changed(expr: Expr) -> Expr:
+        return substitute(expr, {}, loads)  # type: ignore[arg-type]
+
+    if isinstance(source, Scatter):
+        return replace(
+            source,
+            data=new[source.data],
+            index=tuple(map(changed, source.index)),
+            value=changed(source.value),
+            where=changed(source.where),
+        )
+    return replace(source, body=changed(source.body))
+
+
+def batched(
+    outputs: Sequence[Tensor], given: Mapping[Tensor, Tensor], instances: int
+) -> list[Tensor]:
+    """Tensors with a leading axis of instances.
+
+    Parameters
+    ----------
+    outputs : sequence of Tensor
+    given : mapping
+        Inputs to the inputs of all instances, which have the leading axis.
+    instances : int
+
+    Returns
+    -------
+    list of Tensor
+        Each with the leading axis, also where it is the same for all of them.
+    """
+    new: dict[Tensor, tuple[Tensor, bool]] = {}
+
+    for tensor in topological(outputs):
+        if tensor in given:
+            new[tensor] = given[tensor], True
+        elif any(new[source][1] for source in sources(tensor)):
+            new[tensor] = _one_more(tensor, new, instances), True
+        else:
+            new[tensor] = tensor, False
+    return [_spread(*new[tensor], instances) for tensor in outputs]
+
+
+def _spread(tensor: Tensor, many: bool, instances: int) -> Tensor:
+    if many:
+        return tensor
+    return map_tensor(tensor.name, (instances, *tensor.shape), lambda _, *i: tensor[i])
+
+
+def _one_more(tensor: Tensor, new: Mapping[Tensor, tuple[Tensor, bool]], instances: int) -> Tensor:
+    which = variable("b", instances)
+    shape = (instances, *tensor.shape)
+
+    def loads(read: Tensor, index: tuple[Expr, ...]) -> Expr | None:
+        there, many = new[read]
+        return there[(which, *index)] if many else None
+
+    def changed(expr: Expr) -> Expr:
+        return substitute(expr, {}, loads)
+
+    source = tensor.source
+    made: Compute | Scan | Scatter
+    match source:
+        case Compute():
+            made = replace(source, axes=(which, *source.axes), body=changed(source.body))
+        case Scan():
+            made = replace(
+                source,
+                axes=(which, *source.axes),
+                axis=source.axis + 1,
+                body=changed(source.body),
+            )
+        case Scatter():
+            made = Scatter(
+                _spread(*new[source.data], instances),
+                (which, *source.over),
+                (which, *map(changed, source.index)),
+                changed(source.value),
+                source.combine,
+                changed(source.where),
+            )
+        case _:
+            raise TypeError(f"{tensor} is given")
+    limits = tuple(None if limit is None else changed(limit) for limit in tensor.limits)
+    return Tensor(tensor.name, shape, tensor.type, made, (None, *limits) if limits else ())
