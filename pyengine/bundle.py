@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyengine.errors import BundleError
+from pyengine.generator_spec import GeneratorSpec
 from pyengine.structs import ChunkBox
 
 __all__ = ["CHUNK_SIZE", "SH_WORDS", "VERSION", "BufferFile", "Pose", "Scene"]
@@ -57,7 +58,10 @@ class Scene:
     bounds : two points
         Smallest and largest coordinates of all centres, world units.
     buffers : mapping
-        ``chunks``, ``geometry``, ``color`` and, above degree 0, ``sh``.
+        ``chunks``, ``geometry``, ``color`` and, above degree 0, ``sh``; none where the Gaussians
+        come of a generator.
+    generator : GeneratorSpec, optional
+        The network that makes the Gaussians; ``count`` is the most that it makes.
     """
 
     count: int
@@ -67,14 +71,19 @@ class Scene:
     pose: Pose
     background: tuple[float, float, float]
     buffers: Mapping[str, BufferFile]
+    generator: GeneratorSpec | None = None
 
     @property
     def chunk_count(self) -> int:
-        """Chunks of `CHUNK_SIZE` Gaussians."""
+        """Chunks of `CHUNK_SIZE` Gaussians; each instance of a generator begins a new one."""
+        if self.generator is not None:
+            return self.generator.instances * -(-self.generator.capacity // CHUNK_SIZE)
         return -(-self.count // CHUNK_SIZE)
 
     def expected_sizes(self) -> dict[str, int]:
         """Bytes that each buffer must have; an empty scene keeps one chunk."""
+        if self.generator is not None:
+            return {}
         rows = max(self.chunk_count, 1) * CHUNK_SIZE
         sizes = {
             "chunks": max(self.chunk_count, 1) * ChunkBox.size_bytes,
@@ -104,6 +113,7 @@ class Scene:
                     name: {"file": buffer.file, "size_bytes": buffer.size_bytes}
                     for name, buffer in self.buffers.items()
                 },
+                **({"generator": self.generator.to_dict()} if self.generator else {}),
             },
             indent=1,
         )
@@ -145,7 +155,16 @@ class Scene:
                 name: _buffer(name, value, where)
                 for name, value in reader.object("buffers").items()
             },
+            generator=GeneratorSpec.parse(data["generator"], f"{where}: generator")
+            if "generator" in data
+            else None,
         )
+        made = scene.generator
+        if made is not None and scene.count != made.instances * made.capacity:
+            raise BundleError(
+                f"{where}: 'count' must be {made.instances} x {made.capacity}, the generator's, "
+                f"got {scene.count}; build it again"
+            )
         for name, size in scene.expected_sizes().items():
             if name not in scene.buffers:
                 raise BundleError(f"{where}: buffer {name!r} is missing; build it again")

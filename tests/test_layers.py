@@ -18,8 +18,10 @@ SINCE_3_14 = ("compression",)
 
 LAYERS = (
     ("errors", "structs"),
-    ("plan", "shaders", "bundle", "view", "camera", "sources", "framing", "fields"),
+    ("plan", "shaders", "view", "fields", "contract", "timeline"),
+    ("bundle", "generator_spec", "camera", "sources", "framing"),
     ("passes", "program", "tuning"),
+    ("generator",),
     ("engine", "drop"),
     ("hosts",),
 )
