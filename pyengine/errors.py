@@ -4,6 +4,7 @@
 
     VitrineError
     ├── InputError            the user's input is at fault: one line, exit status 2
+    │   ├── ContractError     a network whose tensors are not what a generator's must be
     │   ├── FormatError       a scene file that cannot be read
     │   ├── BundleError       a bundle folder that is not one, or is damaged
     │   └── ViewError         a view file or camera argument that makes no camera
@@ -16,8 +17,11 @@ A message says what is wrong, where, what was wanted, what was found and what to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = [
     "BundleError",
+    "ContractError",
     "DeviceError",
     "EngineError",
     "FormatError",
@@ -34,6 +38,19 @@ class VitrineError(Exception):
 
 class InputError(VitrineError):
     """The input is at fault; the message tells its owner what to do."""
+
+
+class ContractError(InputError):
+    """A network that does not meet the generator's contract; ``problems`` has all the reasons."""
+
+    def __init__(self, where: str, problems: Sequence[str]) -> None:
+        self.where = where
+        self.problems = tuple(problems)
+        lines = [f"{problem}." for problem in self.problems]
+        if len(lines) == 1:
+            super().__init__(f"{where}: {lines[0]}")
+        else:
+            super().__init__("\n  ".join([f"{where}: {len(lines)} problems.", *lines]))
 
 
 class FormatError(InputError):

@@ -1,4 +1,4 @@
-"""The Gaussian Generator contract, version 1: what a network's tensors mean. See docs/contract.md."""
+"""What a network's tensors mean, as data: what the contract's reader gives."""
 
 from __future__ import annotations
 
@@ -57,6 +57,9 @@ class Feed:
         the output that ``state`` names.
     transposed : bool
         A matrix that multiplies row vectors from the right, as tools with column-major memory give.
+    default : tuple of float, optional
+        Elements in C order where nobody sets them: a rest pose, a latent, a slider's start.
+        Zeros unless given.
     why : str
         How it was understood: the metadata key or the rule of names, for people.
     """
@@ -132,9 +135,7 @@ class Contract:
     clip: Clip | None = None
     rate_hz: float | None = None
     bounds: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
-    pose: (
-        tuple[tuple[float, float, float], tuple[float, float, float], float] | None
-    ) = None
+    pose: tuple[tuple[float, float, float], tuple[float, float, float], float] | None = None
     background: tuple[float, float, float] | None = None
     antialiased: bool = False
 
