@@ -33,6 +33,8 @@ class Canonical:
         Position, opacity, covariance xx xy xz yy yz zz.
     color : (N, 3) or (N, K, 3) tensor
         Display-referred, or SH.
+    spread : (N,) tensor
+        Sum of a Gaussian's variances, world units².
     count : (1,) i32 tensor, optional
     states : mapping
         Output's name to tensor.
@@ -40,6 +42,7 @@ class Canonical:
 
     packed: Tensor
     color: Tensor
+    spread: Tensor
     count: Tensor | None
     states: Mapping[str, Tensor]
 
@@ -69,19 +72,20 @@ def canonical(contract: Contract, outputs: Mapping[str, Tensor]) -> Canonical:
         return tensor
 
     packed = found("gaussian.packed", n, PACKED_WIDTH)
+    scale = None
     if packed is None:
         position = needed("gaussian.position", n, 3)
         opacity = needed("gaussian.opacity", n, 1)
         covariance = found("gaussian.covariance", n, 6)
         if covariance is None:
-            covariance = _covariance(
-                needed("gaussian.scale", n, 3), needed("gaussian.rotation", n, 4)
-            )
+            scale = needed("gaussian.scale", n, 3)
+            covariance = _covariance(scale, needed("gaussian.rotation", n, 4))
         packed = concatenated("gaussian.packed", [position, opacity, covariance], 1)
     count = contract.output("gaussian.count")
     return Canonical(
         packed,
         _color(contract, outputs),
+        _spread(packed, scale),
         None if count is None else _count(outputs[count.name]),
         {
             product.name: outputs[product.name]
@@ -89,6 +93,18 @@ def canonical(contract: Contract, outputs: Mapping[str, Tensor]) -> Canonical:
             if product.role == "state"
         },
     )
+
+
+def _spread(packed: Tensor, scale: Tensor | None) -> Tensor:
+    """The covariance's trace: by the scales where there are some, since rotation is none of it."""
+
+    def body(i: Expr) -> Expr:
+        if scale is None:
+            return packed[i, 4] + packed[i, 7] + packed[i, 9]
+        squares = [scale[i, k] * scale[i, k] for k in range(3)]
+        return squares[0] + squares[1] + squares[2]
+
+    return map_tensor("spread", (packed.shape[0],), body)
 
 
 def _count(tensor: Tensor) -> Tensor:
@@ -118,7 +134,8 @@ def _activated(product: Product, tensor: Tensor) -> Tensor:
         if product.quantization is not None:
             scale, zero = product.quantization
             value = (value - float(zero)) * scale
-        return _ELEMENTWISE.get(product.activation, lambda x: x)(value)
+        applied = _ELEMENTWISE.get(product.activation)
+        return value if applied is None else applied(value)
 
     made = map_tensor(tensor.name, tensor.shape, body)
     if product.activation != "normalize":

@@ -9,8 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pybuild.onnx.expr import Expr, substitute, variable
-from pybuild.onnx.ir import Compute, Constant, Input, Scan, Scatter, Tensor, map_tensor, sources
-from pybuild.onnx.ir import topological
+from pybuild.onnx.ir import (
+    Compute,
+    Constant,
+    Input,
+    Scan,
+    Scatter,
+    Tensor,
+    map_tensor,
+    sources,
+    topological,
+)
 
 __all__ = ["batched", "with_inputs"]
 
@@ -112,13 +121,13 @@ def _one_more(tensor: Tensor, new: Mapping[Tensor, tuple[Tensor, bool]], instanc
                 body=changed(source.body),
             )
         case Scatter():
-            made = Scatter(
-                _spread(*new[source.data], instances),
-                (which, *source.over),
-                (which, *map(changed, source.index)),
-                changed(source.value),
-                source.combine,
-                changed(source.where),
+            made = replace(
+                source,
+                data=_spread(*new[source.data], instances),
+                over=(which, *source.over),
+                index=(which, *map(changed, source.index)),
+                value=changed(source.value),
+                where=changed(source.where),
             )
         case _:
             raise TypeError(f"{tensor} is given")

@@ -83,6 +83,7 @@ def compile_tensors(
     outputs: Sequence[Tensor],
     weights: Packing = "f32",
     half: bool = False,
+    counts: Mapping[str, Tensor] | None = None,
 ) -> Compiled:
     """Compile a graph of tensors, which need not come from a model.
 
@@ -92,6 +93,8 @@ def compile_tensors(
         Their sources are `Input`; names differ, as do those of the outputs.
     weights, half
         See `compile_graph`.
+    counts : mapping, optional
+        Symbol of an open axis to the input of one u32 that its limits are made of.
     """
     given, wanted = (
         tuple(TensorInfo(t.name, _DTYPE[t.type], t.shape, (None,) * len(t.shape)) for t in tensors)
@@ -99,7 +102,7 @@ def compile_tensors(
     )
     graph = Graph(name, 0, given, wanted, (), {}, {i.name: i for i in (*given, *wanted)}, {})
     owned = [_own(tensor, info) for tensor, info in zip(outputs, wanted, strict=True)]
-    return _assemble(graph, *partition(owned, weights, half))
+    return _assemble(graph, *partition(owned, weights, half), counts)
 
 
 def _own(tensor: Tensor, info: TensorInfo) -> Tensor:
@@ -132,7 +135,9 @@ def _assemble(
         if buffer in symbols.values():
             buffer += f".{len(symbols)}"
         symbols[symbol] = buffer
-        file = _store(files, "count", graph.sizes[symbol].to_bytes(4, "little"), 4)
+        file = None
+        if symbol in graph.sizes:
+            file = _store(files, "count", graph.sizes[symbol].to_bytes(4, "little"), 4)
         buffers.append({"name": buffer, "size_bytes": 4, "file": file})
         where[tensor], access[tensor] = _range(buffer, 0, 4), "read"
     if arguments is not None:

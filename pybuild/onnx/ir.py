@@ -113,7 +113,8 @@ class Scatter:
     """``data`` with ``value`` put at ``index`` for every point of ``over``.
 
     ``combine`` None replaces (of several writers the last in C order wins where ``ordered``);
-    ``where`` guards a write.
+    ``where`` guards a write. ``fresh`` says that nobody reads where nothing was put: the data need
+    not be copied first.
     """
 
     data: Tensor
@@ -122,6 +123,7 @@ class Scatter:
     value: Expr
     combine: Combine | None
     where: Expr
+    fresh: bool = False
 
 
 Source = Input | Constant | Compute | Scan | Scatter
@@ -255,6 +257,7 @@ def scatter_tensor(
     over: Sequence[int],
     body: Callable[..., tuple[tuple[Expr, ...], Expr, Expr]],
     combine: Combine | None = None,
+    fresh: bool = False,
 ) -> Tensor:
     """``data`` changed at computed places; ``body(r...)`` gives (index, value, where).
 
@@ -264,7 +267,8 @@ def scatter_tensor(
         return map_tensor(name, data.shape, lambda *i: data[i])
     inner = tuple(variable(f"r{k}", n) for k, n in enumerate(over))
     index, value, where = body(*inner)
-    return Tensor(name, data.shape, data.type, Scatter(data, inner, index, value, combine, where))
+    source = Scatter(data, inner, index, value, combine, where, fresh)
+    return Tensor(name, data.shape, data.type, source)
 
 
 def bind(axes: Sequence[Expr], index: Sequence[Expr]) -> dict[Expr, Expr]:

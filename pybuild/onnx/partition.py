@@ -37,12 +37,20 @@ from pybuild.onnx.row_kernels import (
     workgroup_variant,
 )
 from pybuild.onnx.rows import LEAST_ROWS, Group, Stage, contracts, group_rows, reads_of
+from pybuild.onnx.scans import split_scans
 from pybuild.onnx.schedule import WORKGROUP, tiles_of
 from pybuild.onnx.special import scan_variant, scatter_variant
 
 __all__ = ["REWRITES", "partition"]
 
-REWRITES = (fold_constants, inline_views, inline_maps, fold_constants, spread_reads)
+REWRITES = (
+    split_scans,
+    fold_constants,
+    inline_views,
+    inline_maps,
+    fold_constants,
+    spread_reads,
+)
 """Rules of the tensor graph, in order; `epilogues` and `group_rows` follow on its loop nests."""
 OTHER_WORKGROUPS = (32, 128, 256)
 """Sizes besides the default that tuning may choose: the override WORKGROUP, the same text."""
@@ -114,7 +122,7 @@ def _units(finals: list[Tensor]) -> list[_Unit]:
         units.append(_Unit(_label(group), tuple(group.tensors), tuple(needs), group))
     for tensor in specials:
         needs = dict.fromkeys(sources(tensor))
-        if isinstance(tensor.source, Scatter):
+        if isinstance(tensor.source, Scatter) and not tensor.source.fresh:
             copy = _copy(tensor, tensor.source)
             units.append(_Unit(f"{tensor.name} (copy)", (), (tensor.source.data,), copy))
             units[-1].outside = frozenset({tensor})

@@ -25,6 +25,8 @@ TINY_WORK = 1 << 16
 """Operations that one workgroup may do alone."""
 TINY_SIZE = 1024
 """Elements of each tensor of such a group."""
+MOST_INSTANCES = 256
+"""Rows of a group of tiny ones that each have a workgroup: instances of one small network."""
 LEAST_ROWS = 256
 LEAST_ATTENTION_ROWS = 64
 """Rows of a contraction of two computed tensors: attention's scores."""
@@ -138,33 +140,50 @@ def _merge_tiny(
     groups: list[Group], unit: dict[Tensor, Group], order: dict[Tensor, int], uses: Uses
 ) -> None:
     """In place: groups that one workgroup does at no cost become one, where no cycle arises."""
-    tiny = [group for group in groups if _is_tiny([group])]
+    tiny = [group for group in groups if _together([group], order, uses)]
     k = 0
     while k < len(tiny):
         first = tiny[k]
         for other in tiny[k + 1 :]:
-            if not _is_tiny([first, other]) or not _independent([first, other], unit):
+            if not _independent([first, other], unit):
                 continue
-            stages = [Stage(s.nest, ()) for g in (first, other) for s in g.stages]
-            stages.sort(key=lambda stage: order[stage.nest.tensor])
-            made = Group(stages, (), first.tensors | other.tensors)
-            if sum(s.width for s in stages) > LOCAL_SUM or _binds(made, uses) > MAX_BINDINGS:
+            made = _together([first, other], order, uses)
+            if made is None:
                 continue
             groups[groups.index(first)] = made
             groups.remove(other)
             tiny[k] = made
             tiny.remove(other)
-            for stage in stages:
+            for stage in made.stages:
                 unit[stage.nest.tensor] = made
             break
         else:
             k += 1
 
 
-def _is_tiny(groups: Sequence[Group]) -> bool:
+def _together(groups: Sequence[Group], order: dict[Tensor, int], uses: Uses) -> Group | None:
+    """Groups as one that a single workgroup does, or one for each of a few instances."""
+    stages = sorted((s for g in groups for s in g.stages), key=lambda s: order[s.nest.tensor])
+    tensors = {tensor for group in groups for tensor in group.tensors}
+    for shared in (0, 1):
+        rows = {tuple(map(extent, stage.nest.axes[:shared])) for stage in stages}
+        if len(rows) > 1 or any(len(s.nest.axes[:shared]) < shared for s in stages):
+            continue
+        extents = rows.pop()
+        if math.prod(extents) > MOST_INSTANCES or not _is_tiny(groups, math.prod(extents)):
+            continue
+        made = Group([Stage(s.nest, s.nest.axes[:shared]) for s in stages], extents, tensors)
+        if sum(s.width for s in made.stages) > LOCAL_SUM or _binds(made, uses) > MAX_BINDINGS:
+            continue
+        if not shared or not strangers(made):
+            return made
+    return None
+
+
+def _is_tiny(groups: Sequence[Group], share: int) -> bool:
     work = sum(g.count * _work(s) for g in groups for s in g.stages)
     sizes = [s.nest.tensor.size for g in groups for s in g.stages]
-    return work <= TINY_WORK and max(sizes) <= TINY_SIZE
+    return work <= TINY_WORK * share and max(sizes) <= TINY_SIZE * share
 
 
 def _independent(chosen: Sequence[Group], unit: dict[Tensor, Group]) -> bool:
