@@ -16,6 +16,8 @@ __all__ = [
     "ChunkBox",
     "DrawArgs",
     "Frame",
+    "Instance",
+    "LiveArgs",
     "SortState",
     "SourceTable",
     "Splat",
@@ -168,8 +170,32 @@ SortState = Struct(
     [
         ("key_count", "u32", "survivors"),
         ("tile_count", "u32", "ceil(key_count / TILE)"),
-        ("reserved_0", "u32", "zero"),
-        ("reserved_1", "u32", "zero"),
+        ("live_chunks", "u32", "chunks that may hold keys, where a count on the GPU rules"),
+        ("reserved", "u32", "zero"),
+    ],
+)
+
+LiveArgs = Struct(
+    "LiveArgs",
+    "Indirect arguments that follow a generator's live rows: of project, and of the sort.",
+    [
+        ("project_x", "u32", "workgroups"),
+        ("project_y", "u32", "1, or 0 where there is none"),
+        ("project_z", "u32", "1"),
+        ("chunk_count", "u32", "chunks of live rows"),
+        ("sort_x", "u32", "workgroups over the tiles of those chunks"),
+        ("sort_y", "u32", "1, or 0 where there is none"),
+        ("sort_z", "u32", "1"),
+        ("tile_count", "u32", "tiles of those chunks"),
+    ],
+)
+
+Instance = Struct(
+    "Instance",
+    "Where a copy of a generator's Gaussians stands.",
+    [
+        ("to_world", "mat4x4f", "the model's space to the world's; affine"),
+        ("to_model", "mat4x4f", "back"),
     ],
 )
 
@@ -201,5 +227,5 @@ SourceTable = Struct(
     ],
 )
 
-_ALL = (Frame, ChunkBox, Splat, SortState, DrawArgs, SourceTable)
+_ALL = (Frame, ChunkBox, Splat, SortState, LiveArgs, Instance, DrawArgs, SourceTable)
 STRUCTS: dict[str, Struct] = {s.name: s for s in _ALL}

@@ -18,7 +18,7 @@ SINCE_3_14 = ("compression",)
 
 LAYERS = (
     ("errors", "structs"),
-    ("plan", "shaders", "view", "fields", "contract", "timeline"),
+    ("plan", "shaders", "view", "camera_inputs", "fields", "contract", "timeline"),
     ("bundle", "generator_spec", "camera", "sources", "framing"),
     ("passes", "program", "tuning"),
     ("generator",),

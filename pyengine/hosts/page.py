@@ -2,22 +2,28 @@
 
 web/worker.mjs calls `open_scene` once and hands the plan to web/executor.mjs. A frame is ONE call,
 `frame`: numbers come in, the index of the schedule to replay comes out, and JavaScript reads the
-uniforms straight from the memory of `uniforms`, a bytearray whose address it knows. Nothing here
-holds a JavaScript object, so a frame cannot call back.
+uniforms straight from the memory of `uniforms`, a bytearray whose address it knows. A generator's
+inputs lie in another, `inputs`, into which JavaScript may write too. Nothing here holds a
+JavaScript object, so a frame cannot call back.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
 from pyengine.bundle import Scene
 from pyengine.camera import Camera
 from pyengine.drop import READBACK, decode_needs, decode_plan, decoded_scene, table_bytes
-from pyengine.engine import Engine, required_limits, scene_plan
+from pyengine.engine import FRAME, Engine, required_limits, scene_plan
 from pyengine.errors import FormatError, PlanError, VitrineError
+from pyengine.fields import document
+from pyengine.generator_spec import INPUTS
+from pyengine.passes.network import PREFIX
 from pyengine.plan import Adapter, Plan
+from pyengine.program import Program
 from pyengine.sources import Bytes, Source, open_source, spz
 from pyengine.structs import STRUCTS
 from pyengine.view import View
@@ -28,10 +34,18 @@ __all__ = [
     "decoded",
     "frame",
     "inflated_bytes",
+    "inputs",
     "open_file",
     "open_scene",
     "payload",
+    "play",
     "reset",
+    "reset_state",
+    "seek",
+    "set_input",
+    "set_loop",
+    "set_speed",
+    "set_track",
     "set_view",
     "show_file",
     "uniforms",
@@ -49,9 +63,9 @@ class PageHost:
         self.pending = IDLE
 
     def write(self, buffer: str, data: bytearray, offset_bytes: int = 0) -> None:
-        """The uniforms lie where JavaScript reads them; anything else has no way out."""
-        if buffer != "frame" or offset_bytes:
-            raise PlanError(f"the page uploads 'frame' only, not {buffer!r}")
+        """These lie where JavaScript reads them; anything else has no way out."""
+        if buffer not in ("frame", INPUTS) or offset_bytes:
+            raise PlanError(f"the page uploads 'frame' and {INPUTS!r} only, not {buffer!r}")
 
     def run(self, schedule: str) -> None:
         """Note the schedule."""
@@ -96,7 +110,9 @@ _stage: list[Stage] = []
 _dropped: list[Dropped] = []
 
 
-def open_scene(scene_text: str, adapter_text: str) -> str:
+def open_scene(
+    scene_text: str, adapter_text: str, program_text: str = "", shaders_text: str = ""
+) -> str:
     """Plan a scene.
 
     Parameters
@@ -105,41 +121,81 @@ def open_scene(scene_text: str, adapter_text: str) -> str:
         scene.json.
     adapter_text : str
         JSON of `pyengine.plan.Adapter`.
+    program_text : str
+        program.json of the generator, from the folder that scene.json names.
+    shaders_text : str
+        JSON: text of each of the program's shaders by its name.
 
     Returns
     -------
     str
-        JSON: ``plan``, ``limits`` and ``features`` to ask for, ``files`` of the
-        buffers, ``structs`` offsets, ``info``; or ``error``, a message for the visitor.
+        JSON: ``plan``, ``limits`` and ``features`` to ask for, ``files`` of the buffers,
+        ``uploads`` of each schedule (names of buffers to write before it is replayed), ``structs``
+        offsets, ``info``; of a generator also ``generator``: its ``feeds`` as in scene.json with
+        ``offset_bytes`` and ``size_bytes`` in `inputs`, ``clip`` and ``rate``. Or ``error``, a
+        message for the visitor.
     """
     try:
         scene = Scene.from_json(scene_text)
         adapter = Adapter(**json.loads(adapter_text))
-        plan = scene_plan(scene, adapter)
+        program, shaders = _network(scene, program_text, shaders_text)
+        plan = scene_plan(scene, adapter, program, shaders)
         needed = required_limits(plan, adapter)
     except VitrineError as error:
         return json.dumps({"error": str(error)})
     _stage[:] = [_staged(scene, plan)]
-    return _told(scene, plan, needed)
+    return _told(scene, plan, needed, program)
+
+
+def _network(
+    scene: Scene, program_text: str, shaders_text: str
+) -> tuple[Program | None, dict[str, str]]:
+    """The program and the shaders that JavaScript has downloaded."""
+    if scene.generator is None:
+        return None, {}
+    program = Program.parse(program_text, f"{scene.generator.program}/program.json")
+    shaders = document(shaders_text, "shaders", "an object of texts")
+    if not isinstance(shaders, dict) or not shaders.keys() >= program.shaders.keys():
+        raise PlanError("shaders of the program are missing")
+    return program, shaders
 
 
 def _staged(scene: Scene, plan: Plan) -> Stage:
     """An engine on its host, with the camera of the scene before if that was the same one."""
     host = PageHost(plan)
     camera = Camera(scene.pose)
+    engine = Engine(scene, host)
     if _stage and _stage[0].engine.scene == scene:  # the device was lost: the visitor was not
         camera = _stage[0].camera
-    return Stage(host, Engine(scene, host), camera)
+        engine.take_over(_stage[0].engine)
+    return Stage(host, engine, camera)
 
 
-def _told(scene: Scene, plan: Plan, needed: dict[str, int]) -> str:
+def _told(scene: Scene, plan: Plan, needed: dict[str, int], program: Program | None = None) -> str:
     """What JavaScript needs to know of a scene, as JSON."""
+    files = {name: buffer.file for name, buffer in scene.buffers.items()}
+    more = {}
+    spec = scene.generator
+    if spec is not None and program is not None:
+        named = [buffer for buffer in program.buffers if buffer.file]
+        files |= {PREFIX + buffer.name: f"{spec.program}/{buffer.file}" for buffer in named}
+        told = spec.to_dict()
+        places = {
+            name: {"offset_bytes": part.offset_bytes, "size_bytes": part.size_bytes}
+            for name, part in spec.layout().items()
+        }
+        feeds = [feed | places.get(feed["name"], {}) for feed in told["feeds"]]
+        more["generator"] = {"feeds": feeds, "clip": told["clip"], "rate": told["rate"]}
     return json.dumps(
         {
             "plan": plan.to_dict(),
             "limits": needed,
             "features": plan.features,
-            "files": {name: buffer.file for name, buffer in scene.buffers.items()},
+            "files": files,
+            "uploads": [
+                ["frame"] if name == FRAME else ["frame", INPUTS] for name in plan.schedules
+            ],
+            **more,
             "structs": {name: struct.offsets for name, struct in STRUCTS.items()},
             "info": {
                 "count": scene.count,
@@ -257,6 +313,14 @@ def uniforms() -> bytearray:
     return _stage[0].engine.frame_bytes
 
 
+def inputs() -> bytearray:
+    """The bytes of the buffer `INPUTS`; JavaScript keeps a view of this memory, and tells `frame`
+    when it wrote into it. Empty where the scene has no generator.
+    """
+    generator = _stage[0].engine.generator
+    return bytearray() if generator is None else generator.input_bytes
+
+
 def frame(
     seconds: float,
     width: int,
@@ -271,6 +335,7 @@ def frame(
     move_x: float,
     move_y: float,
     move_z: float,
+    changed: int = 0,
 ) -> int:
     """One frame: apply the visitor's input and draw if anything changed.
 
@@ -286,6 +351,8 @@ def frame(
         Natural-log steps; positive is closer.
     move_x, move_y, move_z : float
         Held fly axes, -1 to 1.
+    changed : int
+        1 where JavaScript wrote into `inputs`.
 
     Returns
     -------
@@ -305,6 +372,9 @@ def frame(
     if move_x or move_y or move_z:
         camera.fly(move_x, move_y, move_z, seconds)
     stage.host.pending = IDLE
+    if changed and stage.engine.generator is not None:
+        stage.engine.generator.touch()
+    stage.engine.advance(seconds)
     stage.engine.draw(camera.view(width, height))
     return stage.host.pending
 
@@ -326,3 +396,64 @@ def set_view(text: str) -> str:
     except VitrineError as error:
         return str(error)
     return ""
+
+
+def play(on: int) -> None:
+    """Let the timeline go on, or pause it."""
+    timeline = _stage[0].engine.timeline
+    if on:
+        timeline.play()
+    else:
+        timeline.pause()
+
+
+def seek(seconds: float) -> None:
+    """Go to a time; what is no finite number is passed over."""
+    if math.isfinite(seconds):
+        _stage[0].engine.timeline.seek(seconds)
+
+
+def set_speed(speed: float) -> None:
+    """Times real time; what is no finite number is passed over."""
+    if math.isfinite(speed):
+        _stage[0].engine.timeline.set_speed(speed)
+
+
+def set_loop(on: int) -> None:
+    """Whether the clip begins again at its end."""
+    _stage[0].engine.timeline.loop = bool(on)
+
+
+def set_input(name: str, text: str) -> str:
+    """Give an input its values, JSON of numbers; null gives back what fills it otherwise.
+
+    Returns
+    -------
+    str
+        Empty, or what is wrong.
+    """
+    try:
+        values = document(text, f"input {name!r}", "an array of numbers")
+        _stage[0].engine.set_input(name, values)
+    except VitrineError as error:
+        return str(error)
+    return ""
+
+
+def set_track(name: str, data: JsBytes) -> str:
+    """The file of an input's track; returns an empty string or what is wrong with it."""
+    generator = _stage[0].engine.generator
+    try:
+        if generator is None:
+            raise FormatError(f"input {name!r}: the scene has no generator")
+        generator.set_track(name, data.to_bytes())
+    except VitrineError as error:
+        return str(error)
+    return ""
+
+
+def reset_state() -> None:
+    """A generator with state begins anew with the next frame."""
+    generator = _stage[0].engine.generator
+    if generator is not None:
+        generator.reset_state()

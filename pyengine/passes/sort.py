@@ -116,12 +116,16 @@ class Sort:
     splat_vertices : int
         Vertices that the draw spends on a key.
     variant : Variant
+    arguments : Indirect, optional
+        Where a count on the GPU rules: workgroups over the tiles of ``sort_state.live_chunks``,
+        which alone hold keys.
     """
 
     chunks: int
     passes: int
     splat_vertices: int
     variant: Variant = PORTABLE
+    arguments: Indirect | None = None
 
     @property
     def order(self) -> str:
@@ -171,6 +175,8 @@ class Sort:
             "SHIFT": float(index * DIGIT_BITS),
             "SPARSE_CHUNKS": float(self.chunks if index == 0 else 0),
         }
+        if self.arguments is not None:
+            overrides["IS_COUNTED"] = 1.0
         last = {"IS_LAST": float(index == self.passes - 1)}
         prefixes: Access = "read_write" if self.variant == SERIAL else "read"
         scatter = (*_SCATTER, prefixes, *_OUT)
@@ -189,6 +195,8 @@ class Sort:
         workgroups: tuple[int, int, int] | Indirect = grid(
             -(-tiles // self.variant.tiles_a_workgroup)
         )
+        if self.arguments is not None:
+            workgroups = self.arguments
         if index and self.variant != SERIAL:
             workgroups = Indirect("draw_args", 0)
         return [

@@ -76,6 +76,7 @@ def program_part(
     adapter: Adapter,
     prefix: str = "",
     chosen: Mapping[int, int] | None = None,
+    aliases: Mapping[str, Range] | None = None,
 ) -> Part:
     """The whole program as one compute pass.
 
@@ -91,12 +92,23 @@ def program_part(
     chosen : mapping, optional
         Index of a dispatch to index of its candidate, where tuning chose; a candidate that the
         adapter cannot run is passed over.
+    aliases : mapping, optional
+        Buffers of the program that are parts of other buffers of the plan, as large or larger; the
+        part leaves them to whoever makes those.
 
     Raises
     ------
     DeviceError
         A dispatch has no candidate that the adapter can run.
     """
+    placed = aliases or {}
+
+    def bound(part: Range) -> Range:
+        other = placed.get(part.buffer)
+        if other is None:
+            return Range(prefix + part.buffer, part.offset_bytes, part.size_bytes)
+        return Range(other.buffer, other.offset_bytes + part.offset_bytes, part.size_bytes)
+
     pipelines = {pipeline.name: pipeline for pipeline in program.pipelines}
     made: dict[object, ComputePipeline] = {}
     dispatches = []
@@ -118,16 +130,19 @@ def program_part(
         )
         workgroups = candidate.workgroups
         if isinstance(workgroups, Indirect):
-            workgroups = Indirect(prefix + workgroups.buffer, workgroups.offset_bytes)
-        bindings = tuple(
-            Range(prefix + b.buffer, b.offset_bytes, b.size_bytes) for b in dispatch.bindings
-        )
+            arguments = bound(Range(workgroups.buffer, workgroups.offset_bytes, 12))
+            workgroups = Indirect(arguments.buffer, arguments.offset_bytes)
+        bindings = tuple(bound(binding) for binding in dispatch.bindings)
         dispatches.append(Dispatch(used.name, bindings, workgroups))
     names = {pipeline.shader for pipeline in made.values()}
     texts = {prefix + name: text for name, text in shaders.items() if prefix + name in names}
     return Part(
         steps=(ComputePass(prefix + program.name, tuple(dispatches)),),
-        buffers=_planned(program, prefix),
+        buffers=tuple(
+            planned
+            for buffer, planned in zip(program.buffers, _planned(program, prefix), strict=True)
+            if buffer.name not in placed
+        ),
         shaders=texts,
         compute=tuple(made.values()),
         subgroups=tuple(sorted(names & {prefix + name for name in program.subgroups})),
@@ -135,8 +150,12 @@ def program_part(
     )
 
 
-def required_limits(plan: Plan, adapter: Adapter, what: str = "the program") -> dict[str, int]:
+def required_limits(
+    plan: Plan, adapter: Adapter, what: str = "the program", instead: str = "a smaller model"
+) -> dict[str, int]:
     """Limits to ask of the adapter for a plan that binds buffers in parts, by WebGPU's names.
+
+    ``what`` begins an error, ``instead`` is what it advises to use.
 
     Raises
     ------
@@ -160,7 +179,7 @@ def required_limits(plan: Plan, adapter: Adapter, what: str = "the program") -> 
         if size > adapter.limits[limit]:
             raise DeviceError(
                 f"{what} needs a GPU buffer of {size >> 20} MiB ({name!r}); this adapter offers "
-                f"{adapter.limits[limit] >> 20} MiB ({limit}). Use a smaller model, or another GPU."
+                f"{adapter.limits[limit] >> 20} MiB ({limit}). Use {instead}, or another GPU."
             )
         required[limit] = max(size, DEFAULT_LIMITS[limit])
     return required

@@ -22,11 +22,7 @@
 
 // #include "project/sh.wgsl"
 
-const DEAD_KEY: u32 = 0xffffffffu;
-const NEAR: f32 = 0.2; // world units; nearer centres are not drawn
-const LOG2_255: f32 = 7.99435344;
-const LN_2: f32 = 0.69314718;
-const DILATION_PX2: f32 = select(0.3, 0.1, ANTIALIASED);
+// #include "project/footprint.wgsl"
 
 // True when no centre of the chunk can put a pixel on the canvas. Conservative: the footprint of a
 // splat is bounded by its largest radius times the largest stretch that the clamped Jacobian allows.
@@ -82,59 +78,24 @@ fn project(index: u32, box: ChunkBox) -> Projection {
   let w = px_per_unit * (axes_view[2].xy - tangent * axes_view[2].z) * sigma.z;
   // xx, xy, yy in px²
   let variance = u.xxy * u.xyy + v.xxy * v.xyy + w.xxy * w.xyy;
-  let blurred = variance + vec3f(DILATION_PX2, 0.0, DILATION_PX2);
   // Determinants as sums of squares (Cauchy-Binet): xx * zz - xy² has no digit left of a needle.
   let areas = vec3f(u.x * v.y - u.y * v.x, v.x * w.y - v.y * w.x, w.x * u.y - w.y * u.x);
   let sharp_det = dot(areas, areas);
-  let det = sharp_det + DILATION_PX2 * (variance.x + variance.z + DILATION_PX2);
-  var log2_opacity = log2(f32(opacity_code) / 255.0);
-  if (ANTIALIASED) {
-    log2_opacity += 0.5 * log2(max(sharp_det / det, 1e-12));
-  }
-  let log2_gain = log2_opacity + LOG2_255; // alpha reaches 1/255 at q = 2 ln 2 * this
-  if (!(log2_gain > 0.0)) {
+  let ellipse = footprint_of(pos_view, variance, sharp_det, f32(opacity_code) / 255.0);
+  if (!ellipse.visible) {
     return result;
   }
-
-  // Exact bounding box of the ellipse alpha = 1/255; it must hold a pixel centre of the canvas.
-  let radius2 = 2.0 * LN_2 * log2_gain;
-  let center_px = pos_view.xy * px_per_unit + frame.principal_px;
-  let reach_px = sqrt(radius2 * blurred.xz);
-  let first = max(ceil(center_px - reach_px - 0.5), vec2f(0.0));
-  let last = min(floor(center_px + reach_px - 0.5), frame.viewport_px - 1.0);
-  if (!all(first <= last)) {
-    return result;
-  }
-
-  // Eigenvectors of the covariance, scaled to the edge of that ellipse.
-  let middle = 0.5 * (blurred.x + blurred.z);
-  let spread = length(vec2f(0.5 * (blurred.x - blurred.z), blurred.y));
-  let major2 = middle + spread;
-  let minor2 = det / major2;
-  var direction = vec2f(blurred.y, major2 - blurred.x);
-  if (blurred.x > blurred.z) {
-    direction = vec2f(major2 - blurred.z, blurred.y);
-  }
-  let direction_length = length(direction);
-  direction = select(vec2f(1.0, 0.0), direction / direction_length, direction_length > 1e-6);
-  let major = min(sqrt(radius2 * major2), 60000.0) * direction;
-  let minor = min(sqrt(radius2 * minor2), 60000.0) * vec2f(-direction.y, direction.x);
 
   var rgb = box.color_min.xyz + unpack_11_11_10(color[index]) * box.color_step.xyz;
   let sh_code = words.y >> 24u;
   if (SH_DEGREE > 0u && sh_code > 0u && frame.sh_degree > 0u) {
     let towards = normalize(pos_world - frame.camera_position.xyz);
-    rgb += unpack_sh_scale(sh_code) * evaluate_sh(index, frame.sh_degree, towards);
+    rgb += unpack_sh_scale(sh_code) * evaluate_sh(index * SH_WORDS, frame.sh_degree, towards);
   }
-  rgb = clamp(rgb, vec3f(0.0), vec3f(1000.0));
 
   result.visible = true;
   result.depth = pos_view.z;
-  result.splat = Splat(
-    center_px,
-    vec2u(pack2x16float(major), pack2x16float(minor)),
-    vec2u(pack2x16float(rgb.xy), pack2x16float(vec2f(rgb.z, log2_opacity))),
-  );
+  result.splat = splat_of(ellipse, rgb);
   return result;
 }
 
@@ -164,8 +125,7 @@ fn main(
   var key = DEAD_KEY;
   if (projection.visible) {
     splats[index] = projection.splat;
-    let octaves = log2(projection.depth / frame.key_near);
-    key = u32(clamp(octaves * frame.key_scale, 0.0, frame.key_max));
+    key = key_of(projection.depth);
   }
   keys[index] = key;
 }

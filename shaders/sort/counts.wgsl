@@ -7,7 +7,8 @@ fn write_counts(keys: u32) {
   let tiles = (keys + DIGITS * TILE_ROUNDS - 1u) / (DIGITS * TILE_ROUNDS);
   let rows = (tiles + MAX_WORKGROUPS - 1u) / MAX_WORKGROUPS;
   let columns = (tiles + max(rows, 1u) - 1u) / max(rows, 1u);
-  state = SortState(keys, tiles, 0u, 0u);
+  state.key_count = keys;
+  state.tile_count = tiles;
   args.dispatch_x = columns;
   args.dispatch_y = rows;
   args.dispatch_z = 1u;

@@ -3,7 +3,7 @@
 // Rows of a round that may hold one: row 256 * round .. + this.
 fn round_length(round: u32) -> u32 {
   if (is_sparse()) {
-    if (round >= SPARSE_CHUNKS) {
+    if (round >= sparse_chunks()) {
       return 0u;
     }
     return chunk_live[round] * DIGITS;

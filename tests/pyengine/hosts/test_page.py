@@ -37,7 +37,7 @@ def told(count: int) -> dict[str, Any]:
 
 def test_what_a_page_is_told(opened: dict[str, Any]) -> None:
     """The plan as plain JSON, what to ask of the adapter, what to download, and offsets."""
-    assert opened.keys() == {"plan", "limits", "features", "files", "structs", "info"}
+    assert opened.keys() == {"plan", "limits", "features", "files", "uploads", "structs", "info"}
     assert list(opened["plan"]["schedules"]) == [FRAME]
     assert opened["files"].keys() == {"chunks", "geometry", "color", "sh"}
     assert opened["structs"] == {name: struct.offsets for name, struct in STRUCTS.items()}
@@ -124,5 +124,5 @@ def test_a_scene_beyond_the_adapter_is_told() -> None:
 def test_only_uniforms_can_leave() -> None:
     """JavaScript uploads the struct's bytes after the call, and nothing else."""
     host = PageHost(scene_plan(scene_of(1), Adapter(DEFAULT_LIMITS)))
-    with pytest.raises(PlanError, match=r"^the page uploads 'frame' only, not 'sh'$"):
+    with pytest.raises(PlanError, match=r"^the page uploads 'frame' and 'inputs' only, not 'sh'$"):
         host.write("sh", bytearray(4))

@@ -1,0 +1,203 @@
+"""A generator's program as stages of a plan: its inputs in one buffer, its states fed back.
+
+States go to and fro between two buffers, the input's and the output's: one stage runs the program
+as it was compiled, the other with the two exchanged. Nothing is copied, and both share kernels,
+weights and arena.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pyengine.bundle import Scene
+from pyengine.errors import BundleError
+from pyengine.generator_spec import INPUTS, FeedSpec, GeneratorSpec
+from pyengine.passes.generated import Outputs
+from pyengine.passes.project import grid
+from pyengine.plan import (
+    Adapter,
+    Buffer,
+    BufferUsage,
+    ComputePass,
+    ComputePipeline,
+    Dispatch,
+    Part,
+    Range,
+)
+from pyengine.program import Program, Tensor, program_part
+from pyengine.shaders import assemble
+
+__all__ = ["PREFIX", "Network", "network"]
+
+PREFIX = "generator."
+"""Begins the names of all that the program brings."""
+_CLEAR_WORDS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The stages, and where the Gaussians are when they have run.
+
+    Attributes
+    ----------
+    runs : tuple of Part
+        One; or two that take turns, where there is a state.
+    clear : Part, optional
+        Makes the first of ``runs`` begin with states of zero.
+    """
+
+    outputs: Outputs
+    runs: tuple[Part, ...]
+    clear: Part | None = None
+
+
+def network(
+    scene: Scene, program: Program, shaders: Mapping[str, str], adapter: Adapter
+) -> Network:
+    """Fit a program to what its scene says of it.
+
+    Parameters
+    ----------
+    shaders : mapping
+        Text of each of the program's shaders by its name.
+
+    Raises
+    ------
+    BundleError
+        An input or an output that the scene describes otherwise.
+    DeviceError
+        A kernel that the adapter cannot run.
+    """
+    spec = scene.generator
+    if spec is None:
+        raise BundleError("scene.json: a program without the key 'generator'; build it again")
+    pairs = _states(spec, program)
+    ranges = spec.layout()
+    aliases = {
+        _input(program, feed).buffer: ranges[feed.name]
+        for feed in spec.feeds
+        if feed.role != "state"
+    }
+    unfed = {tensor.name for tensor in program.inputs} - {feed.name for feed in spec.feeds}
+    if unfed:
+        raise _fault(program, f"nothing feeds the input {min(unfed)!r}")
+    part = program_part(program, shaders, adapter, PREFIX, aliases=aliases)
+    inputs = Buffer(INPUTS, -(-spec.input_bytes // 4) * 4, ("storage", "upload"))
+    states = {name for pair in pairs for name in pair}
+    buffers = [replace(b, usage=_readable(b)) if b.name in states else b for b in part.buffers]
+    first = replace(part, buffers=(inputs, *buffers))
+    outputs = _outputs(scene, spec, program)
+    if not pairs:
+        return Network(outputs, (first,))
+    exchanged = dict(pairs) | {b: a for a, b in pairs}
+    second = Part(steps=tuple(_renamed(step, exchanged) for step in part.steps))
+    sizes = {buffer.name: buffer.size_bytes for buffer in part.buffers}
+    return Network(outputs, (first, second), _clear({a: sizes[a] for a, _ in pairs}))
+
+
+def _fault(program: Program, what: str) -> BundleError:
+    return BundleError(f"program {program.name!r}: {what}; build the scene again")
+
+
+def _input(program: Program, feed: FeedSpec) -> Tensor:
+    for tensor in program.inputs:
+        if tensor.name == feed.name:
+            if (tensor.shape, tensor.dtype) != (feed.shape, feed.dtype):
+                raise _fault(
+                    program,
+                    f"input {feed.name!r} has {tensor.dtype} {list(tensor.shape)}, the scene says "
+                    f"{feed.dtype} {list(feed.shape)}",
+                )
+            return tensor
+    raise _fault(program, f"there is no input {feed.name!r}, which the scene feeds")
+
+
+def _states(spec: GeneratorSpec, program: Program) -> list[tuple[str, str]]:
+    """Buffers of the plan that each state goes between: the input's, the output's."""
+    pairs = []
+    for feed in spec.feeds:
+        if feed.role != "state":
+            continue
+        taken = _input(program, feed)
+        name = f"state.{feed.state}"
+        given = next((tensor for tensor in program.outputs if tensor.name == name), None)
+        if given is None:
+            raise _fault(program, f"there is no output {name!r} for the state {feed.name!r}")
+        if (given.size_bytes, given.storage) != (taken.size_bytes, taken.storage):
+            raise _fault(program, f"state {feed.name!r} goes in and comes out differently")
+        pairs.append((PREFIX + taken.buffer, PREFIX + given.buffer))
+    names = [name for pair in pairs for name in pair]
+    if len(set(names)) != len(names):
+        raise _fault(program, "two states share a buffer")
+    files = {PREFIX + buffer.name for buffer in program.buffers if buffer.file}
+    if files & set(names):
+        raise _fault(program, "a state is constant")
+    return pairs
+
+
+def _readable(buffer: Buffer) -> tuple[BufferUsage, ...]:
+    return buffer.usage if "readback" in buffer.usage else (*buffer.usage, "readback")
+
+
+def _outputs(scene: Scene, spec: GeneratorSpec, program: Program) -> Outputs:
+    rows = spec.instances * spec.capacity
+    tensors = {tensor.name: tensor for tensor in program.outputs}
+
+    def found(name: str, elements: int, storage: str = "f32") -> Range:
+        tensor = tensors[name]
+        if math.prod(tensor.shape) != elements or tensor.storage != storage:
+            raise _fault(
+                program,
+                f"output {name!r} must have {elements} {storage} elements, got "
+                f"{tensor.storage} {list(tensor.shape)}",
+            )
+        return Range(PREFIX + tensor.buffer, 0, max(tensor.size_bytes, 4))
+
+    has_sh = "gaussian.sh" in tensors
+    shade = "gaussian.sh" if has_sh else "gaussian.color"
+    for name in ("gaussian.packed", shade):
+        if name not in tensors:
+            raise _fault(program, f"there is no output {name!r}")
+    if spec.counted != ("gaussian.count" in tensors):
+        raise _fault(program, "the scene and the program disagree about 'gaussian.count'")
+    if scene.sh_degree and not has_sh:
+        raise _fault(program, f"the scene has SH of degree {scene.sh_degree}, the program colours")
+    columns = 3 * (scene.sh_degree + 1) ** 2 if has_sh else 3
+    return Outputs(
+        packed=found("gaussian.packed", rows * 10),
+        shade=found(shade, rows * columns),
+        has_sh=has_sh,
+        count=found("gaussian.count", spec.instances, "i32") if spec.counted else None,
+    )
+
+
+def _renamed(step: object, names: Mapping[str, str]) -> ComputePass:
+    """A pass of a program with some buffers exchanged."""
+    assert isinstance(step, ComputePass)
+    dispatches = []
+    for dispatch in step.dispatches:
+        bindings = tuple(
+            replace(b, buffer=names.get(b.buffer, b.buffer)) if isinstance(b, Range) else b
+            for b in dispatch.bindings
+        )
+        dispatches.append(replace(dispatch, bindings=bindings))
+    return ComputePass(step.label, tuple(dispatches))
+
+
+def _clear(sizes: Mapping[str, int]) -> Part:
+    """Zeros into buffers of so many bytes."""
+    return Part(
+        shaders={"clear": assemble("generator/clear.wgsl")},
+        compute=(ComputePipeline("clear", "clear", ("read_write",)),),
+        steps=(
+            ComputePass(
+                "clear",
+                tuple(
+                    Dispatch("clear", (name,), grid(-(-size // (4 * _CLEAR_WORDS))))
+                    for name, size in sizes.items()
+                ),
+            ),
+        ),
+    )
