@@ -200,6 +200,15 @@ def inspect(
     examining.inspect(source, shape or (), capacity or (), as_json)
 
 
+@app.command(epilog="Example: vitrine check avatar.onnx")
+def check(model: ModelArgument, as_json: JsonOption = False) -> int:
+    """Tell whether an ONNX model is a generator of Gaussians, and how its tensors were understood.
+
+    Everything that is wrong is named, and what to add; exit status 2 then.
+    """
+    return examining.check(model, as_json)
+
+
 @app.command("compile", epilog="Example: vitrine compile depth.onnx -o depth-program")
 def compile_(
     model: ModelArgument,

@@ -1,16 +1,19 @@
-"""What ``vitrine inspect`` does with networks: models and programs, as text or as JSON."""
+"""What ``vitrine inspect`` and ``check`` do with networks, as text or as JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+from pybuild.onnx.models import Sizes
+from pybuild.onnx.problems import GraphError
 from pybuild.programs import PROGRAM_FILE, read_program
 from pybuild.terminal import progress
-from pyengine.errors import InputError
+from pyengine.errors import ContractError, InputError
 
-__all__ = ["inspect", "is_network"]
+__all__ = ["check", "inspect", "is_network"]
 
 SUFFIX = ".onnx"
 
@@ -42,4 +45,65 @@ def inspect(
         must_be_model(source)
         with progress() as tell:
             facts = inspection.model_facts(source, sizes, tell)
-    print(json.dumps(facts, indent=1) if as_json else report.text(facts))
+            facts["generator"], told = _generator(source, sizes)
+    lines = [] if source.is_dir() else told
+    print(json.dumps(facts, indent=1) if as_json else "\n".join([report.text(facts), *lines]))
+
+
+def check(model: Path, as_json: bool = False) -> int:
+    """Print how a generator's tensors were understood, or all that is wrong with it.
+
+    Returns
+    -------
+    int
+        0, or 2 where something is wrong and JSON was asked for.
+
+    Raises
+    ------
+    InputError
+        It is no generator, and JSON was not asked for.
+    """
+    from pybuild.compiling import must_be_model
+    from pybuild.generators.compile import compile_generator
+    from pybuild.generators.describe import contract_facts, contract_lines, describe
+
+    must_be_model(model)
+    try:
+        contract = describe(model)
+        program = compile_generator(model, contract).compiled.program
+    except (GraphError, ContractError) as error:
+        if not as_json:
+            raise
+        problems = [str(problem) for problem in error.problems]
+        print(json.dumps({"source": str(model), "problems": problems}, indent=1))
+        return 2
+    count = len(program.dispatches)
+    if as_json:
+        facts = {"source": str(model), "problems": [], "dispatches": count}
+        print(json.dumps({**facts, "generator": contract_facts(contract)}, indent=1))
+    else:
+        print(f"{model}: a generator; {count} dispatch{'es' * (count != 1)}")
+        print("\n".join(contract_lines(contract)))
+    return 0
+
+
+def _generator(model: Path, sizes: Sizes) -> tuple[dict[str, Any] | None, list[str]]:
+    """What a report says of a model that makes Gaussians, as JSON values and as lines."""
+    from pybuild.generators.describe import (
+        contract_facts,
+        contract_lines,
+        describe,
+        makes_gaussians,
+    )
+
+    if not makes_gaussians(model, sizes):
+        return None, []
+    try:
+        contract = describe(model, sizes)
+    except ContractError as error:
+        lines = ["", "Not the generator that it means to be:", *(f"  {p}" for p in error.problems)]
+        return {"problems": list(error.problems)}, lines
+    except GraphError:  # the report has it already
+        return {"problems": []}, []
+    facts = {"problems": [], **contract_facts(contract)}
+    return facts, ["", "Generator", *contract_lines(contract)]

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from pybuild.formats import DroppedSplats
 from pybuild.onnx.problems import GraphError
 from pybuild.pack import Report
-from pyengine.errors import VitrineError
+from pyengine.errors import ContractError, VitrineError
 
 __all__ = ["guarded", "notice", "progress"]
 
@@ -41,7 +41,7 @@ def guarded(run: Callable[[], int]) -> int:
             warnings.simplefilter("always", DroppedSplats)
             warnings.showwarning = _show_warning
             return run()
-    except GraphError as error:  # a node at fault a line
+    except (GraphError, ContractError) as error:  # a node or a tensor at fault a line
         return _fault(*str(error).splitlines())
     except VitrineError as error:
         return _fault(str(error))
