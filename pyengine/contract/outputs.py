@@ -10,7 +10,7 @@ from pyengine.contract.roles import (
     ACTIVATIONS,
     FLOATS,
     INTEGERS,
-    MAX_ELEMENTS,
+    MAX_GAUSSIANS,
     OUTPUTS,
     QUANTISED,
     SH_COUNTS,
@@ -153,8 +153,8 @@ def _check_rows(meta: Metadata, port: Port, role: str, shape: tuple[int, ...], r
         meta.problems.append(
             f"{told}: wanted {spec.wanted} with N = {rows} as the others, got {shape}"
         )
-    elif not 0 < rows <= MAX_ELEMENTS:
-        meta.problems.append(f"{told}: wanted 1 to {MAX_ELEMENTS} Gaussians, got {rows}")
+    elif not 0 < rows <= MAX_GAUSSIANS:
+        meta.problems.append(f"{told}: wanted 1 to {MAX_GAUSSIANS} Gaussians, got {rows}")
     if port.dtype not in (*FLOATS, *QUANTISED):
         meta.problems.append(
             f"{told}: wanted float32, float16, or int8 or uint8 with "

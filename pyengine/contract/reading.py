@@ -21,6 +21,8 @@ FOV_DEG = 50.0
 
 _MOST_SECONDS = 86_400.0
 _MOST_HZ = 1000.0
+_LEAST = 0.001
+"""Seconds, and steps a second."""
 
 Point = tuple[float, float, float]
 
@@ -67,7 +69,7 @@ def read_contract(
             "an input has the role phase, but there is no clip to be in; add "
             f'{PREFIX}clip = {{"duration": 2, "loop": true}}'
         )
-    rate = meta.number("rate", 0, _MOST_HZ)
+    rate = meta.number("rate", _LEAST, _MOST_HZ)
     steps = any(feed.role == "state" for feed in feeds)
     if meta.problems:
         raise ContractError(where, meta.problems)
@@ -113,12 +115,12 @@ def _scene(meta: Metadata) -> _Scene:
 
 
 def _clip(meta: Metadata) -> Clip | None:
-    wanted = f'{{"duration": 2, "loop": true}}, above 0 and up to {_MOST_SECONDS:g} seconds'
+    wanted = f'{{"duration": 2, "loop": true}}, {_LEAST:g} to {_MOST_SECONDS:g} seconds'
     value = meta.object("clip", wanted, ("duration",), ("loop",))
     if value is None:
         return None
     duration, loop = value["duration"], value.get("loop", True)
-    fits = is_number(duration) and 0 < duration <= _MOST_SECONDS
+    fits = is_number(duration) and _LEAST <= duration <= _MOST_SECONDS
     if fits and isinstance(loop, bool):
         return Clip(float(duration), loop)  # type: ignore[arg-type]
     meta.wrong("clip", wanted)

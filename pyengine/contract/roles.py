@@ -18,6 +18,7 @@ __all__ = [
     "INPUTS",
     "INTEGERS",
     "MAX_ELEMENTS",
+    "MAX_GAUSSIANS",
     "OUTPUTS",
     "QUANTISED",
     "SH_COUNTS",
@@ -31,8 +32,10 @@ __all__ = [
 
 Shape = tuple[int, ...]
 
-MAX_ELEMENTS = 1 << 28
-"""Of a tensor, and of Gaussians."""
+MAX_ELEMENTS = 1 << 26
+"""Of an input."""
+
+MAX_GAUSSIANS = 1 << 28
 
 FLOATS = ("float32", "float16")
 INTEGERS = ("int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8")

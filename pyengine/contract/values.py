@@ -76,12 +76,12 @@ class Metadata:
         return value
 
     def number(self, key: str, low: float, high: float) -> float | None:
-        """A number above ``low`` and up to ``high``."""
-        wanted = f"a number above {low:g}, at most {high:g}"
+        """A number in a range."""
+        wanted = f"a number from {low:g} to {high:g}"
         value = self.json(key, wanted)
         if value is None:
             return None
-        if not (is_number(value) and low < value <= high):
+        if not (is_number(value) and low <= value <= high):
             self.wrong(key, wanted)
             return None
         return float(value)
@@ -134,7 +134,8 @@ def flat(value: object, count: int) -> tuple[float, ...] | None:
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """``; did you mean 'x'?`` for a word that is nearly a known one."""
-    close = difflib.get_close_matches(word[:100], known, 1, 0.6)
+    close = [name for name in known if name.endswith(f".{word}")]
+    close = close or difflib.get_close_matches(word[:100], known, 1, 0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

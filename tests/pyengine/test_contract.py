@@ -509,14 +509,14 @@ FAULTS: dict[str, tuple[tuple[Port, ...], tuple[Port, ...], dict[str, object | N
     ),
     "broken JSON": ((), PLAIN, {"vitrine.clip": "{"}, "it is no JSON"),
     "deep JSON": ((), PLAIN, {"vitrine.bounds": "[" * 100_000}, "it is no JSON"),
-    "a number that is none": ((), PLAIN, {"vitrine.rate": "NaN"}, "wanted a number above 0"),
+    "a number that is none": ((), PLAIN, {"vitrine.rate": "NaN"}, "wanted a number from 0.001"),
     "an endless number": (
         (),
         PLAIN,
         {"vitrine.bounds": "[[0, 0, 0], [1, 1, 1e999]]"},
         "the smallest and the largest coordinates",
     ),
-    "a clip of no time": ((), PLAIN, {"vitrine.clip": {"duration": 0}}, "above 0"),
+    "a clip of no time": ((), PLAIN, {"vitrine.clip": {"duration": 0}}, "0.001 to 86400 seconds"),
     "bounds upside down": (
         (),
         PLAIN,
