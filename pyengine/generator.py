@@ -71,7 +71,7 @@ class Generator:
     def __init__(self, spec: GeneratorSpec) -> None:
         self.spec = spec
         self.steps = 0
-        self.input_bytes = bytearray(-(-spec.input_bytes // 4) * 4)
+        self.input_bytes = bytearray(spec.input_bytes)
         ranges = spec.layout()
         fed = [feed for feed in spec.feeds if feed.name in ranges]
         self._slots = {feed.name: _Slot(feed, ranges[feed.name].offset_bytes) for feed in fed}

@@ -221,9 +221,10 @@ class GeneratorSpec:
 
     @property
     def input_bytes(self) -> int:
-        """Size of `INPUTS`."""
+        """Size of `INPUTS`; kernels may bind up to the next multiple of 256."""
         ranges = [self.transforms_range, *self.layout().values()]
-        return max(part.offset_bytes + part.size_bytes for part in ranges)
+        end = max(part.offset_bytes + part.size_bytes for part in ranges)
+        return -(-end // OFFSET_ALIGNMENT) * OFFSET_ALIGNMENT
 
     def to_dict(self) -> dict[str, Any]:
         """As scene.json has it."""

@@ -122,7 +122,15 @@ def live(spec: GeneratorSpec, count: Range, variant: Variant) -> Part:
     size = LiveArgs.size_bytes + 8 * spec.instances
     return Part(
         buffers=(Buffer(LIVE, size, ("storage", "indirect", "readback")),),
-        shaders={"live": assemble("generator/live.wgsl", constants)},
-        compute=(ComputePipeline("live", "live", ("read", "read_write", "read_write")),),
-        steps=(ComputePass("live", (Dispatch("live", (count, LIVE, "sort_state"), (1, 1, 1)),)),),
+        shaders={"generator.live": assemble("generator/live.wgsl", constants)},
+        compute=(
+            ComputePipeline(
+                "generator.live", "generator.live", ("read", "read_write", "read_write")
+            ),
+        ),
+        steps=(
+            ComputePass(
+                "live", (Dispatch("generator.live", (count, LIVE, "sort_state"), (1, 1, 1)),)
+            ),
+        ),
     )

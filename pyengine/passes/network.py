@@ -84,7 +84,7 @@ def network(
     if unfed:
         raise _fault(program, f"nothing feeds the input {min(unfed)!r}")
     part = program_part(program, shaders, adapter, PREFIX, aliases=aliases)
-    inputs = Buffer(INPUTS, -(-spec.input_bytes // 4) * 4, ("storage", "upload"))
+    inputs = Buffer(INPUTS, spec.input_bytes, ("storage", "upload"))
     states = {name for pair in pairs for name in pair}
     buffers = [replace(b, usage=_readable(b)) if b.name in states else b for b in part.buffers]
     first = replace(part, buffers=(inputs, *buffers))
@@ -189,13 +189,13 @@ def _renamed(step: object, names: Mapping[str, str]) -> ComputePass:
 def _clear(sizes: Mapping[str, int]) -> Part:
     """Zeros into buffers of so many bytes."""
     return Part(
-        shaders={"clear": assemble("generator/clear.wgsl")},
-        compute=(ComputePipeline("clear", "clear", ("read_write",)),),
+        shaders={"generator.clear": assemble("generator/clear.wgsl")},
+        compute=(ComputePipeline("generator.clear", "generator.clear", ("read_write",)),),
         steps=(
             ComputePass(
                 "clear",
                 tuple(
-                    Dispatch("clear", (name,), grid(-(-size // (4 * _CLEAR_WORDS))))
+                    Dispatch("generator.clear", (name,), grid(-(-size // (4 * _CLEAR_WORDS))))
                     for name, size in sizes.items()
                 ),
             ),
