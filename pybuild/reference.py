@@ -3,12 +3,13 @@
 It draws what the INRIA rasteriser draws (Kerbl et al. 2023), one splat after another, front to
 back. Two things differ from that CUDA code and only in cost: a splat's window is the exact box
 outside of which no pixel reaches 1/255, where INRIA takes a square of three sigma; and splats are
-sorted in float64.
+sorted in float64. `Ellipsoids` are what a network makes instead of a cloud.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +18,7 @@ from pybuild.gaussians import Gaussians
 from pybuild.sh import basis
 from pyengine.view import View
 
-__all__ = ["Projected", "project", "render", "render_with_transmittance", "to_uint8"]
+__all__ = ["Ellipsoids", "Projected", "project", "render", "render_with_transmittance", "to_uint8"]
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +32,95 @@ DILATION_MIP_PX2 = 0.1
 ALPHA_MAX = 0.99
 ALPHA_MIN = 1 / 255
 TRANSMITTANCE_MIN = 1e-4
+
+
+_TAME = 1e18
+"""A network's row with a larger number, or one that is not finite, is not drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ellipsoids:
+    """Gaussians by their covariances, as a generator's program leaves them.
+
+    Attributes
+    ----------
+    positions : (n, 3) float
+        World units.
+    covariances : (n, 6) float
+        xx, xy, xz, yy, yz, zz in world units².
+    opacities : (n,) float
+        0 to 1; what is more is 1.
+    shade : (n, 3) float or (n, K, 3) float
+        Display-referred colours; or SH, DC first.
+    antialiased : bool
+    to_model : (n, 3, 3) float, optional
+        Turns a direction of the world to the space of the SH; the same space unless given.
+    """
+
+    positions: NDArray[np.floating]
+    covariances: NDArray[np.floating]
+    opacities: NDArray[np.floating]
+    shade: NDArray[np.floating]
+    antialiased: bool = False
+    to_model: NDArray[np.floating] | None = None
+
+    @classmethod
+    def of_packed(
+        cls, packed: NDArray[np.floating], shade: NDArray[np.floating], antialiased: bool = False
+    ) -> Ellipsoids:
+        """From (n, 10) rows: position, opacity, covariance; shade may be (n, 3 K) where K > 1."""
+        wide = shade.reshape(len(packed), -1)
+        colours = wide if wide.shape[1] == 3 else wide.reshape(len(packed), -1, 3)
+        return cls(packed[:, :3], packed[:, 4:], packed[:, 3], colours, antialiased)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Ellipsoids]) -> Ellipsoids:
+        """All rows, in order; the parts are alike."""
+        turned = [part.to_model for part in parts if part.to_model is not None]
+        return cls(
+            positions=np.concatenate([part.positions for part in parts]),
+            covariances=np.concatenate([part.covariances for part in parts]),
+            opacities=np.concatenate([part.opacities for part in parts]),
+            shade=np.concatenate([part.shade for part in parts]),
+            antialiased=parts[0].antialiased,
+            to_model=np.concatenate(turned) if turned else None,
+        )
+
+    def moved(self, matrix: ArrayLike) -> Ellipsoids:
+        """Of another space: ``matrix`` (4, 4) maps to it; the SH turn along."""
+        affine = np.asarray(matrix, np.float64).reshape(4, 4)
+        linear = affine[:3, :3]
+        full = linear @ self.matrices() @ linear.T
+        count = len(self.positions)
+        return replace(
+            self,
+            positions=self.positions.astype(np.float64) @ linear.T + affine[:3, 3],
+            covariances=full[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]],
+            to_model=np.broadcast_to(np.linalg.inv(linear), (count, 3, 3)),
+        )
+
+    def matrices(self) -> Floats:
+        """The covariances, (n, 3, 3)."""
+        full: Floats = self.covariances[:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].astype(np.float64)
+        return full.reshape(-1, 3, 3)
+
+    def take(self, index: NDArray[np.int64]) -> Ellipsoids:
+        """Some rows."""
+        return replace(
+            self,
+            positions=self.positions[index],
+            covariances=self.covariances[index],
+            opacities=self.opacities[index],
+            shade=self.shade[index],
+            to_model=None if self.to_model is None else self.to_model[index],
+        )
+
+    def tame(self) -> NDArray[np.int64]:
+        """Rows whose numbers are all finite and not huge."""
+        rows = len(self.positions)
+        parts = (self.positions, self.covariances, self.opacities, self.shade)
+        columns = np.concatenate([part.reshape(rows, -1) for part in parts], axis=1)
+        return np.flatnonzero((np.abs(columns) < _TAME).all(axis=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +158,7 @@ class Projected:
 
 
 def render(
-    gaussians: Gaussians,
+    gaussians: Gaussians | Ellipsoids,
     view: View,
     background: ArrayLike = (0, 0, 0),
     *,
@@ -94,7 +184,7 @@ def render(
 
 
 def render_with_transmittance(
-    gaussians: Gaussians, view: View, *, sh_degree: int | None = None
+    gaussians: Gaussians | Ellipsoids, view: View, *, sh_degree: int | None = None
 ) -> tuple[Floats, Floats]:
     """Image over black and what each pixel still lets through of the background.
 
@@ -134,12 +224,17 @@ def render_with_transmittance(
     return image, transmittance
 
 
-def project(gaussians: Gaussians, view: View, *, sh_degree: int | None = None) -> Projected:
+def project(
+    gaussians: Gaussians | Ellipsoids, view: View, *, sh_degree: int | None = None
+) -> Projected:
     """Cull, project, colour and sort a cloud: all that comes before the pixels."""
     cloud = gaussians if sh_degree is None else _limited(gaussians, sh_degree)
     to_view = np.array(view.view).reshape(4, 4).T
-    pos_view = cloud.positions.astype(np.float64) @ to_view[:3, :3].T + to_view[:3, 3]
+    with np.errstate(invalid="ignore", over="ignore"):
+        pos_view = cloud.positions.astype(np.float64) @ to_view[:3, :3].T + to_view[:3, 3]
     index = np.flatnonzero(pos_view[:, 2] > NEAR_Z)
+    if isinstance(cloud, Ellipsoids):
+        index = np.intersect1d(index, cloud.tame())
     index = index[np.argsort(pos_view[index, 2], kind="stable")]
     cloud, pos_view = cloud.take(index), pos_view[index]
 
@@ -148,7 +243,7 @@ def project(gaussians: Gaussians, view: View, *, sh_degree: int | None = None) -
     dilated = projected + np.array([dilation_px2, 0, dilation_px2])
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         determinant = dilated[:, 0] * dilated[:, 2] - dilated[:, 1] ** 2
-        opacity = 0.5 + 0.5 * np.tanh(0.5 * cloud.opacity_logits.astype(np.float64))
+        opacity = _opacity(cloud)
         if cloud.antialiased:
             sharp = projected[:, 0] * projected[:, 2] - projected[:, 1] ** 2
             opacity = opacity * np.sqrt(np.maximum(0, sharp / determinant))
@@ -160,9 +255,7 @@ def project(gaussians: Gaussians, view: View, *, sh_degree: int | None = None) -
         keep = (opacity >= ALPHA_MIN) & (determinant > 0) & np.isfinite(extent_px).all(axis=1)
         keep &= (high > 0).all(axis=1) & (low < (view.width, view.height)).all(axis=1)
 
-    away = cloud.positions[keep].astype(np.float64) - view.position
-    away /= np.linalg.norm(away, axis=1, keepdims=True)
-    colour = np.einsum("nk,nkc->nc", basis(away, cloud.sh_degree), cloud.sh[keep]) + 0.5
+    colour = _colour(cloud, np.flatnonzero(keep), view)
     return Projected(
         index=index[keep],
         depth=pos_view[keep, 2],
@@ -180,12 +273,39 @@ def to_uint8(image: Floats) -> NDArray[np.uint8]:
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
-def _limited(gaussians: Gaussians, sh_degree: int) -> Gaussians:
-    return gaussians.with_sh_degree(min(sh_degree, gaussians.sh_degree))
+def _limited(gaussians: Gaussians | Ellipsoids, sh_degree: int) -> Gaussians | Ellipsoids:
+    if isinstance(gaussians, Gaussians):
+        return gaussians.with_sh_degree(min(sh_degree, gaussians.sh_degree))
+    if gaussians.shade.ndim == 2:
+        return gaussians
+    return replace(gaussians, shade=gaussians.shade[:, : (sh_degree + 1) ** 2])
 
 
-def _covariance(cloud: Gaussians) -> Floats:
+def _opacity(cloud: Gaussians | Ellipsoids) -> Floats:
+    if isinstance(cloud, Ellipsoids):
+        return np.minimum(cloud.opacities.astype(np.float64), 1.0)
+    opacity: Floats = 0.5 + 0.5 * np.tanh(0.5 * cloud.opacity_logits.astype(np.float64))
+    return opacity
+
+
+def _colour(cloud: Gaussians | Ellipsoids, rows: NDArray[np.int64], view: View) -> Floats:
+    """Colours of some rows as they are seen, (m, 3)."""
+    shade: NDArray[np.floating] = cloud.sh if isinstance(cloud, Gaussians) else cloud.shade
+    if shade.ndim == 2:
+        return shade[rows].astype(np.float64)
+    away = cloud.positions[rows].astype(np.float64) - view.position
+    if isinstance(cloud, Ellipsoids) and cloud.to_model is not None:
+        away = np.einsum("nij,nj->ni", cloud.to_model[rows], away)
+    away /= np.linalg.norm(away, axis=1, keepdims=True)
+    degree = int(np.sqrt(shade.shape[1])) - 1
+    colour: Floats = np.einsum("nk,nkc->nc", basis(away, degree), shade[rows]) + 0.5
+    return colour
+
+
+def _covariance(cloud: Gaussians | Ellipsoids) -> Floats:
     """R S S^T R^T in world space, (n, 3, 3); the quaternions are normalised first."""
+    if isinstance(cloud, Ellipsoids):
+        return cloud.matrices()
     q = cloud.quaternions.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         w, x, y, z = (q / np.linalg.norm(q, axis=1, keepdims=True)).T

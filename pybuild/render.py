@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from PIL import Image
 from pybuild.atomic import replaced, unwritable
 from pybuild.bundle import describe
 from pybuild.gaussians import Gaussians
+from pybuild.networks import Network, input_bytes
 from pybuild.pack import Report, pack
 from pyengine.bundle import Scene
 from pyengine.engine import Engine, required_limits, scene_plan
@@ -19,11 +22,145 @@ from pyengine.errors import DeviceError
 from pyengine.hosts.native import NativeHost, open_adapter
 from pyengine.view import View
 
-__all__ = ["in_memory", "render", "write_image"]
+__all__ = ["Renderer", "in_memory", "render", "write_image"]
 
 Image8 = NDArray[np.uint8]
 _NO_MEMORY = "not enough memory"
 _TEXTURE_LIMIT = "max-texture-dimension-2d"
+
+
+class Renderer:
+    """A scene on this machine's adapter, to draw any number of images of one size.
+
+    Parameters
+    ----------
+    scene : Scene
+    load : callable
+        Bytes of a buffer of the bundle by its name.
+    width, height : int
+        Pixels.
+    network : Network, optional
+        What makes the Gaussians, where a generator does.
+    adapter : wgpu adapter, optional
+        `open_adapter` unless given.
+
+    Attributes
+    ----------
+    engine : Engine
+    host : NativeHost
+    plan : Plan
+
+    Raises
+    ------
+    DeviceError
+        No adapter, or the image or the scene is beyond its limits.
+    BundleError
+        The scene and the network do not fit together.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        load: Callable[[str], bytes],
+        width: int,
+        height: int,
+        network: Network | None = None,
+        adapter: Any = None,
+    ) -> None:
+        adapter = adapter or open_adapter()
+        offered = NativeHost.describe(adapter)
+        largest_px = int(adapter.limits[_TEXTURE_LIMIT])
+        if max(width, height) > largest_px:
+            raise DeviceError(
+                f"an image of {width}x{height} px is wanted; this adapter offers "
+                f"{largest_px} px a side. Use a smaller --size."
+            )
+        program, shaders = (network.program, network.shaders) if network else (None, None)
+        self.plan = scene_plan(scene, offered, program, shaders)
+        limits = required_limits(self.plan, offered)
+        limits[_TEXTURE_LIMIT] = largest_px
+        readback_bytes = -(-width * 4 // 256) * 256 * height
+        limits["maxBufferSize"] = max(
+            limits["maxBufferSize"], min(readback_bytes, offered.limits["maxBufferSize"])
+        )
+        self.scene = scene
+        self.host = NativeHost(width, height, adapter, limits)
+        self.engine = Engine(scene, self.host)
+        try:
+            with self._told():
+                self.host.build(self.plan, network.files.__getitem__ if network else load)
+            for name, data in (network.tracks if network else {}).items():
+                assert self.engine.generator is not None
+                self.engine.generator.set_track(name, data)
+        except BaseException:
+            self.host.close()
+            raise
+
+    def set_input(self, name: str, values: object) -> None:
+        """Give an input of the generator an array of numbers, or an image its pixels.
+
+        Raises
+        ------
+        InputError
+            There is no such input, or the array is not one for it.
+        """
+        feeds = self.scene.generator.feeds if self.scene.generator else ()
+        feed = next((feed for feed in feeds if feed.name == name), None)
+        self.engine.set_input(name, values if feed is None else input_bytes(feed, values))
+
+    def draw(self, view: View, time_s: float | None = None) -> Image8:
+        """Draw an image and read it back.
+
+        Parameters
+        ----------
+        view : View
+            Of the renderer's size.
+        time_s : float, optional
+            When the generator is; one with a state does its steps from its beginning.
+
+        Returns
+        -------
+        (height, width, 3) uint8
+            The blended colour as it is.
+        """
+        with self._told():
+            generator = self.engine.generator
+            if generator is not None and time_s is not None:
+                self.engine.timeline.seek(0.0 if generator.spec.stateful else time_s)
+                if generator.spec.stateful:
+                    generator.reset_state()
+                    self.engine.skip(view, time_s)
+            self.engine.draw(view)
+            texels = self.host.read_texture()
+        rgba = np.frombuffer(texels, np.uint8).reshape(self.host.height, self.host.width, 4)
+        return np.ascontiguousarray(rgba[:, :, :3])
+
+    def read(self, buffer: str, dtype: Any = np.float32) -> NDArray[Any]:
+        """The elements of a buffer with usage readback."""
+        return np.frombuffer(bytes(self.host.read(buffer)), dtype)
+
+    def close(self) -> None:
+        """Free the device."""
+        self.host.close()
+
+    def __enter__(self) -> Renderer:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say what to do where memory runs out; only the native host knows wgpu's error types."""
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, MemoryError) and _NO_MEMORY not in str(error).lower():
+                raise
+            raise DeviceError(
+                f"the adapter has no memory for an image of {self.host.width}x{self.host.height} "
+                f"px of {self.scene.count} Gaussians. Use a smaller --size."
+            ) from None
 
 
 def render(
@@ -31,6 +168,9 @@ def render(
     load: Callable[[str], bytes],
     view: View,
     background: Sequence[float] | None = None,
+    network: Network | None = None,
+    time_s: float | None = None,
+    inputs: Mapping[str, object] | None = None,
 ) -> Image8:
     """Draw one image and read it back.
 
@@ -42,6 +182,12 @@ def render(
     view : View
     background : (3,) float, optional
         Display-referred, 0 to 1; the scene's own unless given.
+    network : Network, optional
+        What makes the Gaussians, where a generator does.
+    time_s : float, optional
+        When the generator is.
+    inputs : mapping, optional
+        Arrays for the generator's inputs by name; see `Renderer.set_input`.
 
     Returns
     -------
@@ -52,41 +198,15 @@ def render(
     ------
     DeviceError
         No adapter, or the image or the scene is beyond its limits.
+    InputError
+        An input that the generator does not have, or that does not take the array.
     """
-    adapter = open_adapter()
-    offered = NativeHost.describe(adapter)
-    largest_px = int(adapter.limits[_TEXTURE_LIMIT])
-    if max(view.width, view.height) > largest_px:
-        raise DeviceError(
-            f"an image of {view.width}x{view.height} px is wanted; this adapter offers "
-            f"{largest_px} px a side. Use a smaller --size."
-        )
-    plan = scene_plan(scene, offered)
-    limits = required_limits(plan, offered)
-    limits[_TEXTURE_LIMIT] = largest_px
-    readback_bytes = -(-view.width * 4 // 256) * 256 * view.height
-    limits["maxBufferSize"] = max(
-        limits["maxBufferSize"], min(readback_bytes, offered.limits["maxBufferSize"])
-    )
-    host = NativeHost(view.width, view.height, adapter, limits)
-    try:
-        host.build(plan, load)
-        engine = Engine(scene, host)
+    with Renderer(scene, load, view.width, view.height, network) as renderer:
         if background is not None:
-            engine.background = tuple(background)
-        engine.draw(view)
-        texels = host.read_texture()
-    except Exception as error:  # wgpu's own errors; only the native host may import their types
-        if not isinstance(error, MemoryError) and _NO_MEMORY not in str(error).lower():
-            raise
-        raise DeviceError(
-            f"the adapter has no memory for an image of {view.width}x{view.height} px of "
-            f"{scene.count} Gaussians. Use a smaller --size."
-        ) from None
-    finally:
-        host.close()
-    rgba = np.frombuffer(texels, np.uint8).reshape(view.height, view.width, 4)
-    return np.ascontiguousarray(rgba[:, :, :3])
+            renderer.engine.background = tuple(background)
+        for name, values in (inputs or {}).items():
+            renderer.set_input(name, values)
+        return renderer.draw(view, time_s)
 
 
 def in_memory(

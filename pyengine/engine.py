@@ -14,7 +14,7 @@ from typing import Protocol
 
 from pyengine.bundle import Scene
 from pyengine.errors import BundleError, InputError
-from pyengine.generator import GENERATE, RESTART, RUNS, STEPS, Generator
+from pyengine.generator import CLEAR, GENERATE, RESTART, RUNS, STEPS, Generator
 from pyengine.generator_spec import INPUTS
 from pyengine.passes.composite import composite
 from pyengine.passes.generated import SORT_ARGUMENTS, generated, live
@@ -99,6 +99,7 @@ def scene_plan(
     for name, run in zip(STEPS, made.runs, strict=True):
         schedules[name] = (run,)
     schedules[RESTART] = (made.clear, *schedules[RUNS[0]])
+    schedules[CLEAR] = (made.clear,)
     return Plan.of(schedules)
 
 
@@ -183,12 +184,15 @@ class Engine:
         if generator is None or not generator.spec.stateful:
             timeline.advance(seconds)
         else:
-            for _ in range(round(seconds / generator.step_s)):
-                self.advance(generator.step_s)
+            for index in range(round(seconds / generator.step_s)):
+                if index or generator.steps:
+                    self.advance(generator.step_s)
                 run = generator.next(view, timeline)
                 if run is not None:
                     self._host.write(INPUTS, generator.input_bytes)
-                    self._host.run(STEPS[RUNS.index(run)] if run in RUNS else run)
+                    if run == RESTART:
+                        self._host.run(CLEAR)
+                    self._host.run(STEPS[RUNS.index(run) if run in RUNS else 0])
                     generator.done(run)
             generator.touch()
         timeline.playing = playing and timeline.playing

@@ -26,6 +26,7 @@ from pyengine.timeline import Timeline
 from pyengine.view import View
 
 __all__ = [
+    "CLEAR",
     "DEFAULT_FRAME_HZ",
     "DEFAULT_RATE_HZ",
     "GENERATE",
@@ -41,8 +42,8 @@ RUNS = ("generate_0", "generate_1")
 """Those of one with a state, which take turns; a second run of the same one repeats the step."""
 RESTART = "restart"
 """The first of them, from states of zero."""
-STEPS = ("step_0", "step_1")
-"""As `RUNS`, without drawing."""
+STEPS, CLEAR = ("step_0", "step_1"), "clear"
+"""As `RUNS`, without drawing; and zeros into the states that the first of them reads."""
 
 DEFAULT_RATE_HZ = 60.0
 DEFAULT_FRAME_HZ = 30.0
