@@ -68,10 +68,8 @@ class Ellipsoids:
     def of_packed(
         cls, packed: NDArray[np.floating], shade: NDArray[np.floating], antialiased: bool = False
     ) -> Ellipsoids:
-        """From (n, 10) rows: position, opacity, covariance; shade may be (n, 3 K) where K > 1."""
-        wide = shade.reshape(len(packed), -1)
-        colours = wide if wide.shape[1] == 3 else wide.reshape(len(packed), -1, 3)
-        return cls(packed[:, :3], packed[:, 4:], packed[:, 3], colours, antialiased)
+        """From (n, 10) rows: position, opacity, covariance."""
+        return cls(packed[:, :3], packed[:, 4:], packed[:, 3], shade, antialiased)
 
     @classmethod
     def joined(cls, parts: Sequence[Ellipsoids]) -> Ellipsoids:
@@ -117,10 +115,10 @@ class Ellipsoids:
 
     def tame(self) -> NDArray[np.int64]:
         """Rows whose numbers are all finite and not huge."""
-        rows = len(self.positions)
-        parts = (self.positions, self.covariances, self.opacities, self.shade)
-        columns = np.concatenate([part.reshape(rows, -1) for part in parts], axis=1)
-        return np.flatnonzero((np.abs(columns) < _TAME).all(axis=1))
+        fine = np.abs(self.opacities) < _TAME
+        for part in (self.positions, self.covariances, self.shade):
+            fine &= (np.abs(part) < _TAME).all(axis=tuple(range(1, part.ndim)))
+        return np.flatnonzero(fine)
 
 
 @dataclass(frozen=True, slots=True)
