@@ -64,7 +64,7 @@ def index_html(
     <script type="module" src="./vitrine/vitrine-view.mjs"></script>
   </head>
   <body>
-    <vitrine-view src="scene/scene.json" poster="scene/poster.webp"></vitrine-view>
+    <vitrine-view src="scene/scene.json" poster="scene/poster.webp" autoplay></vitrine-view>
   </body>
 </html>
 """

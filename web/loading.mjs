@@ -88,6 +88,7 @@ export const openDevice = {
       subgroup_size: size,
       software,
       float32_blendable: adapter.features.has("float32-blendable"),
+      shader_f16: adapter.features.has("shader-f16"),
     };
   },
 

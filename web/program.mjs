@@ -5,7 +5,8 @@
 //   const { y } = await program.run({ x: new Float32Array(192) });
 
 import { preparePlan, runPlan } from "./compute.mjs";
-import { fetchBytes, fetchText } from "./loading.mjs";
+import { fetchBytes } from "./loading.mjs";
+import { fetchProgram } from "./program-files.mjs";
 import { eligible, programPlan } from "./program-plan.mjs";
 import { Bench, keepChoices, knownChoices, nameOf, tasksOf, tune } from "./tuning.mjs";
 
@@ -15,7 +16,6 @@ import { Bench, keepChoices, knownChoices, nameOf, tasksOf, tune } from "./tunin
  * @typedef {Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>} Elements
  */
 
-const VERSION = 1;
 const ELEMENTS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array };
 const OPTIONAL = /** @type {const} */ (["subgroups", "shader-f16", "timestamp-query"]);
 const RAISED = /** @type {const} */ (["maxBufferSize", "maxStorageBufferBindingSize"]);
@@ -73,20 +73,6 @@ export class LoadedProgram {
   destroy() {
     this.executor.destroy();
   }
-}
-
-/** Fetch program.json and the kernels.
- * @param {URL} url Of the folder, with a slash at its end.
- * @returns {Promise<{program: Program, shaders: Record<string, string>}>} */
-export async function fetchProgram(url) {
-  const program = JSON.parse(await fetchText(new URL("program.json", url)));
-  if (program.vitrine_program !== VERSION) {
-    throw new Error(`${url.href}: wanted a program of version ${VERSION}; compile it again`);
-  }
-  const shaders = Object.fromEntries(await Promise.all(
-    Object.entries(/** @type {Record<string, string>} */ (program.shaders)).map(
-      async ([name, file]) => [name, await fetchText(new URL(file, url))])));
-  return { program, shaders };
 }
 
 /** Fetch a program's folder, choose and compile its kernels, upload its weights.

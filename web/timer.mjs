@@ -2,6 +2,8 @@
 // Only while the overlay is on: it reads back, which a steady frame never does.
 
 const MAX_PASSES = 32;
+/** Passes that a generator brings beside its own. */
+const OF_GENERATOR = new Set(["clear", "live"]);
 
 /** @typedef {{gpuMs: Record<string, number> | null, drawn: number}} Timing */
 
@@ -62,7 +64,8 @@ export class PassTimer {
     /** @type {Record<string, number>} */
     const gpuMs = {};
     this.labels.forEach((label, i) => {
-      const stage = label.split(/[._]/)[0]; // splat_0, splat.mask_1, ... are one stage
+      const first = label.split(/[._]/)[0]; // splat_0, splat.mask_1, ... are one stage
+      const stage = OF_GENERATOR.has(first) ? "generator" : first;
       gpuMs[stage] = (gpuMs[stage] ?? 0) + Number(stamps[2 * i + 1] - stamps[2 * i]) / 1e6;
     });
     const drawn = new Uint32Array(data, 16 * MAX_PASSES, 4)[this.keyCountOffset / 4];

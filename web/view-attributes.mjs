@@ -1,6 +1,6 @@
 /** The attributes of the element as properties. */
 
-const NAMES = /** @type {const} */ (["src", "poster", "controls"]);
+const NAMES = /** @type {const} */ (["src", "poster", "controls", "autoplay", "speed", "loop", "time"]);
 
 export class ReflectingElement extends HTMLElement {
   get src() {
@@ -27,14 +27,23 @@ export class ReflectingElement extends HTMLElement {
     this.setAttribute("controls", controls);
   }
 
+  /** Whether a clip begins to play when it is loaded. */
+  get autoplay() {
+    return this.hasAttribute("autoplay");
+  }
+
+  set autoplay(on) {
+    this.toggleAttribute("autoplay", Boolean(on));
+  }
+
   /** Properties that were set before the module was loaded hide the accessors; they become attributes. */
   upgradeProperties() {
-    const own = /** @type {Record<string, string>} */ (/** @type {unknown} */ (this));
+    const own = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (this));
     for (const name of NAMES) {
       if (!Object.hasOwn(this, name)) continue;
       const value = own[name];
       delete own[name];
-      this[name] = value;
+      own[name] = value;
     }
   }
 }

@@ -28,6 +28,8 @@ const GROUPS = [
       ["[+] [−]", "zoom"],
       ["[W] [A] [S] [D]", "fly"],
       ["[Q] [E]", "fly down, up"],
+      ["[Space]", "play, pause"],
+      ["[C]", "inputs"],
       ["[R] [Home]", "reset the view"],
       ["[I]", "frame times"],
       ["[F]", "full screen"],
@@ -39,7 +41,7 @@ const GROUPS = [
 /** The same for a screen reader that lands on the scene. */
 export const DESCRIPTION =
   "Arrow keys orbit, with Shift they pan. Plus and minus zoom. W, A, S, D, Q and E fly. " +
-  "R resets the view, I shows frame times, F fills the screen, question mark lists all keys.";
+  "Space plays and pauses, C shows inputs. R resets the view, I shows frame times, F fills the screen, question mark lists all keys.";
 
 export class Help {
   /** @param {() => void} closed  Called when its own button closes it. */

@@ -7,7 +7,7 @@
 
 /** @import {InputQueue} from "./view-input.mjs" */
 
-/** @typedef {"reset" | "overlay" | "fullscreen" | "help" | "escape"} Command */
+/** @typedef {"reset" | "overlay" | "fullscreen" | "help" | "escape" | "play" | "inputs"} Command */
 
 /** A tap turns by this part of the height; held, it goes on at the rate. */
 const TAP_HEIGHTS = 0.03;
@@ -35,12 +35,16 @@ const FLY = {
   KeyS: [2, -1],
   KeyW: [2, 1],
 };
+/** Keys of a slider beside the arrows. */
+const SLIDES = new Set(["Home", "End", "PageUp", "PageDown"]);
 /** @type {Record<string, Command>} */
 const COMMANDS = {
   KeyR: "reset",
   Home: "reset",
   KeyI: "overlay",
   KeyF: "fullscreen",
+  KeyC: "inputs",
+  Space: "play",
   Escape: "escape",
 };
 
@@ -86,6 +90,7 @@ export class Keys {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     this.#shift = event.shiftKey;
     const code = codeOf(event);
+    if (taken(event, code)) return;
     if (code in FLY) {
       this.#fly.add(code);
       this.#flyAxes();
@@ -152,6 +157,19 @@ export class Keys {
     for (const code of this.#fly) axes[FLY[code][0]] += FLY[code][1];
     this.#queue.move(axes);
   }
+}
+
+/**
+ * Whether a part of the element with a use of its own for a key has it: sliders, lists, buttons.
+ * @param {KeyboardEvent} event
+ * @param {string} code
+ */
+function taken(event, code) {
+  const target = event.composedPath()[0];
+  if (event.defaultPrevented) return true;
+  if (target instanceof HTMLInputElement) return event.key in ARROWS || SLIDES.has(event.key);
+  if (target instanceof HTMLSelectElement) return code !== "Escape";
+  return target instanceof HTMLButtonElement && code === "Space";
 }
 
 /**

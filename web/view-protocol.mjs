@@ -17,6 +17,29 @@
  * @property {number} shDegree
  * @property {string} adapter
  * @property {number} gpuBytes
+ * @property {GeneratorInfo | null} [generator]  Of a scene that a network makes.
+ *
+ * @typedef {object} Feed  An input of a generator; pyengine/generator_spec.py.
+ * @property {string} name
+ * @property {string} role  As docs/contract.md lists them.
+ * @property {number[]} shape
+ * @property {boolean} batched  The first axis is instances.
+ * @property {{label: string, min: number, max: number, default: number} | null} control
+ * @property {object | null} track
+ * @property {number} offset_bytes  In the memory of all inputs.
+ * @property {number} size_bytes
+ *
+ * @typedef {object} GeneratorInfo
+ * @property {Feed[]} feeds
+ * @property {{duration: number, loop: boolean} | null} clip  Duration in seconds.
+ * @property {number | null} rate  Steps a second of a generator with state.
+ *
+ * @typedef {object} Clock  Where the timeline is.
+ * @property {number} time  Seconds.
+ * @property {number} phase  0 to 1 of the clip.
+ * @property {boolean} playing
+ * @property {number} speed
+ * @property {number} steps  Of the state, done so far.
  *
  * @typedef {object} Input  What the user did since the last message.
  * @property {Pair} [orbit]  CSS pixels over the element's CSS height: 1 is a drag over all of it.
@@ -25,7 +48,8 @@
  * @property {number} [zoom]  Natural-log steps, positive is closer.
  * @property {[number, number, number]} [move]  Held fly axes, -1 to 1: x right, y down, z forward.
  *
- * @typedef {{project: number, sort: number, splat: number, composite: number}} GpuTimes  In ms.
+ * @typedef {{generator?: number, project: number, sort: number, splat: number,
+ *   composite: number}} GpuTimes  In ms.
  *
  * @typedef {object} FrameStats
  * @property {number} cpuMs
@@ -37,7 +61,7 @@
  * @typedef {{stage: Stage, loaded: number, total: number}} Progress  In bytes; total 0: unknown.
  *
  * @typedef {"no-webgpu" | "no-adapter" | "download" | "file" | "engine" | "limits"} WorkerErrorCode
- * @typedef {WorkerErrorCode | "view" | "disposed"} ErrorCode
+ * @typedef {WorkerErrorCode | "view" | "input" | "media" | "disposed"} ErrorCode
  *
  * @typedef {{type: "init", canvas: OffscreenCanvas, src: string | null, base: string,
  *   width: number, height: number}} InitMessage
@@ -51,6 +75,15 @@
  *   | {type: "overlay", on: boolean}
  *   | {type: "file", name: string, data: ArrayBuffer}
  *   | {type: "visible", on: boolean}
+ *   | {type: "play", on: boolean}
+ *   | {type: "seek", time: number}
+ *   | {type: "speed", speed: number}
+ *   | {type: "loop", on: boolean}
+ *   | {type: "restart"}
+ *   | {type: "set", name: string, values: number[] | null, id: number}
+ *   | {type: "image", name: string, bitmap: ImageBitmap}
+ *   | {type: "bands", name: string, bands: Float32Array}
+ *   | {type: "pointer", x: number, y: number, pressed: boolean}
  *   | {type: "dispose"}} ToWorker
  *
  * @typedef {{type: "progress"} & Progress
@@ -58,6 +91,8 @@
  *   | {type: "frame"} & FrameStats
  *   | {type: "settled", id: number}
  *   | {type: "view", id: number, error: string | null}
+ *   | {type: "set", id: number, error: string | null}
+ *   | {type: "clock"} & Clock
  *   | {type: "error", code: WorkerErrorCode, message: string}
  *   | {type: "lost", message: string}
  *   | {type: "restored"}} FromWorker

@@ -115,6 +115,15 @@ export class Session {
     return this.#ask((id) => ({ type: "view", view, id }));
   }
 
+  /**
+   * Rejects when the generator does not accept the values.
+   * @param {string} name
+   * @param {number[] | null} values
+   */
+  setInput(name, values) {
+    return this.#ask((id) => ({ type: "set", name, values, id }));
+  }
+
   /** Free the GPU and end the worker; whoever still waits is told so. */
   end() {
     if (this.#ended) return;
@@ -133,11 +142,12 @@ export class Session {
    * @param {(message: FromWorker) => void} receive
    */
   #take(message, receive) {
-    if (message.type === "settled" || message.type === "view") {
+    if (message.type === "settled" || message.type === "view" || message.type === "set") {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
-      const error = message.type === "view" ? message.error : null;
-      if (error) waiting?.reject?.(new VitrineError("view", error));
+      const error = message.type === "settled" ? null : message.error;
+      const code = message.type === "set" ? "input" : "view";
+      if (error) waiting?.reject?.(new VitrineError(code, error));
       else waiting?.resolve?.();
     } else {
       receive(message);

@@ -5,9 +5,9 @@
 const PAINT_MS = 250;
 /** A longer pause is a scene that stood still, not a slow frame. */
 const STILL_MS = 1000;
-const PASSES = /** @type {const} */ (["project", "sort", "splat", "composite"]);
+const PASSES = /** @type {const} */ (["generator", "project", "sort", "splat", "composite"]);
 
-/** @typedef {"fps" | "frame" | "cpu" | "gpu" | "project" | "sort" | "splat" | "composite" | "drawn" | "size" | "memory" | "adapter"} Row */
+/** @typedef {"fps" | "frame" | "cpu" | "gpu" | "generator" | "project" | "sort" | "splat" | "composite" | "drawn" | "size" | "memory" | "adapter"} Row */
 
 /** @type {[Row, string][]} */
 const ROWS = [
@@ -15,6 +15,7 @@ const ROWS = [
   ["frame", "Frame"],
   ["cpu", "CPU"],
   ["gpu", "GPU"],
+  ["generator", "Generator"],
   ["project", "Project"],
   ["sort", "Sort"],
   ["splat", "Splat"],
@@ -78,6 +79,9 @@ export class Stats {
   describe(info, size) {
     this.#put("size", `${size.width} × ${size.height}`);
     this.#put("adapter", info?.adapter || "–");
+    for (const cell of this.element.querySelectorAll("[data-row=generator]")) {
+      /** @type {HTMLElement} */ (cell).hidden = !info?.generator;
+    }
     this.#put("memory", info ? `${(info.gpuBytes / 1e6).toFixed(1)} MB` : "–");
     this.count = info?.count ?? null;
   }

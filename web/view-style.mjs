@@ -54,6 +54,41 @@ button.text.first:hover { background: color-mix(in srgb, var(--accent), #fff 25%
 .root:not([data-state="ready"]) .toolbar { display: none; }
 .root.idle .toolbar:not(:hover, :focus-within) { opacity: 0; }
 
+.player { left: var(--gap); right: calc(var(--gap) + 196px); bottom: var(--gap); display: flex; align-items: center;
+  gap: 2px; padding: 3px 8px 3px 3px; transition: opacity 260ms ease; }
+.player.short { right: auto; padding-right: 12px; }
+.root.idle .player.playing:not(:hover, :focus-within) { opacity: 0; }
+.root:not([data-state="ready"]) :is(.player, .dials), .root.bare :is(.player, .dials) { display: none; }
+.player .time { font-variant-numeric: tabular-nums; color: var(--quiet); white-space: nowrap; padding: 0 8px; }
+.player .scrub { flex: 1; min-width: 40px; margin: 0 4px; }
+select { -webkit-appearance: none; appearance: none; font: inherit; color: var(--quiet); height: 34px; min-width: 42px;
+  padding: 0 6px; border: 0; border-radius: 8px; cursor: pointer; background: none; text-align: center;
+  text-align-last: center; font-variant-numeric: tabular-nums; }
+select:hover { color: #fff; background: rgb(255 255 255 / 0.1); }
+select option { color: #f2f3f5; background: #17191d; }
+select:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
+
+.dials { right: var(--gap); top: var(--gap); width: 236px; max-height: calc(100% - 2 * var(--gap) - 54px);
+  padding: 12px 14px; overflow: auto; touch-action: pan-y; }
+.dials .body { display: grid; gap: 10px; }
+.dial { display: grid; grid-template-columns: 1fr auto; gap: 1px 10px; }
+.dial output { color: var(--quiet); font-variant-numeric: tabular-nums; }
+.dial input { grid-column: 1 / -1; width: 100%; }
+.feed { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
+.feed span { width: 100%; }
+.feed button { flex: 1; white-space: nowrap; }
+button.text[aria-pressed="true"] { background: var(--accent); color: #0d1420; }
+
+input[type="range"] { -webkit-appearance: none; appearance: none; height: 22px; margin: 0; background: none;
+  cursor: pointer; touch-action: none; border-radius: 8px;
+  --rail: linear-gradient(to right, var(--accent) var(--at, 0%), rgb(255 255 255 / 0.18) var(--at, 0%)); }
+input[type="range"]::-webkit-slider-runnable-track { height: 4px; border-radius: 4px; background: var(--rail); }
+input[type="range"]::-moz-range-track { height: 4px; border-radius: 4px; background: var(--rail); }
+input[type="range"]::-webkit-slider-thumb { -webkit-appearance: none; width: 14px; height: 14px; margin-top: -5px;
+  border: 0; border-radius: 50%; background: #f2f3f5; box-shadow: 0 1px 4px rgb(0 0 0 / 0.5); }
+input[type="range"]::-moz-range-thumb { width: 14px; height: 14px; border: 0; border-radius: 50%; background: #f2f3f5; }
+input[type="range"]:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
+
 .progress { position: absolute; inset: auto 0 0 0; pointer-events: none; transition: opacity 300ms ease; }
 .progress.gone { opacity: 0; }
 .progress .words { position: absolute; left: var(--gap); bottom: 15px; padding: 4px 11px; border-radius: 99px;
@@ -108,6 +143,11 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
   border: 2px dashed var(--accent); background: rgb(13 20 32 / 0.62); box-shadow: none; text-align: center; }
 .drop small { display: block; font-weight: 400; font-size: 13px; color: var(--quiet); }
 
+@container (max-width: 639px) {
+  .player:not(.short) { right: var(--gap); bottom: calc(var(--gap) + 48px); }
+  .plays .hint { bottom: 112px; }
+  .dials { left: var(--gap); width: auto; max-height: 46%; }
+}
 @container (max-width: 560px) {
   .help { left: var(--gap); }
   .help .groups { grid-template: auto / auto; gap: 10px; }
@@ -124,9 +164,20 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
 }
 @media (pointer: coarse) {
   button.icon { width: 42px; height: 42px; }
+  input[type="range"] { height: 34px; }
+  input[type="range"]::-webkit-slider-thumb { width: 20px; height: 20px; margin-top: -8px; }
+  input[type="range"]::-moz-range-thumb { width: 20px; height: 20px; }
+  select { height: 42px; }
+  .player { right: calc(var(--gap) + 236px); }
   button.text { padding: 10px 18px; }
   .help .touch { order: -1; }
   .help { bottom: calc(var(--gap) + 58px); max-height: calc(100% - 2 * var(--gap) - 58px); }
+}
+@media (pointer: coarse) {
+  @container (max-width: 639px) {
+    .player:not(.short) { right: var(--gap); bottom: calc(var(--gap) + 56px); }
+    .plays .hint { bottom: 128px; }
+  }
 }
 @media (prefers-reduced-motion: reduce) {
   *, .poster.gone { transition: none !important; animation: none !important; }

@@ -9,7 +9,7 @@ import { Stats } from "./view-stats.mjs";
 import { dress } from "./view-style.mjs";
 
 /** @typedef {"empty" | "loading" | "ready" | "failed"} State */
-/** @typedef {"reset" | "overlay" | "help" | "fullscreen"} Action */
+/** @typedef {"reset" | "inputs" | "overlay" | "help" | "fullscreen"} Action */
 /** @typedef {{label: string, run: () => void}} Choice  A button of a message; the first is filled. */
 
 /**
@@ -22,9 +22,12 @@ import { dress } from "./view-style.mjs";
 
 const IDLE_MS = 2500;
 const HINT_MS = 1600;
+/** Room for the inputs beside the scene. */
+const ROOMY_PX = 640;
 
 /** @type {[Action, string, string][]} */
 const TOOLS = [
+  ["inputs", "Inputs", "C"],
   ["reset", "Reset the view", "R"],
   ["overlay", "Frame times", "I"],
   ["help", "Controls", "?"],
@@ -63,6 +66,8 @@ export class Ui {
   #shown = null;
   /** What an interrupting message hides. @type {Shown | null | undefined} */
   #interrupted = undefined;
+  /** @type {import("./view-player.mjs").Player | null} */
+  #player = null;
   #posterUrl = "";
   #idleTimer = 0;
   #hintTimer = 0;
@@ -98,6 +103,13 @@ export class Ui {
     }
   }
 
+  /** The parts that play a generator. @param {import("./view-player.mjs").Player} player */
+  set player(player) {
+    this.#player = player;
+    this.help.element.before(player.dials.element, player.timeline.element);
+    this.fit();
+  }
+
   /** @param {State} state */
   set state(state) {
     this.#root.dataset.state = state;
@@ -107,6 +119,7 @@ export class Ui {
   /** @param {boolean} shown */
   set controls(shown) {
     this.#toolbar.hidden = !shown;
+    this.#root.classList.toggle("bare", !shown);
     if (shown) return;
     this.showHelp(false);
     this.stats.on = false;
@@ -232,6 +245,28 @@ export class Ui {
   showStats(shown) {
     this.stats.on = shown;
     this.#press("overlay", shown);
+  }
+
+  /** Show what the scene has to play and to feed; a small box is left to the scene at first. */
+  fit() {
+    if (!this.#player) return;
+    const { timeline, dials } = this.#player;
+    this.#root.classList.toggle("plays", !timeline.element.hidden);
+    const tool = this.#tools.get("inputs");
+    if (tool) tool.hidden = dials.empty;
+    this.showInputs(this.#root.clientWidth >= ROOMY_PX);
+  }
+
+  get inputsShown() {
+    return !(this.#player?.dials.element.hidden ?? true);
+  }
+
+  /** @param {boolean} shown  Only where there are any. */
+  showInputs(shown) {
+    if (!this.#player) return;
+    const { element, empty } = this.#player.dials;
+    element.hidden = !shown || empty;
+    this.#press("inputs", shown && !empty);
   }
 
   /** @param {boolean} full */

@@ -5,6 +5,9 @@
 
 /** @typedef {{width: number, height: number}} Size  In device pixels. */
 
+/** A hidden page draws no frames; nothing waits for one longer than this. */
+const FRAME_MS = 120;
+
 export class Watch {
   #target;
   #onSize;
@@ -46,6 +49,14 @@ export class Watch {
 
   get visible() {
     return this.#visible;
+  }
+
+  /** Resolves when a change of the box has been told: after the next frame's layout. */
+  laidOut() {
+    return new Promise((resolve) => {
+      requestAnimationFrame(() => setTimeout(resolve));
+      setTimeout(resolve, FRAME_MS);
+    });
   }
 
   start() {

@@ -6,13 +6,14 @@
  * in docs/embedding.md.
  */
 
-import { ReflectingElement } from "./view-attributes.mjs";
 import { FileDrop } from "./view-drop.mjs";
 import { Fullscreen } from "./view-fullscreen.mjs";
 import { InputQueue } from "./view-input.mjs";
 import { Keys } from "./view-keys.mjs";
 import { Loading } from "./view-loading.mjs";
 import { cannotOpen, GPU_LOST, INVITATION, messageFor, opens } from "./view-messages.mjs";
+import { Player } from "./view-player.mjs";
+import { PLAYER, PlayingElement, wishes } from "./view-playing.mjs";
 import { pageScrolls, Pointers } from "./view-pointer.mjs";
 import { Deferred, Session, VitrineError } from "./view-session.mjs";
 import { Ui } from "./view-ui.mjs";
@@ -21,11 +22,8 @@ import { Watch } from "./view-watch.mjs";
 /** @import {ErrorCode, FromWorker, Progress, SceneInfo, ViewJson} from "./view-protocol.mjs" */
 /** @import {Command} from "./view-keys.mjs" */
 
-/** A hidden page draws no frames; `settled` does not wait for one longer than this. */
-const FRAME_MS = 120;
-
-export class VitrineView extends ReflectingElement {
-  static observedAttributes = ["src", "poster", "controls", "aria-label"];
+export class VitrineView extends PlayingElement {
+  static observedAttributes = ["src", "poster", "controls", "speed", "loop", "aria-label"];
 
   #ui = new Ui(this, (action) => this.#command(action));
   #queue = new InputQueue((input) => {
@@ -66,8 +64,13 @@ export class VitrineView extends ReflectingElement {
   constructor() {
     super();
     new Keys(this, this.#queue, (command) => this.#command(command));
-    const drop = (/** @type {File} */ file) => void this.loadFile(file).catch(() => {});
-    new FileDrop(this, (over) => this.#ui.dropTarget(over), drop);
+    new FileDrop(this, (over) => this.#ui.dropTarget(over), (file) => this.#dropped(file));
+    this[PLAYER] = this.#ui.player = new Player(this.#ui.stage, {
+      ready: () => this.ready,
+      tell: (event, detail) => this.#tell(event, detail),
+      hint: (text) => this.#ui.showHint(text),
+      wishes: () => wishes(this),
+    });
     this.#ui.label = "3D scene";
   }
 
@@ -76,11 +79,7 @@ export class VitrineView extends ReflectingElement {
     return (this.#opening ?? this.#ready).promise;
   }
 
-  /**
-   * Show exactly this view, until the visitor moves.
-   * @param {ViewJson} view
-   * @returns {Promise<void>}  Rejects when it is no view.
-   */
+  /** Show exactly this view, until the visitor moves; rejects when it is no view. @param {ViewJson} view */
   async setView(view) {
     await this.ready;
     this.#queue.flush();
@@ -90,11 +89,7 @@ export class VitrineView extends ReflectingElement {
   /** Resolves when the frame for the current state (view, size, input) is on screen. */
   async settled() {
     await this.ready;
-    // The size of the box is reported after the next frame's layout.
-    await new Promise((resolve) => {
-      requestAnimationFrame(() => setTimeout(resolve));
-      setTimeout(resolve, FRAME_MS);
-    });
+    await this.#watch.laidOut();
     this.#queue.flush();
     return this.#live.settled();
   }
@@ -142,14 +137,12 @@ export class VitrineView extends ReflectingElement {
     });
   }
 
-  /**
-   * @param {string} name
-   * @param {string | null} old
-   * @param {string | null} value
-   */
+  /** @param {string} name @param {string | null} old @param {string | null} value */
   attributeChangedCallback(name, old, value) {
-    if (old === value) return;
-    if (name === "poster") this.#showPoster();
+    if (name === "speed") this[PLAYER].setSpeed(wishes(this).speed);
+    else if (name === "loop") this[PLAYER].setLoop(wishes(this).loop);
+    else if (old === value) return;
+    else if (name === "poster") this.#showPoster();
     else if (name === "controls") this.#showControls(value !== "none");
     else if (name === "aria-label") this.#ui.label = value || "3D scene";
     else if (this.#connected && !this.#restart) {
@@ -204,6 +197,8 @@ export class VitrineView extends ReflectingElement {
     this.#session?.end();
     this.#session = null;
     this.#info = null;
+    this[PLAYER].end();
+    this.#ui.fit();
     this.#ui.dropCanvas();
     this.#opening?.reject?.(error ?? new VitrineError("disposed", "Another scene was loaded."));
     this.#opening = null;
@@ -218,6 +213,9 @@ export class VitrineView extends ReflectingElement {
         break;
       case "ready":
         this.#shown(message.info);
+        break;
+      case "clock":
+        this[PLAYER].tick(message);
         break;
       case "frame":
         this.#ui.stats.add(message);
@@ -246,6 +244,10 @@ export class VitrineView extends ReflectingElement {
   #shown(info) {
     const again = this.#info !== null && !this.#opening; // The device came back.
     this.#info = info;
+    if (!again) {
+      this[PLAYER].begin(info, this.#session);
+      this.#ui.fit();
+    }
     this.#ui.state = "ready";
     this.#ui.showProgress(null);
     this.#showPoster();
@@ -279,10 +281,7 @@ export class VitrineView extends ReflectingElement {
     );
   }
 
-  /**
-   * @param {ErrorCode} code
-   * @param {string} message
-   */
+  /** @param {ErrorCode} code @param {string} message */
   #fail(code, message) {
     const opening = this.#info && (code === "file" || code === "limits") ? this.#opening : null;
     if (opening) {
@@ -305,23 +304,24 @@ export class VitrineView extends ReflectingElement {
     this.#tell("error", { code, message });
   }
 
-  /**
-   * A failure that leaves all as it was.
-   * @param {ErrorCode} code
-   * @param {string} message
-   */
+  /** A failure that leaves all as it was. @param {ErrorCode} code @param {string} message */
   #complain(code, message) {
     const { title, body } = messageFor(code, message);
     this.#ui.interrupt(title, body);
     this.#tell("error", { code, message });
   }
 
-  /**
-   * @param {string} event
-   * @param {object} detail
-   */
+  /** @param {string} event @param {object} detail */
   #tell(event, detail) {
     this.dispatchEvent(new CustomEvent(event, { detail }));
+  }
+
+  /** A scene, or a picture for a scene that takes one. @param {File} file */
+  #dropped(file) {
+    const { picture } = this[PLAYER];
+    const shown = picture && file.type.startsWith("image/");
+    const done = shown ? this[PLAYER].setImage(picture, file) : this.loadFile(file);
+    done.catch((error) => shown && this.#ui.showHint(error.message));
   }
 
   /** @param {File} file */
@@ -344,10 +344,7 @@ export class VitrineView extends ReflectingElement {
     return this.#ready.promise;
   }
 
-  /**
-   * @param {File} file
-   * @param {Session} session
-   */
+  /** @param {File} file @param {Session} session */
   async #postFile(file, session) {
     try {
       const data = await file.arrayBuffer();
@@ -362,7 +359,9 @@ export class VitrineView extends ReflectingElement {
     const controls = this.controls !== "none";
     if (command === "reset") this.reset();
     else if (command === "escape") return this.#escape();
+    else if (command === "play") return this[PLAYER].toggle();
     else if (!controls) return false;
+    else if (command === "inputs") this.#ui.showInputs(!this.#ui.inputsShown);
     else if (command === "help") this.#ui.showHelp(!this.#ui.helpShown);
     else if (command === "overlay") this.#showStats(!this.#ui.stats.on);
     else this.#fullscreen.toggle();

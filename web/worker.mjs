@@ -3,14 +3,21 @@
 
 import { unpack } from "./dropped.mjs";
 import { Executor } from "./executor.mjs";
+import { Feeds } from "./feeds.mjs";
+import { fetchBundle } from "./generator.mjs";
 import { Failure, fetchBytes, fetchText, openDevice } from "./loading.mjs";
 import { PassTimer } from "./timer.mjs";
 
 const IDLE = -1;
+/** A frame after a longer pause counts as this much of a held key, or of a clip. */
+const HELD_S = 0.1;
+const PLAYED_S = 0.5;
 
 /** @typedef {{open_scene: Function, frame: Function, uniforms: Function, redraw: Function,
- *   reset: Function, set_view: Function, show_file: Function} & import("./dropped.mjs").Opener
- * } Engine */
+ *   reset: Function, set_view: Function, show_file: Function, play: Function, seek: Function,
+ *   set_speed: Function, set_loop: Function, reset_state: Function, set_track: Function
+ * } & import("./feeds.mjs").Host & import("./dropped.mjs").Opener} Engine */
+/** @typedef {import("./generator.mjs").Bundle} Bundle */
 
 /** @type {OffscreenCanvas} */
 let canvas;
@@ -33,6 +40,10 @@ let timer = null;
 let opened = null;
 /** @type {{data: Uint8Array<ArrayBuffer>, release: () => void} | null} */
 let uniforms = null;
+/** Of a generator. @type {Feeds | null} */
+let feeds = null;
+/** The last clock that the element was told. */
+let told = "";
 
 const input = { orbit: [0, 0], pan: [0, 0], look: [0, 0], zoom: 0, move: [0, 0, 0] };
 const size = { width: 1, height: 1, changed: true };
@@ -43,7 +54,7 @@ let inFlight = 0;
 let lastTime = 0;
 let calls = 0;
 /** @type {number[]} */
-let settling = [];
+const settling = [];
 
 /** @param {Record<string, unknown>} message */
 const tell = (message) => self.postMessage(message);
@@ -69,27 +80,12 @@ async function startPython() {
   return python;
 }
 
-/** Fetch the bundle's files side by side, with one progress for all.
- * @param {string} text */
-function fetchBuffers(text) {
-  /** @type {Record<string, {file: string, size_bytes: number}>} */
-  const files = JSON.parse(text).buffers ?? {};
-  const total = Object.values(files).reduce((sum, { size_bytes }) => sum + size_bytes, 0);
-  let loaded = 0;
-  const report = progress("scene");
-  return Object.fromEntries(Object.entries(files).map(([name, { file, size_bytes }]) => [
-    name,
-    fetchBytes(new URL(file, sceneUrl), (bytes) => report((loaded += bytes), total), size_bytes),
-  ]));
-}
-
 /** Everything that the first frame waits for, side by side. */
 async function start() {
   const adapter = openDevice.adapter();
+  for (const waiting of [python, adapter]) waiting.catch(() => {});
   sceneText = await fetchText(new URL(sceneUrl));
-  const bytes = fetchBuffers(sceneText);
-  for (const waiting of [python, adapter, ...Object.values(bytes)]) waiting.catch(() => {});
-  await show(await adapter, bytes);
+  await show(await adapter, await fetchBundle(sceneText, new URL(sceneUrl), progress("scene")));
 }
 
 async function startEngine() {
@@ -98,14 +94,18 @@ async function startEngine() {
 }
 
 /** Plan the bundle's scene, build it on a new device and draw it.
- * @param {GPUAdapter} adapter @param {Record<string, Promise<Uint8Array<ArrayBuffer>>>} bytes */
-async function show(adapter, bytes) {
+ * @param {GPUAdapter} adapter @param {Bundle} bundle */
+async function show(adapter, { program, shaders, files, tracks }) {
   const host = await startEngine();
-  const answer = JSON.parse(
-    host.open_scene(sceneText, JSON.stringify(openDevice.describe(adapter))));
-  if (answer.error) throw new Failure("limits", answer.error);
+  const adapterText = JSON.stringify(openDevice.describe(adapter));
+  const answer = JSON.parse(host.open_scene(sceneText, adapterText, program, shaders));
+  if (answer.error) throw new Failure(answer.code ?? "limits", answer.error);
+  for (const [name, file] of Object.entries(tracks)) {
+    const wrong = host.set_track(name, await files[file]);
+    if (wrong) throw new Failure("download", wrong);
+  }
   const device = await openDevice.device(adapter, answer.limits, answer.features);
-  await present(adapter, device, answer, new Map(), bytes);
+  await present(adapter, device, answer, new Map(), files);
 }
 
 /** Unpack a file and draw it; until then, and if it fails, what is shown stays.
@@ -121,16 +121,17 @@ async function showFile(name, data) {
 /** Build a scene's plan and draw it from now on; the device before goes, with all it holds.
  * @param {GPUAdapter} adapter @param {GPUDevice} device @param {any} answer
  * @param {Map<string, GPUBuffer>} adopted
- * @param {Record<string, Promise<Uint8Array<ArrayBuffer>>>} bytes
+ * @param {Bundle["files"]} files By the `source` of the plan's buffers.
  * @param {Function} change Tells Python that its scene is the one that is shown now. */
-async function present(adapter, device, answer, adopted, bytes, change = () => {}) {
+async function present(adapter, device, answer, adopted, files, change = () => {}) {
   const context = /** @type {GPUCanvasContext} */ (canvas.getContext("webgpu"));
   const format = navigator.gpu.getPreferredCanvasFormat();
   try {
     const made = new Executor(device, answer.plan, context, format, adopted);
     const compiled = made.compile(progress("shaders"));
-    await Promise.all(Object.entries(bytes).map(async ([name, waiting]) =>
-      made.write(name, 0, await waiting)));
+    await Promise.all(made.plan.buffers.map(async ({ name, source }) => {
+      if (source && source in files) made.write(name, 0, await files[source]);
+    }));
     await compiled;
     change();
     executor?.device.destroy();
@@ -145,13 +146,16 @@ async function present(adapter, device, answer, adopted, bytes, change = () => {
   timer = overlay ? newTimer(device) : null;
   size.changed = true;
   uniforms?.release();
-  const proxy = /** @type {Engine} */ (engine).uniforms();
+  const host = /** @type {Engine} */ (engine);
+  const proxy = host.uniforms();
   uniforms = proxy.getBuffer("u8");
   proxy.destroy();
+  feeds?.release();
+  feeds = answer.generator ? new Feeds(host, answer.generator.feeds) : null;
   schedule();
   const { vendor, architecture, description } = adapter.info;
   const name = description || [vendor, architecture].filter(Boolean).join(" ");
-  tell({ type: "ready", info: { ...answer.info, adapter: name } });
+  tell({ type: "ready", info: { ...answer.info, adapter: name, generator: answer.generator } });
 }
 
 /** The device went away: bring it back with the same scene.
@@ -164,7 +168,10 @@ async function lost(device, info) {
   tell({ type: "lost", message: info.message || "the GPU device was lost" });
   try {
     if (dropped) await showFile(dropped.name, await dropped.blob.arrayBuffer());
-    else await show(await openDevice.adapter(), fetchBuffers(sceneText));
+    else {
+      const url = new URL(sceneUrl);
+      await show(await openDevice.adapter(), await fetchBundle(sceneText, url, progress("scene")));
+    }
     tell({ type: "restored" });
   } catch (error) {
     fail(error);
@@ -202,21 +209,42 @@ function tick(now) {
     size.changed = false;
   }
   const { orbit, pan, look, zoom, move } = input;
-  calls += 1;
+  const flying = move[0] !== 0 || move[1] !== 0 || move[2] !== 0;
+  const came = feeds?.flush(answered);
+  calls += 1 + (came?.calls ?? 0);
   const index = engine.frame(
-    Math.min(interval, 100) / 1000, size.width, size.height, orbit[0], orbit[1], pan[0], pan[1],
-    look[0], look[1], zoom, move[0], move[1], move[2]);
+    Math.min(interval / 1000, flying ? HELD_S : PLAYED_S), size.width, size.height,
+    orbit[0], orbit[1], pan[0], pan[1], look[0], look[1], zoom, move[0], move[1], move[2],
+    came?.changed ? 1 : 0);
   orbit[0] = orbit[1] = pan[0] = pan[1] = look[0] = look[1] = input.zoom = 0;
-  if (index !== IDLE) draw(index, started, interval);
+  const playing = tellClock();
+  if (index !== IDLE) draw(index, started, interval, playing);
   else if (inFlight === 0) settle();
-  if (move[0] || move[1] || move[2]) schedule();
+  if (flying || playing) schedule();
   else lastTime = index === IDLE ? 0 : lastTime;
 }
 
-/** @param {number} index @param {number} started @param {number} interval */
-function draw(index, started, interval) {
+/** Tell the element where the clip is, if that is news; whether it goes on by itself. */
+function tellClock() {
+  if (!feeds) return false;
+  const { clock } = feeds;
+  const text = JSON.stringify(clock);
+  if (text !== told) tell({ type: "clock", ...clock });
+  told = text;
+  return clock.playing && feeds.runs;
+}
+
+/** @param {number} id @param {string} error */
+const answered = (id, error) => tell({ type: "set", id, error: error || null });
+
+/** @param {number} index @param {number} started @param {number} interval
+ * @param {boolean} playing Frames follow by themselves, so that none is the last. */
+function draw(index, started, interval, playing) {
   const target = /** @type {Executor} */ (executor);
-  target.write("frame", 0, uniformBytes());
+  for (const name of opened.uploads[index]) {
+    target.write(name, 0, name === "inputs" && feeds ? feeds.bytes : uniformBytes());
+  }
+  const waiting = playing ? settling.splice(0) : [];
   const timed = timer && !timer.busy ? timer : null;
   target.run(index, timed);
   const cpuMs = performance.now() - started;
@@ -225,6 +253,7 @@ function draw(index, started, interval) {
   target.device.queue.onSubmittedWorkDone().then(async () => {
     if (target !== executor) return;
     inFlight -= 1;
+    settle(waiting);
     if (timing) tell({ type: "frame", cpuMs, intervalMs: interval, ...(await timing) });
     schedule(); // one more tick: draws what came meanwhile, or finds that all is settled
   });
@@ -241,10 +270,17 @@ function uniformBytes() {
   return /** @type {{data: Uint8Array<ArrayBuffer>}} */ (uniforms).data;
 }
 
-function settle() {
-  const ids = settling;
-  settling = [];
+/** @param {number[]} ids Of those who waited for this frame. */
+function settle(ids = settling.splice(0)) {
   for (const id of ids) tell({ type: "settled", id });
+}
+
+/** Do something to a generator's engine before the next frame.
+ * @param {(host: Engine) => void} act */
+function change(act) {
+  if (!feeds || !engine) return;
+  act(engine);
+  schedule();
 }
 
 /** @type {Record<string, (message: any) => void>} */
@@ -299,6 +335,41 @@ const handlers = {
   },
   visible({ on }) {
     visible = on;
+    lastTime = 0;
+    schedule();
+  },
+  play({ on }) {
+    lastTime = 0; // the clip goes on from now, not from the last frame
+    change((host) => host.play(on));
+  },
+  seek({ time }) {
+    change((host) => host.seek(time));
+  },
+  speed({ speed }) {
+    change((host) => host.set_speed(speed));
+  },
+  loop({ on }) {
+    change((host) => host.set_loop(on));
+  },
+  restart() {
+    change((host) => host.reset_state());
+  },
+  set({ name, values, id }) {
+    if (feeds) feeds.set(name, values, id);
+    else answered(id, "this scene has no inputs");
+    schedule();
+  },
+  image({ name, bitmap }) {
+    if (feeds) feeds.show(name, bitmap);
+    else bitmap.close();
+    schedule();
+  },
+  bands({ name, bands }) {
+    feeds?.hear(name, bands);
+    schedule();
+  },
+  pointer({ x, y, pressed }) {
+    feeds?.point(x, y, pressed);
     schedule();
   },
   counters({ id }) {
