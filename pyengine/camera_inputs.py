@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyengine.view import View
 
-__all__ = ["CAMERA_ROLES", "FAR", "IDENTITY", "NEAR", "Space", "camera_values"]
+__all__ = [
+    "CAMERA_ROLES",
+    "FAR",
+    "IDENTITY",
+    "JACOBIAN_LIMIT",
+    "NEAR",
+    "Space",
+    "camera_values",
+]
 
 NEAR, FAR = 0.2, 1000.0
 """World units: depth range of the role ``camera.projection``."""
+
+JACOBIAN_LIMIT = 1.3
+"""Times the tangent of half the view: where directions are clamped before the Jacobian."""
+EDGE_PX = 2.0
+"""Pixels by which a splat's dilation can reach over the edge."""
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -24,7 +38,11 @@ class Space:
 
 
 def camera_values(
-    role: str, view: View, space: Space | None = None, transposed: bool = False
+    role: str,
+    view: View,
+    space: Space | None = None,
+    transposed: bool = False,
+    splat_scale: float = 1.0,
 ) -> list[float]:
     """The numbers of a role of `CAMERA_ROLES`, C order.
 
@@ -34,8 +52,12 @@ def camera_values(
         The world's unless given.
     transposed : bool
         Matrices that multiply row vectors from the right.
+    splat_scale : float
+        What the frame multiplies every sigma by; ``camera.frustum`` reckons with it.
     """
     values = _MAKERS[role](view, space)
+    if role == "camera.frustum":
+        values[4:6] = [reach * splat_scale for reach in values[4:6]]
     return turned(values) if transposed and len(values) == 16 else values
 
 
@@ -77,10 +99,34 @@ def _viewport(view: View, _space: Space | None) -> list[float]:
     return [view.width, view.height, view.fx, view.fy]
 
 
+def _frustum(view: View, space: Space | None) -> list[float]:
+    """Slopes of the left, right, upper and lower edge; reach of a radius along x, y; near; 0.
+
+    A sphere at (x, y, z) with radius r can reach the canvas where ``left * z <= x + r * reach_x``
+    and so on. The reach holds what the Jacobian's clamp lets a footprint be stretched by.
+    """
+    m = IDENTITY if space is None else space.to_world
+    scale = max(math.hypot(*m[4 * column : 4 * column + 3]) for column in range(3))
+    reach = [
+        scale * math.hypot(1.0, JACOBIAN_LIMIT * size / (2 * focal))
+        for size, focal in ((view.width, view.fx), (view.height, view.fy))
+    ]
+    return [
+        -(view.cx + EDGE_PX) / view.fx,
+        (view.width - view.cx + EDGE_PX) / view.fx,
+        -(view.cy + EDGE_PX) / view.fy,
+        (view.height - view.cy + EDGE_PX) / view.fy,
+        *reach,
+        NEAR,
+        0.0,
+    ]
+
+
 _MAKERS: dict[str, Callable[[View, Space | None], list[float]]] = {
     "camera.view": _view,
     "camera.projection": _projection,
     "camera.position": _position,
     "viewport": _viewport,
+    "camera.frustum": _frustum,
 }
 CAMERA_ROLES = tuple(_MAKERS)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pyengine.bundle import Scene
+from pyengine.camera_inputs import JACOBIAN_LIMIT
 from pyengine.errors import BundleError, InputError
 from pyengine.generator import CLEAR, GENERATE, RESTART, RUNS, STEPS, Generator
 from pyengine.generator_spec import INPUTS
@@ -36,8 +37,6 @@ FRAME = "frame"
 
 NEAR = 0.2
 """World units; centres nearer than this are not drawn (INRIA rasteriser)."""
-
-JACOBIAN_LIMIT = 1.3
 
 
 class Host(Protocol):
@@ -159,6 +158,8 @@ class Engine:
         """
         self._pack(view)
         generator = self.generator
+        if generator is not None:
+            generator.splat_scale = self.splat_scale
         run = generator.next(view, self.timeline) if generator is not None else None
         if run is None and self.frame_bytes == self._drawn:
             return False

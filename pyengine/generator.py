@@ -67,11 +67,14 @@ class Generator:
         `touch`.
     steps : int
         Steps that a generator with state has done since it began.
+    splat_scale : float
+        What the frame multiplies every sigma by.
     """
 
     def __init__(self, spec: GeneratorSpec) -> None:
         self.spec = spec
         self.steps = 0
+        self.splat_scale = 1.0
         self.input_bytes = bytearray(spec.input_bytes)
         ranges = spec.layout()
         fed = [feed for feed in spec.feeds if feed.name in ranges]
@@ -243,7 +246,9 @@ class Generator:
             if slot.copies == len(self._spaces):  # each sees the camera from its own space
                 spaces = self._spaces
             role, transposed = slot.feed.role, slot.feed.transposed
-            rows = [camera_values(role, view, space, transposed) for space in spaces]
+            rows = [
+                camera_values(role, view, space, transposed, self.splat_scale) for space in spaces
+            ]
             self._put(slot, [value for row in rows for value in row])
 
     def _put(self, slot: _Slot, values: Sequence[float]) -> None:

@@ -43,6 +43,7 @@ ROLES = (
     "camera.projection",
     "camera.position",
     "viewport",
+    "camera.frustum",
     "time",
     "phase",
     "frame",
@@ -74,6 +75,7 @@ _SINGULAR = 1e-12
 _FOLDER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _DTYPE = re.compile(r"[a-z0-9_]+")
 _COUNT_OF_ROLE = {"camera.view": 16, "camera.projection": 16, "camera.position": 3, "viewport": 4}
+_COUNT_OF_ROLE |= {"camera.frustum": 8}
 _COUNT_OF_ROLE |= dict.fromkeys(("time", "phase", "frame", "control"), 1)
 
 
