@@ -13,7 +13,7 @@ from pybuild.generators.bounds import bounds_of, expanded, is_cheap
 from pybuild.generators.canonical import Canonical, canonical, image_words
 from pybuild.generators.chain import chained
 from pybuild.generators.instances import batched as batch
-from pybuild.generators.instances import with_inputs
+from pybuild.generators.instances import spread, with_inputs
 from pybuild.generators.visible import NotRowWise, compacted, gathered, in_sight
 from pybuild.onnx.compile import Compiled, compile_tensors
 from pybuild.onnx.expr import Expr, cast, const, maximum, unary, variable
@@ -43,7 +43,8 @@ class GeneratorProgram:
     ----------
     compiled : Compiled
         Outputs ``gaussian.packed`` (B*N, 10), ``gaussian.color`` (B*N, 3) or ``gaussian.sh``
-        (B*N, K, 3), perhaps ``gaussian.count`` (B,), and ``state.NAME`` of each state.
+        (B*N, K, 3), perhaps ``gaussian.count`` (B,), and ``state.NAME`` of each state. Colours
+        that are the same for all instances have N rows.
     contract : Contract
     instances : int
         B.
@@ -233,13 +234,15 @@ def _several(
         for tensor in inputs
         if tensor.name in several
     }
-    many = batch(outputs, given, instances)
-    joined = [
-        tensor
-        if tensor.name.startswith("state.")
-        else reshape(tensor.name, tensor, _flat(tensor.shape))
-        for tensor in many
-    ]
+    joined = []
+    for tensor, many in batch(outputs, given, instances):
+        if tensor.name in (SH, COLOR) and not many:
+            joined.append(tensor)
+            continue
+        each = spread(tensor, many, instances)
+        if not tensor.name.startswith("state."):
+            each = reshape(tensor.name, each, _flat(each.shape))
+        joined.append(each)
     return joined, [given.get(tensor, tensor) for tensor in inputs]
 
 

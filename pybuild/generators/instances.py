@@ -21,7 +21,7 @@ from pybuild.onnx.ir import (
     topological,
 )
 
-__all__ = ["batched", "with_inputs"]
+__all__ = ["batched", "spread", "with_inputs"]
 
 
 def with_inputs(outputs: Sequence[Tensor], given: Mapping[Tensor, Tensor]) -> list[Tensor]:
@@ -64,7 +64,7 @@ def _reading(
 
 def batched(
     outputs: Sequence[Tensor], given: Mapping[Tensor, Tensor], instances: int
-) -> list[Tensor]:
+) -> list[tuple[Tensor, bool]]:
     """Tensors with a leading axis of instances.
 
     Parameters
@@ -76,8 +76,8 @@ def batched(
 
     Returns
     -------
-    list of Tensor
-        Each with the leading axis, also where it is the same for all of them.
+    list of (Tensor, bool)
+        Whether it has the leading axis; one that is the same for all of them has none.
     """
     new: dict[Tensor, tuple[Tensor, bool]] = {}
 
@@ -88,10 +88,11 @@ def batched(
             new[tensor] = _one_more(tensor, new, instances), True
         else:
             new[tensor] = tensor, False
-    return [_spread(*new[tensor], instances) for tensor in outputs]
+    return [new[tensor] for tensor in outputs]
 
 
-def _spread(tensor: Tensor, many: bool, instances: int) -> Tensor:
+def spread(tensor: Tensor, many: bool, instances: int) -> Tensor:
+    """With the leading axis, where it has none yet."""
     if many:
         return tensor
     return map_tensor(tensor.name, (instances, *tensor.shape), lambda _, *i: tensor[i])
@@ -123,7 +124,7 @@ def _one_more(tensor: Tensor, new: Mapping[Tensor, tuple[Tensor, bool]], instanc
         case Scatter():
             made = replace(
                 source,
-                data=_spread(*new[source.data], instances),
+                data=spread(*new[source.data], instances),
                 over=(which, *source.over),
                 index=(which, *map(changed, source.index)),
                 value=changed(source.value),

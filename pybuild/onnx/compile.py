@@ -18,9 +18,10 @@ import numpy as np
 
 from pybuild.onnx.arena import Life, Placement, place
 from pybuild.onnx.dynamic import lower_counted
+from pybuild.onnx.fuse import readers
 from pybuild.onnx.graph import Graph, TensorInfo, operator_name
 from pybuild.onnx.indirect import arguments_of
-from pybuild.onnx.ir import Constant, Input, Packing, Tensor, map_tensor
+from pybuild.onnx.ir import Constant, Input, Packing, Scan, Scatter, Tensor, map_tensor
 from pybuild.onnx.kernels import Kernel
 from pybuild.onnx.partition import partition
 from pybuild.onnx.words import packing_of, word_count, words_of
@@ -72,8 +73,8 @@ def compile_graph(graph: Graph, weights: Packing = "f32", half: bool = False) ->
         Nodes that cannot be compiled, each with its reason.
     """
     counted = lower_counted(graph)
-    pairs = zip(counted.outputs, graph.outputs, strict=True)
-    outputs, kernels = partition([_own(*pair) for pair in pairs], weights, half)
+    owned = _owned(counted.outputs, graph.outputs)
+    outputs, kernels = partition(owned, weights, half)
     return _assemble(graph, outputs, kernels, counted.counts)
 
 
@@ -101,14 +102,24 @@ def compile_tensors(
         for tensors in (inputs, outputs)
     )
     graph = Graph(name, 0, given, wanted, (), {}, {i.name: i for i in (*given, *wanted)}, {})
-    owned = [_own(tensor, info) for tensor, info in zip(outputs, wanted, strict=True)]
+    owned = _owned(outputs, wanted)
     return _assemble(graph, *partition(owned, weights, half), counts)
 
 
-def _own(tensor: Tensor, info: TensorInfo) -> Tensor:
-    """An output has a buffer of its own: never an input's, a constant's or another output's."""
+def _owned(outputs: Sequence[Tensor], infos: Sequence[TensorInfo]) -> list[Tensor]:
+    """Each output with a buffer of its own: never an input's, a constant's or another output's."""
+    read = readers(outputs)
+    return [
+        _own(tensor, info, not read[tensor] and outputs.count(tensor) == 1)
+        for tensor, info in zip(outputs, infos, strict=True)
+    ]
+
+
+def _own(tensor: Tensor, info: TensorInfo, last: bool) -> Tensor:
     if isinstance(tensor.source, Constant):
         return Tensor(tensor.name, tensor.shape, tensor.type, Constant(tensor.source.array))
+    if last and isinstance(tensor.source, Scan | Scatter):  # no kernel can end with a copy of it
+        return Tensor(info.name, tensor.shape, tensor.type, tensor.source, tensor.limits)
     copy = map_tensor(info.name, tensor.shape, lambda *i: tensor[i])
     return Tensor(copy.name, copy.shape, copy.type, copy.source, tensor.limits)
 

@@ -44,6 +44,8 @@ class Outputs:
         (instances * capacity, 10) f32: position, opacity, covariance xx xy xz yy yz zz.
     shade : Range
         (instances * capacity, 3) f32 colours, or (..., SH coefficients, 3).
+    is_shared : bool
+        ``shade`` has the rows of one instance, which all have.
     has_sh : bool
     count : Range, optional
         (instances,) i32.
@@ -52,6 +54,7 @@ class Outputs:
     packed: Range
     shade: Range
     has_sh: bool
+    is_shared: bool = False
     count: Range | None = None
 
 
@@ -67,6 +70,7 @@ def generated(scene: Scene, spec: GeneratorSpec, outputs: Outputs) -> Part:
         "COUNTED": counted,
         "HAS_SH": outputs.has_sh,
         "INSTANCES": spec.instances,
+        "SHADE_SHARED": outputs.is_shared,
         "SH_COEFFICIENTS": (scene.sh_degree + 1) ** 2,
         "SH_DEGREE": scene.sh_degree,
     }

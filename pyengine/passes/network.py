@@ -165,10 +165,12 @@ def _outputs(scene: Scene, spec: GeneratorSpec, program: Program) -> Outputs:
     if scene.sh_degree and not has_sh:
         raise _fault(program, f"the scene has SH of degree {scene.sh_degree}, the program colours")
     columns = 3 * (scene.sh_degree + 1) ** 2 if has_sh else 3
+    is_shared = spec.instances > 1 and math.prod(tensors[shade].shape) == spec.capacity * columns
     return Outputs(
         packed=found("gaussian.packed", rows * 10),
-        shade=found(shade, rows * columns),
+        shade=found(shade, (spec.capacity if is_shared else rows) * columns),
         has_sh=has_sh,
+        is_shared=is_shared,
         count=found("gaussian.count", spec.instances, "i32") if spec.counted else None,
     )
 

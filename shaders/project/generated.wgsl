@@ -1,12 +1,13 @@
 // Purpose: as project.wgsl, of Gaussians that a network made: cull, project, colour, sort keys.
 // Inputs: `gaussians` (10 floats a row: position, opacity, covariance xx xy xz yy yz zz), `shade`
-//   (3 floats a row, or 3 SH_COEFFICIENTS where HAS_SH), `live` (COUNTED; otherwise anything),
+//   (3 floats a row, or 3 SH_COEFFICIENTS where HAS_SH; where SHADE_SHARED the rows of one
+//   instance, which are those of all), `live` (COUNTED; otherwise anything),
 //   `instances`, Frame. A row is of the instance row / CAPACITY, and stands in its space.
 // Outputs: `splats`, `keys` and `chunk_live`, chunk for chunk: a chunk is 256 rows of one instance
 //   or what is left of them. Where COUNTED the chunks are those of live rows, without gaps.
 // Dispatch: one workgroup a chunk, over x then y; indirect where COUNTED. Workgroup: 256.
-// Constants: ANTIALIASED, CAPACITY, CHUNK_SIZE, COUNTED, HAS_SH, INSTANCES, SH_COEFFICIENTS,
-//   SH_DEGREE.
+// Constants: ANTIALIASED, CAPACITY, CHUNK_SIZE, COUNTED, HAS_SH, INSTANCES, SHADE_SHARED,
+//   SH_COEFFICIENTS, SH_DEGREE.
 // A row that holds anything but tame numbers is not drawn. The test is by bits: WGSL lets a
 // compiler assume that floats are finite, and what follows need not be right for others.
 
@@ -106,7 +107,8 @@ fn project(row: u32, instance: u32) -> Projection {
   if (!ellipse.visible) {
     return result;
   }
-  let rgb = rgb_of(row, pos_world, instances[instance].to_model);
+  let shade_row = select(row, row % max(CAPACITY, 1u), SHADE_SHARED);
+  let rgb = rgb_of(shade_row, pos_world, instances[instance].to_model);
   if (!is_tame(rgb)) {
     return result;
   }
