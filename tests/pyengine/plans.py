@@ -9,8 +9,10 @@ from dataclasses import replace
 from pyengine.bundle import BufferFile, Pose, Scene
 from pyengine.drop import decode_plan
 from pyengine.engine import scene_plan
+from pyengine.passes.sort import variant_for
 from pyengine.plan import DEFAULT_LIMITS, Adapter, ComputePipeline, Plan, RenderPipeline
 from pyengine.sources import Source
+from tests.pyengine.generators import generator
 
 SUBGROUP_SIZES = (0, 4, 8, 16, 32, 64, 128)
 """All that WGSL allows, and an adapter that does not say."""
@@ -61,6 +63,13 @@ def real_plans() -> Iterator[tuple[str, Plan]]:
     for shader, degree in itertools.product(("ply", "splat", "spz", "compressed_ply"), range(4)):
         source = Source("file", shader, TWO_PASSES, degree, False, 0, 4096, ())
         yield f"decode {shader} of degree {degree}", decode_plan(source, adapters()[0])
+    kinds = {variant_for(adapter): adapter for adapter in adapters() if adapter.subgroup_size < 64}
+    for adapter in kinds.values():
+        counted = generator(TWO_PASSES, 2, counted=True)
+        yield f"generator, {kind_of(adapter)}", counted.plan(adapter)
+    for sh_degree, antialiased in ((None, True), (0, False), (3, False)):
+        made = generator(TWO_PASSES, 1, sh_degree, stateful=True, antialiased=antialiased)
+        yield f"generator of degree {sh_degree}, {antialiased}", made.plan(adapters()[0])
     for adapter in adapters():
         source = Source("file", "ply", TWO_PASSES, 0, False, 0, 4096, ())
         yield f"decode, {kind_of(adapter)}", decode_plan(source, adapter)

@@ -1,4 +1,4 @@
-"""What a network made, on the native host, against the oracle; and the work that follows a count."""
+"""What a network made, on the native host, against the oracle; the work that follows a count."""
 
 from __future__ import annotations
 
