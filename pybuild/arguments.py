@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
+from pybuild.options import GeneratorOptions
 from pyengine.errors import InputError, ViewError
 from pyengine.view import MAX_SIZE_PX, View
 
-__all__ = ["color", "point", "read_view", "size"]
+__all__ = ["color", "generator", "point", "read_view", "size"]
 
 Vector = tuple[float, float, float]
 
@@ -52,6 +54,21 @@ def read_view(path: Path) -> View:
     except OSError as error:
         raise ViewError(f"{path}: {error.strerror}; --view wants a JSON file") from None
     return View.from_json(text, str(path))
+
+
+def generator(
+    time_s: float | None,
+    inputs: Sequence[str] | None,
+    settings: Sequence[str] | None,
+    tracks: Sequence[str] | None,
+    instances: str | None,
+) -> GeneratorOptions:
+    """The options of generators as they were given; `pybuild.generators.given` reads them."""
+    if time_s is not None and not math.isfinite(time_s):
+        raise InputError(f"--time wants seconds, got {time_s}")
+    return GeneratorOptions(
+        time_s, tuple(inputs or ()), tuple(settings or ()), tuple(tracks or ()), instances
+    )
 
 
 def _numbers(text: str) -> list[float]:

@@ -16,7 +16,14 @@ from pybuild.pack import Packed, Report, pack
 from pyengine.bundle import BufferFile, Pose, Scene
 from pyengine.errors import BundleError
 
-__all__ = ["BUFFER_NAME", "SCENE_FILE", "describe", "read_bundle", "write_bundle"]
+__all__ = [
+    "BUFFER_NAME",
+    "SCENE_FILE",
+    "bundle_folder",
+    "describe",
+    "read_bundle",
+    "write_bundle",
+]
 
 SCENE_FILE = "scene.json"
 BUFFER_NAME = re.compile(r"[a-z_]+-[0-9a-f]{12}\.bin")
@@ -94,6 +101,11 @@ def write_bundle(
     return scene
 
 
+def bundle_folder(folder: Path) -> Path:
+    """Where the scene.json of a bundle or of a site is."""
+    return folder / "scene" if (folder / "scene" / SCENE_FILE).is_file() else folder
+
+
 def read_bundle(folder: Path) -> tuple[Scene, Loader]:
     """Open a bundle, or the bundle of a site.
 
@@ -108,7 +120,7 @@ def read_bundle(folder: Path) -> tuple[Scene, Loader]:
     BundleError
         No bundle, or a damaged one; ``load`` raises it for a damaged buffer.
     """
-    inside = folder / "scene" if (folder / "scene" / SCENE_FILE).is_file() else folder
+    inside = bundle_folder(folder)
     path = inside / SCENE_FILE
     try:
         text = path.read_bytes()

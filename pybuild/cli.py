@@ -73,7 +73,40 @@ CapacityOption = Annotated[
     ),
 ]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An ONNX file.")]
-SceneArgument = Annotated[Path, typer.Argument(metavar="SCENE", help="A scene file.")]
+SceneArgument = Annotated[
+    Path, typer.Argument(metavar="SCENE", help="A scene file, or a generator's ONNX model.")
+]
+TimeOption = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Generators: of the picture. A state does its steps."),
+]
+GivenOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=FILE",
+        help="Generators: an array (.npy), or a picture for an image; once for each input.",
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Generators: a slider; once for each."),
+]
+TrackOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=FILE.npy@FPS",
+        help="Generators: values of an input over time, a row a frame; 30 a second if left out.",
+    ),
+]
+InstancesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|FILE.npy",
+        help="Generators: so many side by side, or one for each of (B, 4, 4) matrices, model to "
+        "world. Tracks start one after the other.",
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -104,6 +137,11 @@ def build(
     fov: FovOption = None,
     background: BackgroundOption = None,
     title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
+    time: TimeOption = None,
+    given: GivenOption = None,
+    settings: SetOption = None,
+    track: TrackOption = None,
+    instances: InstancesOption = None,
 ) -> None:
     """Make a folder with a web page that shows SCENE; any static host can serve it.
 
@@ -114,15 +152,21 @@ def build(
         arguments.point(eye, "--eye"),
         arguments.point(target, "--target"),
         fov,
-        arguments.color(background) or (0.0, 0.0, 0.0),
+        arguments.color(background),
         title,
+        arguments.generator(time, given, settings, track, instances),
     )
     commands.build(scene, out, options)
 
 
 @app.command(epilog="Example: vitrine serve site --watch garden.ply")
 def serve(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A site.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR|SCENE", help="A site; or a scene file or model, built for this once."
+        ),
+    ],
     port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8000,
     host: Annotated[str, typer.Option(help="0.0.0.0 shows the site to the network.")] = "127.0.0.1",
     watch: Annotated[
@@ -133,16 +177,31 @@ def serve(
             "changes, and reload the page.",
         ),
     ] = None,
+    up: UpOption = None,
+    given: GivenOption = None,
+    settings: SetOption = None,
+    track: TrackOption = None,
+    instances: InstancesOption = None,
 ) -> None:
-    """Serve a site for this machine until Ctrl-C."""
-    commands.serve(folder, host, port, watch)
+    """Serve a site for this machine until Ctrl-C.
+
+    --up and the options of generators are for scene files and models.
+    """
+    options = BuildOptions(
+        up=up.value if up else None,
+        generator=arguments.generator(None, given, settings, track, instances),
+    )
+    commands.serve(source, host, port, watch, options)
 
 
 @app.command(
     epilog="Example: vitrine render garden.ply -o garden.png --size 1920x1080 --eye -1,0,-4"
 )
 def render(
-    scene: Annotated[Path, typer.Argument(metavar="SCENE", help="A scene file, bundle or site.")],
+    scene: Annotated[
+        Path,
+        typer.Argument(metavar="SCENE", help="A scene file, generator's model, bundle or site."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.png", help="The image.")],
     size: Annotated[
         str | None,
@@ -161,6 +220,11 @@ def render(
     ] = None,
     background: BackgroundOption = None,
     up: UpOption = None,
+    time: TimeOption = None,
+    given: GivenOption = None,
+    settings: SetOption = None,
+    track: TrackOption = None,
+    instances: InstancesOption = None,
 ) -> None:
     """Draw one image of SCENE without a browser: the blended colour as it is, no tone curve."""
     camera = commands.Camera(
@@ -170,7 +234,12 @@ def render(
         arguments.read_view(view) if view else None,
         arguments.size(size) if size else None,
     )
-    commands.render(scene, out, camera, arguments.color(background), up.value if up else None)
+    drawing = commands.Drawing(
+        arguments.color(background),
+        up.value if up else None,
+        arguments.generator(time, given, settings, track, instances),
+    )
+    commands.render(scene, out, camera, drawing)
 
 
 @app.command(epilog="Example: vitrine inspect garden.ply --json")

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pybuild import formats, report
-from pybuild.bundle import describe, read_bundle
+from pybuild.bundle import bundle_folder, describe, read_bundle
+from pybuild.generators.bundle import make_generator
+from pybuild.generators.describe import contract_lines
+from pybuild.generators.given import read_given
 from pybuild.inspection import folder_bytes, gpu_buffers, packing_errors, pixel_bytes
-from pybuild.options import BuildOptions, posed
+from pybuild.networks import Network, read_network
+from pybuild.options import BuildOptions, GeneratorOptions, posed
 from pybuild.pack import pack
 from pybuild.render import in_memory, write_image
 from pybuild.render import render as draw
 from pybuild.server import bind, serve_forever
-from pybuild.site import build_site, recorded_options
+from pybuild.site import build_site, is_model, recorded_options
 from pybuild.terminal import notice, progress
 from pyengine.bundle import Scene
 from pyengine.errors import InputError, ViewError
 from pyengine.view import WORLD_UP, View
 
-__all__ = ["Camera", "build", "inspect", "render", "serve"]
+__all__ = ["Camera", "Drawing", "build", "inspect", "render", "serve"]
 
 Vector = tuple[float, float, float]
 DEFAULT_SIZE = (1280, 720)
@@ -53,6 +58,15 @@ class Camera:
         return View.look_at(pose.eye, pose.target, WORLD_UP, pose.fov_deg, *size)
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The options of ``render`` that are not the camera's."""
+
+    background: Vector | None = None
+    up: str | None = None
+    generator: GeneratorOptions = field(default_factory=GeneratorOptions)
+
+
 def build(scene: Path, out: Path, options: BuildOptions) -> None:
     """Make a site and say what it holds."""
     _must_exist(scene)
@@ -63,50 +77,79 @@ def build(scene: Path, out: Path, options: BuildOptions) -> None:
     for text in site.notices:
         notice(text)
     raw, sent = report.transfer(site.sizes)
+    if site.generator is not None:
+        print(f"{scene}: a generator")
+        print("\n".join(contract_lines(site.generator.contract)))
     print(
         f"{out}: {site.scene.count:,} Gaussians in {seconds:.1f} s; {report.megabytes(raw)}, "
         f"{report.megabytes(sent)} to download. Show it: vitrine serve {out}"
     )
 
 
-def serve(folder: Path, host: str, port: int, watch: Path | None) -> None:
-    """Serve a site; under ``watch`` build it first."""
+def serve(
+    source: Path, host: str, port: int, watch: Path | None, options: BuildOptions | None = None
+) -> None:
+    """Serve a site; under ``watch`` build it first. A scene file or a model is built to be served.
+
+    Parameters
+    ----------
+    options : BuildOptions, optional
+        Of a scene file or a model; a site was built with its own.
+    """
+    if _is_scene(source):
+        if watch:
+            raise InputError(f"{source}: is a scene file; --watch wants the folder of a site")
+        sock = bind(host, port)
+        with tempfile.TemporaryDirectory(prefix="vitrine-") as folder:
+            site = Path(folder) / "site"
+            build(source, site, options or BuildOptions())
+            serve_forever(site, sock, lambda text: print(text, flush=True))
+        return
+    if options and options != BuildOptions():
+        raise InputError(f"{source}: is no scene file; options of a build have no use for a site")
     command: list[str] = []
     if watch:
         _must_exist(watch)
-        options = recorded_options(folder) or BuildOptions()
+        recorded = recorded_options(source) or BuildOptions()
         sock = bind(host, port)  # before the build: a taken port is told at once
-        build(watch, folder, options)
-        command = ["build", str(watch), "-o", str(folder), *_flags(options)]
+        build(watch, source, recorded)
+        command = ["build", str(watch), "-o", str(source), *_flags(recorded)]
     else:
-        if not folder.is_dir():
+        if not source.is_dir():
             raise InputError(
-                f"{folder}: no such folder; make a site with: vitrine build SCENE -o DIR"
+                f"{source}: no such folder; make a site with: vitrine build SCENE -o DIR"
             )
-        if not (folder / "index.html").is_file():
+        if not (source / "index.html").is_file():
             raise InputError(
-                f"{folder}: has no index.html; make a site with: vitrine build SCENE -o DIR"
+                f"{source}: has no index.html; make a site with: vitrine build SCENE -o DIR"
             )
         sock = bind(host, port)
     serve_forever(
-        folder, sock, lambda text: print(text, flush=True), (watch, command) if watch else None
+        source, sock, lambda text: print(text, flush=True), (watch, command) if watch else None
     )
 
 
-def render(
-    source: Path, out: Path, camera: Camera, background: Vector | None, up: str | None
-) -> None:
+def render(source: Path, out: Path, camera: Camera, drawing: Drawing) -> None:
     """Draw one image."""
     if out.suffix.lower() != ".png":
         raise InputError(f"{out}: the image is a PNG; name it something.png")
     if not out.absolute().parent.is_dir():
         raise InputError(f"{out}: the folder {out.parent} is missing; make it first")
     with progress() as tell:
-        scene, load = _opened(source, up, tell)
+        opened = _opened(source, drawing, tell)
+        scene = opened.scene
         view = camera.for_scene(scene)
         if tell:
             tell("drawing", 0.9)
-        image = draw(scene, load, view, background)
+        image = draw(
+            scene,
+            opened.load,
+            view,
+            drawing.background,
+            opened.network,
+            opened.time_s,
+            opened.inputs,
+        )
         write_image(out, image)
     print(f"{out}: {view.width}x{view.height} px, {scene.count:,} Gaussians")
 
@@ -140,23 +183,27 @@ def _folder_facts(folder: Path, up: str | None) -> dict[str, Any]:
     scene, load = read_bundle(folder)
     for name in scene.buffers:
         load(name)
+    network = read_network(bundle_folder(folder), scene)
     return {
         "source": str(folder),
-        "format": "Vitrine bundle",
-        **_scene_facts(scene),
+        "format": "Vitrine bundle" + " of a generator" * (network is not None),
+        **_scene_facts(scene, network),
         "disk_bytes": folder_bytes(folder),
     }
 
 
-def _scene_facts(scene: Scene) -> dict[str, Any]:
+def _scene_facts(scene: Scene, network: Network | None = None) -> dict[str, Any]:
+    spec = scene.generator
+    generator = {} if spec is None else {"generator": spec.to_dict()}
     return {
+        **generator,
         "count": scene.count,
         "sh_degree": scene.sh_degree,
         "antialiased": scene.antialiased,
         "bounds": scene.bounds,
         "pose": asdict(scene.pose),
-        "gpu_buffers": [asdict(buffer) for buffer in gpu_buffers(scene)],
-        "gpu_pixel_bytes": pixel_bytes(scene),
+        "gpu_buffers": [asdict(buffer) for buffer in gpu_buffers(scene, network)],
+        "gpu_pixel_bytes": pixel_bytes(scene, network),
     }
 
 
@@ -176,18 +223,57 @@ def _disk_bytes(path: Path) -> dict[str, int]:
     return folder_bytes(path if path.is_dir() else path.parent)
 
 
-def _opened(
-    source: Path, up: str | None, tell: Callable[[str, float], None] | None
-) -> tuple[Scene, Callable[[str], bytes]]:
-    """A bundle as it is, or a scene file packed in memory."""
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A scene to draw, with what its generator needs."""
+
+    scene: Scene
+    load: Callable[[str], bytes]
+    network: Network | None = None
+    time_s: float | None = None
+    inputs: Mapping[str, object] = field(default_factory=dict)
+
+
+def _opened(source: Path, drawing: Drawing, tell: Callable[[str, float], None] | None) -> _Opened:
+    """A bundle as it is, or a scene file or a generator's model built in memory."""
     _must_exist(source)
+    up, options = drawing.up, drawing.generator
+    if is_model(source):
+        made = make_generator(source, BuildOptions(up=up, generator=options), tell)
+        given = made.given
+        return _Opened(made.scene, _nothing, made.network, given.time_s, given.values)
     if _is_bundle(source):
         if up:
             raise InputError(f"{source}: --up is for scene files; this one is built")
-        return read_bundle(source)
+        return _opened_bundle(source, options)
+    if options.given():
+        raise InputError(f"{source}: is no generator; leave out {options.given()}")
     if tell:
         tell(f"reading {source.name}", 0.0)
-    return in_memory(formats.read(source, up), tell)
+    return _Opened(*in_memory(formats.read(source, up), tell))
+
+
+def _opened_bundle(source: Path, options: GeneratorOptions) -> _Opened:
+    scene, load = read_bundle(source)
+    if scene.generator is None:
+        if options.given():
+            raise InputError(f"{source}: is no generator; leave out {options.given()}")
+        return _Opened(scene, load)
+    for option, value in (("--instances", options.instances), ("--track", options.tracks)):
+        if value:
+            raise InputError(f"{source}: is built; {option} belongs to vitrine build")
+    given = read_given(options, scene.generator)
+    network = read_network(bundle_folder(source), scene)
+    return _Opened(scene, load, network, given.time_s, given.values)
+
+
+def _nothing(name: str) -> bytes:
+    raise KeyError(name)
+
+
+def _is_scene(path: Path) -> bool:
+    """Whether a path is a file to build from, or the folder of an unpacked SOG."""
+    return path.is_file() or (path / "meta.json").is_file()
 
 
 def _is_bundle(path: Path) -> bool:
@@ -203,6 +289,7 @@ def _flags(options: BuildOptions) -> list[str]:
     """The command line that gives these options."""
     flags: list[str] = []
     for name, value in options.to_dict().items():
-        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        flags += [f"--{name.removesuffix('_deg')}={text}"]
-    return flags
+        if name != "generator":
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            flags += [f"--{name.removesuffix('_deg')}={text}"]
+    return flags + options.generator.flags()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pybuild.gaussians import Gaussians
 from pyengine.bundle import Pose
 
-__all__ = ["default_pose", "front", "subject_box"]
+__all__ = ["default_pose", "front", "pose_before", "subject_box"]
 
 Floats = NDArray[np.float64]
 
@@ -51,9 +51,22 @@ def default_pose(gaussians: Gaussians) -> Pose:
         May be empty.
     """
     low, high = subject_box(gaussians)
+    return pose_before(low, high, front(gaussians, low, high))
+
+
+def pose_before(low: Floats, high: Floats, level: Floats | None = None) -> Pose:
+    """Look at the middle of a box so that it fills the picture, -y up.
+
+    Parameters
+    ----------
+    low, high : (3,) float64
+        World units.
+    level : (3,) float64, optional
+        Horizontal direction in which the camera looks; +z unless given.
+    """
     middle, half = (low + high) / 2, (high - low) / 2
+    level = np.array([0.0, 0.0, 1.0]) if level is None else level
     angle = math.radians(ELEVATION_DEG)
-    level = front(gaussians, low, high)
     vertical = np.array([0.0, 1.0, 0.0])
     forward = math.sin(angle) * vertical + math.cos(angle) * level
     down = math.cos(angle) * vertical - math.sin(angle) * level

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pybuild.gaussians import Gaussians
+from pybuild.networks import Network
 from pybuild.pack import LOG_SCALE_FLOOR, Packed, unpack
 from pybuild.sh import SH_C0
 from pyengine.bundle import CHUNK_SIZE, Scene
 from pyengine.engine import scene_plan
-from pyengine.plan import DEFAULT_LIMITS, Adapter
+from pyengine.plan import DEFAULT_LIMITS, Adapter, Plan
 from pyengine.structs import ChunkBox
 
 __all__ = ["BufferSize", "Error", "folder_bytes", "gpu_buffers", "packing_errors", "pixel_bytes"]
@@ -42,16 +43,16 @@ class Error:
     rms: float
 
 
-def gpu_buffers(scene: Scene) -> list[BufferSize]:
+def gpu_buffers(scene: Scene, network: Network | None = None) -> list[BufferSize]:
     """Every buffer of the plan that draws a scene, stored ones first."""
-    plan = scene_plan(scene, Adapter(DEFAULT_LIMITS))
+    plan = _plan(scene, network)
     sizes = [BufferSize(b.name, b.size_bytes, b.source is not None) for b in plan.buffers]
     return sorted(sizes, key=lambda buffer: not buffer.stored)
 
 
-def pixel_bytes(scene: Scene) -> int:
+def pixel_bytes(scene: Scene, network: Network | None = None) -> int:
     """Bytes on the GPU for each pixel of the canvas, the canvas included."""
-    plan = scene_plan(scene, Adapter(DEFAULT_LIMITS))
+    plan = _plan(scene, network)
     return CANVAS_TEXEL_BYTES + sum(TEXEL_BYTES[texture.format] for texture in plan.textures)
 
 
@@ -88,6 +89,12 @@ def folder_bytes(folder: Path) -> dict[str, int]:
     """Bytes of every file below a folder, by its path there."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+
+
+def _plan(scene: Scene, network: Network | None) -> Plan:
+    if network is None:
+        return scene_plan(scene, Adapter(DEFAULT_LIMITS))
+    return scene_plan(scene, Adapter(DEFAULT_LIMITS), network.program, network.shaders)
 
 
 def _error(quantity: str, unit: str, difference: Floats) -> Error:

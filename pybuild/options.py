@@ -4,17 +4,95 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from pybuild.framing import default_pose
 from pybuild.gaussians import Gaussians
 from pyengine.bundle import Pose
 from pyengine.errors import InputError, ViewError
 
-__all__ = ["BuildOptions", "posed"]
+__all__ = ["BuildOptions", "GeneratorOptions", "posed"]
 
 Vector = tuple[float, float, float]
 FOV_RANGE_DEG = (1, 170)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorOptions:
+    """What is for generators alone, as it was given.
+
+    Attributes
+    ----------
+    time_s : float, optional
+        Of the picture.
+    inputs : tuple of str
+        ``NAME=FILE``: an array, or a picture for an image.
+    settings : tuple of str
+        ``NAME=VALUE``: sliders.
+    tracks : tuple of str
+        ``NAME=FILE.npy@FPS``.
+    instances : str, optional
+        A number, or a .npy file of matrices.
+    """
+
+    time_s: float | None = None
+    inputs: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    tracks: tuple[str, ...] = ()
+    instances: str | None = None
+
+    def given(self) -> str | None:
+        """The option that was given first, None if none was."""
+        values = {_OPTION[field.name]: getattr(self, field.name) for field in fields(self)}
+        return next((name for name, value in values.items() if value not in (None, ())), None)
+
+    def flags(self) -> list[str]:
+        """The command line that gives these options."""
+        found: list[str] = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            values = value if isinstance(value, tuple) else () if value is None else (value,)
+            found += [f"{_OPTION[field.name]}={item}" for item in values]
+        return found
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON values of what was given."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, ())}
+
+    @classmethod
+    def from_dict(cls, data: object, where: str) -> GeneratorOptions:
+        """Read `to_dict` back.
+
+        Raises
+        ------
+        InputError
+            A value is not of its type.
+        """
+        if data is None:
+            return cls()
+        if not isinstance(data, Mapping):
+            raise InputError(f"{where}: 'generator' must be an object; build the site again")
+        time_s, instances = data.get("time_s"), data.get("instances")
+        lists = [data.get(name, []) for name in ("inputs", "settings", "tracks")]
+        texts = [item for items in lists if isinstance(items, list) for item in items]
+        if (
+            not isinstance(time_s, int | float | None)
+            or not isinstance(instances, str | None)
+            or not all(isinstance(items, list) for items in lists)
+            or not all(isinstance(text, str) for text in texts)
+        ):
+            raise InputError(f"{where}: 'generator' is damaged; build the site again")
+        inputs, settings, tracks = (tuple(items) for items in lists)
+        return cls(time_s, inputs, settings, tracks, instances)
+
+
+_OPTION = {
+    "time_s": "--time",
+    "inputs": "--input",
+    "settings": "--set",
+    "tracks": "--track",
+    "instances": "--instances",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +107,20 @@ class BuildOptions:
         World units, PLY axes.
     fov_deg : float, optional
         Vertical field of view.
-    background : (3,) float
-        Display-referred, 0 to 1.
+    background : (3,) float, optional
+        Display-referred, 0 to 1; a generator's own, or black.
     title : str, optional
         Of the page; the scene file's name unless given.
+    generator : GeneratorOptions
     """
 
     up: str | None = None
     eye: Vector | None = None
     target: Vector | None = None
     fov_deg: float | None = None
-    background: Vector = (0.0, 0.0, 0.0)
+    background: Vector | None = None
     title: str | None = None
+    generator: GeneratorOptions = GeneratorOptions()
 
     def pose(self, gaussians: Gaussians) -> Pose:
         """Where the camera starts."""
@@ -48,7 +128,10 @@ class BuildOptions:
 
     def to_dict(self) -> dict[str, object]:
         """For the site's record: plain JSON values."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        plain = {name: value for name, value in asdict(self).items() if value is not None}
+        del plain["generator"]
+        generator = self.generator.to_dict()
+        return {**plain, "generator": generator} if generator else plain
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], where: str) -> BuildOptions:
@@ -65,8 +148,9 @@ class BuildOptions:
         if not isinstance(fov, int | float | None):
             raise InputError(f"{where}: 'fov_deg' must be a number; build the site again")
         eye, target = (_vector(data.get(name), name, where) for name in ("eye", "target"))
-        background = _vector(data.get("background"), "background", where) or (0.0, 0.0, 0.0)
-        return cls(up, eye, target, fov, background, title)
+        background = _vector(data.get("background"), "background", where)
+        generator = GeneratorOptions.from_dict(data.get("generator"), where)
+        return cls(up, eye, target, fov, background, title, generator)
 
 
 def posed(

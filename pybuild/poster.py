@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from pybuild import reference
 from pybuild.gaussians import Gaussians
+from pybuild.networks import Network
 from pybuild.render import render, write_image
 from pyengine.bundle import Scene
 from pyengine.errors import DeviceError
 from pyengine.view import WORLD_UP, View
 
-__all__ = ["start_view", "write_poster"]
+__all__ = ["start_view", "write_generator_poster", "write_poster"]
 
 SIZE = (960, 540)
 ORACLE_SIZE = (240, 135)
@@ -50,3 +51,37 @@ def write_poster(
         notices = [f"the poster is {width}x{height} px, drawn without a GPU: {error}"]
     write_image(path, image)
     return notices
+
+
+def write_generator_poster(
+    path: Path, scene: Scene, network: Network, inputs: Mapping[str, object], time_s: float
+) -> list[str]:
+    """Draw what a generator makes; the background alone where there is no adapter.
+
+    Parameters
+    ----------
+    inputs : mapping
+        Arrays by the inputs' names; see `pybuild.render.render`.
+    time_s : float
+        Of the clip.
+
+    Returns
+    -------
+    list of str
+        What the user should know.
+    """
+    try:
+        view = start_view(scene, *SIZE)
+        image = render(scene, _no_buffers, view, network=network, time_s=time_s, inputs=inputs)
+        notices = []
+    except DeviceError as error:
+        width, height = ORACLE_SIZE
+        color = np.rint(255 * np.clip(scene.background, 0, 1)).astype(np.uint8)
+        image = np.broadcast_to(color, (height, width, 3)).copy()
+        notices = [f"the poster shows the background alone: {error}"]
+    write_image(path, image)
+    return notices
+
+
+def _no_buffers(name: str) -> bytes:
+    raise KeyError(name)

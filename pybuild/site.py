@@ -21,15 +21,17 @@ from pybuild.atomic import STAGING_PREFIX, staging_folder, unwritable, write_byt
 from pybuild.bundle import read_bundle, write_bundle
 from pybuild.compress import FAST_QUALITY, write_sibling
 from pybuild.gaussians import Gaussians
+from pybuild.generators.bundle import Made, write_generator
 from pybuild.options import BuildOptions
 from pybuild.pack import Report
 from pybuild.page import WEB_FOLDER, imported_modules, index_html
-from pybuild.poster import write_poster
+from pybuild.poster import write_generator_poster, write_poster
+from pybuild.programs import PROGRAM_FILE
 from pybuild.pyodide import CDN_URL, CORE_FILES, VERSION, PyodideMissing, fetch_pyodide
 from pyengine.bundle import Scene
 from pyengine.errors import InputError
 
-__all__ = ["RECORD", "Site", "build_site", "recorded_options"]
+__all__ = ["RECORD", "Site", "build_site", "is_model", "recorded_options"]
 
 RECORD = "vitrine/files.json"
 PYODIDE_FOLDER = f"pyodide-{VERSION}"
@@ -51,12 +53,15 @@ class Site:
         Bytes of each file by its path in the site; ``.br`` siblings are listed like the others.
     notices : tuple of str
         What the user should know: splats dropped, no npm, no adapter.
+    generator : Made, optional
+        What the scene was made of, where a network makes its Gaussians.
     """
 
     folder: Path
     scene: Scene
     sizes: dict[str, int]
     notices: tuple[str, ...]
+    generator: Made | None = None
 
 
 def build_site(
@@ -72,7 +77,7 @@ def build_site(
     Parameters
     ----------
     source : Path or Gaussians
-        A scene file, or a cloud in PLY axes.
+        A scene file or a generator's model, or a cloud in PLY axes.
     out : Path
         Made if it is missing; otherwise empty, or a site that Vitrine built.
     options : BuildOptions, optional
@@ -90,29 +95,26 @@ def build_site(
     tell = report or (lambda _what, _done: None)
     notices: list[str] = []
     old = _old_files(out)
-    if isinstance(source, Gaussians):
-        cloud, title = source, options.title or "Vitrine"
-    else:
-        reading = _part(tell, "", 0.0, _LEVELS["read"])
-        name = f"reading {source.name}"
-        reading(name, 0.0)
-        cloud = formats.read(source, options.up, lambda done: reading(name, done))
+    title = options.title or "Vitrine"
+    if isinstance(source, Path):
         title = options.title or source.name.split(".")[0] or "Vitrine"
     with _folder(out), staging_folder(out) as staging:
-        tell("packing", _LEVELS["read"])
         bundle = staging / "scene"
-        scene = write_bundle(
-            cloud,
-            bundle,
-            pose=options.pose(cloud),
-            background=options.background,
-            report=_part(tell, "packing: ", _LEVELS["read"], _LEVELS["pack"]),
-        )
-        tell("rendering the poster", _LEVELS["pack"])
-        notices += write_poster(bundle / "poster.webp", scene, read_bundle(bundle)[1], cloud)
+        made = None
+        if isinstance(source, Path) and is_model(source):
+            made = write_generator(source, bundle, options, _part(tell, "", 0.0, _LEVELS["pack"]))
+            scene = made.scene
+            tell("rendering the poster", _LEVELS["pack"])
+            moment = made.given.time_s
+            inputs = made.given.values
+            notices += write_generator_poster(
+                bundle / "poster.webp", scene, made.network, inputs, moment
+            )
+        else:
+            scene = _write_cloud(source, bundle, options, tell, notices)
         tell("Pyodide (fetched once)", _LEVELS["poster"])
         home = _write_engine(staging / "vitrine", pyodide, notices)
-        _write_page(staging, title, scene, home)
+        _write_page(staging, title, scene, home, made)
         tell("compressing", _LEVELS["Pyodide"])
         for path in _files(staging):
             if path.suffix not in (".br", ".webp") and PYODIDE_FOLDER not in path.parts:
@@ -122,7 +124,43 @@ def build_site(
         _publish(staging, out, names, old, options)
         tell("done", 1.0)
         sizes = {name: (out / name).stat().st_size for name in sorted(names)}
-    return Site(out, scene, sizes, tuple(notices))
+    return Site(out, scene, sizes, tuple(notices), made)
+
+
+def is_model(path: Path) -> bool:
+    """Whether a path is that of an ONNX model, by its name alone."""
+    return path.suffix.lower() == ".onnx"
+
+
+def _write_cloud(
+    source: Path | Gaussians,
+    bundle: Path,
+    options: BuildOptions,
+    tell: Report,
+    notices: list[str],
+) -> Scene:
+    """The bundle of a scene file, with its poster."""
+    given = options.generator.given()
+    if given:
+        raise InputError(f"{given} is for generators (ONNX models); leave it out for a scene file")
+    if isinstance(source, Gaussians):
+        cloud = source
+    else:
+        reading = _part(tell, "", 0.0, _LEVELS["read"])
+        name = f"reading {source.name}"
+        reading(name, 0.0)
+        cloud = formats.read(source, options.up, lambda done: reading(name, done))
+    tell("packing", _LEVELS["read"])
+    scene = write_bundle(
+        cloud,
+        bundle,
+        pose=options.pose(cloud),
+        background=options.background or (0.0, 0.0, 0.0),
+        report=_part(tell, "packing: ", _LEVELS["read"], _LEVELS["pack"]),
+    )
+    tell("rendering the poster", _LEVELS["pack"])
+    notices += write_poster(bundle / "poster.webp", scene, read_bundle(bundle)[1], cloud)
+    return scene
 
 
 def recorded_options(folder: Path) -> BuildOptions | None:
@@ -171,12 +209,16 @@ def _copy_pyodide(core: Path, folder: Path) -> None:
                     shutil.copyfile(file, folder / file.name)
 
 
-def _write_page(staging: Path, title: str, scene: Scene, home: str) -> None:
+def _write_page(staging: Path, title: str, scene: Scene, home: str, made: Made | None) -> None:
     modules = imported_modules(staging / "vitrine" / "vitrine-view.mjs")
     fetched = ["vitrine/engine.zip", "scene/scene.json"]
     if home.startswith("./"):
         fetched += [f"vitrine/{home[2:]}{name}" for name in PRELOADED]
     fetched += [f"scene/{buffer.file}" for buffer in scene.buffers.values()]
+    if made is not None and scene.generator is not None:
+        files = [PROGRAM_FILE, *made.network.files]
+        fetched += [f"scene/{scene.generator.program}/{name}" for name in files]
+        fetched += [f"scene/{name}" for name in made.tracks]
     text = index_html(title, scene.background, [f"vitrine/{name}" for name in modules], fetched)
     write_bytes(staging / "index.html", text.encode())
 
@@ -196,8 +238,10 @@ def _publish(
     for name in set(old) - set(names):
         with unwritable(out / name):
             (out / name).unlink(missing_ok=True)
-            if not any((out / name).parent.iterdir()):
-                (out / name).parent.rmdir()
+            folder = (out / name).parent
+            while folder != out and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+                folder = folder.parent
     _write_record(out, sorted(names), options)
 
 

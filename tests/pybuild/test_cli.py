@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from queue import Empty, Queue
+from typing import IO
 
 import numpy as np
 import pytest
@@ -255,6 +259,37 @@ def test_serve_until_ctrl_c(tmp_path: Path) -> None:
     assert first.wait(timeout=10) == 0
 
 
+def _told(stream: IO[str]) -> Queue[str]:
+    """The lines of a stream as they come."""
+    lines: Queue[str] = Queue()
+
+    def read() -> None:
+        for line in stream:
+            lines.put(line)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def _wait_for(
+    lines: Queue[str], text: str, again: Callable[[], object] = lambda: None, most_s: float = 120
+) -> str:
+    """The next line that holds a text; ``again`` is done now and each second that none comes.
+
+    A watcher that is still starting takes a change for what was there, and a busy machine takes
+    its time: a fixed sleep was once too short.
+    """
+    until = time.monotonic() + most_s
+    while time.monotonic() < until:
+        again()
+        with contextlib.suppress(Empty):
+            while True:
+                line = lines.get(timeout=1)
+                if text in line:
+                    return line
+    raise AssertionError(f"no line with {text!r} in {most_s} s")
+
+
 @pytest.mark.gpu
 def test_watch_rebuilds_and_reloads(adapter: object, tmp_path: Path, scene_file: Path) -> None:
     """A change of the scene reaches the page; a broken scene is told and the old one stays."""
@@ -272,24 +307,23 @@ def test_watch_rebuilds_and_reloads(adapter: object, tmp_path: Path, scene_file:
     )
     try:
         assert process.stdout is not None
-        assert "700 Gaussians" in process.stdout.readline()
-        url = process.stdout.readline().strip()
+        told = _told(process.stdout)
+        _wait_for(told, "700 Gaussians")
+        url = _wait_for(told, "http://").strip()
         with urlopen(url, timeout=10) as page:
             assert b"new EventSource" in page.read()
         before = (site / "scene" / "scene.json").read_bytes()
         with urlopen(f"{url}.vitrine/reload", timeout=60) as events:
             assert events.readline() == b": listening\n"
-            time.sleep(0.5)
-            scene.write_bytes(b"ply broken")
-            assert "changed: building" in process.stdout.readline()
-            assert "scene.ply" in process.stdout.readline()
+            _wait_for(told, "changed: building", lambda: scene.write_bytes(b"ply broken"))
+            _wait_for(told, "scene.ply:")
             assert (site / "scene" / "scene.json").read_bytes() == before
             half = scene_file.read_bytes()
             head, _, rows = half.partition(b"end_header\n")
             head = head.replace(b"element vertex 700", b"element vertex 350")
             scene.write_bytes(head + b"end_header\n" + rows[: len(rows) // 2])
-            events.readline()
-            assert events.readline() == b"data: reload\n"
+            while events.readline() != b"data: reload\n":
+                pass  # heartbeats, and empty lines between events
         assert json.loads((site / "scene" / "scene.json").read_text())["count"] == 350
     finally:
         process.send_signal(signal.SIGINT)
