@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from onnxscript.optimizer import optimize_ir
 from torch import Tensor, nn
 
 __all__ = ["ACTIVATIONS", "ExportError", "Exported", "export", "to_model"]
@@ -40,7 +41,8 @@ OUTPUT_ROLES = frozenset(
 )
 ACTIVATIONS = ("none", "exp", "sigmoid", "normalize")
 LARGE = 1024
-"""With ``half``, tensors of so many elements are stored as float16."""
+"""With ``half``, tensors of so many elements are stored as float16. No constant is computed from
+others if it has more."""
 
 
 class ExportError(ValueError):
@@ -253,12 +255,14 @@ def _traced(
                 output_names=list(outputs),
                 opset_version=opset,
                 dynamo=True,
-                optimize=True,
+                optimize=False,
                 verbose=False,
             )
+            assert program is not None
+            # What folds into a large constant is left to the build, which need not download it.
+            optimize_ir(program.model, input_size_limit=LARGE, output_size_limit=LARGE)
     finally:
         logging.disable(was)
-    assert program is not None
     model = onnx.ModelProto()
     model.CopyFrom(program.model_proto)
     return model
