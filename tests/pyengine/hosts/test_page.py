@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+import struct
 from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
+from pybuild.runner import shader_texts
 from pyengine.engine import FRAME, scene_plan
 from pyengine.errors import PlanError
 from pyengine.hosts import page
@@ -15,6 +18,7 @@ from pyengine.hosts.page import IDLE, PageHost
 from pyengine.plan import DEFAULT_LIMITS, Adapter
 from pyengine.structs import STRUCTS, Frame
 from pyengine.view import WORLD_UP, View
+from tests.pyengine.generators import Made, generator
 from tests.pyengine.plans import scene_of
 
 ADAPTER = json.dumps({**asdict(Adapter({})), "limits": dict(DEFAULT_LIMITS)})
@@ -126,3 +130,139 @@ def test_only_uniforms_can_leave() -> None:
     host = PageHost(scene_plan(scene_of(1), Adapter(DEFAULT_LIMITS)))
     with pytest.raises(PlanError, match=r"^the page uploads 'frame' and 'inputs' only, not 'sh'$"):
         host.write("sh", bytearray(4))
+
+
+class Data:
+    """A Uint8Array as Pyodide shows it."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.length = len(data)
+
+    def subarray(self, start: int, end: int) -> Data:
+        return Data(self.data[start:end])
+
+    def to_bytes(self) -> bytes:
+        return self.data
+
+
+def shown(made: Made) -> dict[str, Any]:
+    """Open a generator's scene as the worker does."""
+    page._stage.clear()
+    return opened_again(made)
+
+
+def opened_again(made: Made) -> dict[str, Any]:
+    """... on another device."""
+    program = made.compiled.program
+    texts = json.dumps(shader_texts(program, made.compiled.files))
+    answer: dict[str, Any] = json.loads(
+        page.open_scene(made.scene.to_json(), ADAPTER, program.to_json(), texts)
+    )
+    assert "error" not in answer, answer["error"]
+    return answer
+
+
+def test_what_a_page_is_told_of_a_generator() -> None:
+    """Where each input lies, what to download, and what to upload before a schedule."""
+    made = generator(300, stateful=True)
+    answer = shown(made)
+    assert answer["uploads"] == [["frame"], *[["frame", "inputs"]] * 6]
+    assert list(answer["plan"]["schedules"])[:3] == ["frame", "generate_0", "generate_1"]
+    told = answer["generator"]
+    assert (told["clip"], told["rate"]) == (None, None)
+    sizes = {buffer["name"]: buffer["size_bytes"] for buffer in answer["plan"]["buffers"]}
+    assert sizes["inputs"] == len(page.inputs())
+    feeds = {feed["name"]: feed for feed in told["feeds"]}
+    assert "offset_bytes" not in feeds["memory"]
+    assert feeds["drive"]["size_bytes"] == 16
+    assert feeds["drive"]["offset_bytes"] % 256 == 0
+    assert all(name.startswith("generator.") for name in answer["files"])
+
+
+def test_files_of_a_program_are_named_from_the_bundle() -> None:
+    """By the buffer of the plan."""
+    made = generator(300)
+    program = made.compiled.program
+    weights = replace(program.buffers[-1], name="weights", file="weights-0123.bin")
+    program = replace(program, buffers=(*program.buffers, weights))
+    again = replace(made, compiled=replace(made.compiled, program=program))
+    assert shown(again)["files"] == {"generator.weights": "generator/weights-0123.bin"}
+
+
+def test_a_generators_frames() -> None:
+    """Each is one call; a schedule that runs the network where an input changed."""
+    made = generator(300, timed=True)
+    schedules = list(shown(made)["plan"]["schedules"])
+    frame, generate = schedules.index("frame"), schedules.index("generate")
+    memory = page.inputs()
+    assert page.frame(*STILL) == generate
+    assert page.frame(*STILL) == IDLE
+    assert page.frame(*STILL, 1) == generate, "JavaScript wrote into the inputs"
+    assert page.frame(*STILL[:3], 0.1, *STILL[4:]) == frame
+    assert page.set_input("packed", json.dumps([0.5] * 3000)) == ""
+    assert page.frame(*STILL) == generate
+    page.play(1)
+    assert page.frame(*STILL) == generate
+    assert struct.unpack_from("<4f", memory) == pytest.approx((0.016, 0.016, 1, 1))
+    page.set_speed(-2.0)
+    assert page.frame(*STILL) == generate
+    page.play(0)
+    assert page.frame(*STILL) == IDLE
+    page.seek(7.5)
+    page.seek(math.nan)
+    page.set_speed(math.inf)
+    assert page.frame(*STILL) == generate
+    assert struct.unpack_from("<4f", memory) == (7.5, 0.5, 0, -2)
+    page.set_loop(0)
+    assert page.inputs() is memory
+    opened_again(made)
+    assert page.frame(*STILL) == generate, "the device is new"
+    assert page.inputs() is memory
+    assert struct.unpack_from("<f", memory) == (7.5,)
+
+
+def test_faults_of_inputs_are_told() -> None:
+    """In words, for whoever set them."""
+    shown(generator(300, stateful=True))
+    assert page.set_input("drive", "[1, 2") == (
+        "input 'drive': not JSON (Expecting ',' delimiter: line 1 column 6 (char 5)); is this an "
+        "array of numbers?"
+    )
+    assert page.set_input("drive", "[1]") == "input 'drive': wanted 4 numbers, got 1"
+    assert page.set_input("drive", "[1, 2, 3, 4]") == ""
+    assert page.set_input("drive", "null") == ""
+    assert page.set_track("drive", Data(b"")) == "input 'drive': has no track"
+    page.frame(*STILL)
+    page.reset_state()
+    schedules = list(opened_again(generator(300, stateful=True))["plan"]["schedules"])
+    assert schedules[page.frame(*STILL)] == "restart"
+
+
+def test_a_static_scene_has_no_inputs(opened: dict[str, Any]) -> None:
+    """What a page may call all the same."""
+    assert opened["uploads"] == [["frame"]]
+    assert "generator" not in opened
+    assert page.inputs() == b""
+    page.frame(*STILL)
+    page.play(1)
+    page.reset_state()
+    assert page.frame(*STILL, 1) == IDLE
+    assert page.set_input("x", "1") == "input 'x': the scene has no generator"
+    assert page.set_track("x", Data(b"")) == "input 'x': the scene has no generator"
+
+
+@pytest.mark.parametrize(
+    ("program", "shaders", "message"),
+    [
+        ("", "", "generator/program.json: not JSON"),
+        ("{}", "", "wanted a Vitrine program of version 1"),
+        (None, "{}", "shaders of the program are missing"),
+    ],
+)
+def test_a_program_that_is_none_is_told(program: str | None, shaders: str, message: str) -> None:
+    """As a scene that is none."""
+    made = generator(300)
+    text = made.compiled.program.to_json() if program is None else program
+    answer = json.loads(page.open_scene(made.scene.to_json(), ADAPTER, text, shaders))
+    assert message in answer["error"]
