@@ -105,7 +105,7 @@ def gathered(outputs: Sequence[Tensor]) -> tuple[list[Tensor], Survivors, int]:
     capacity = outputs[0].shape[0]
     group = 1
     while True:
-        if group > MOST_PER_ROW or capacity % group:
+        if group > MOST_PER_ROW or capacity % group or capacity < 2 * group:
             raise NotRowWise(f"{capacity} Gaussians do not come in groups of {group}")
         survivors = Survivors.of(capacity // group)
         work = _Gather(survivors)

@@ -189,12 +189,13 @@ def _planned(program: Program, prefix: str) -> tuple[Buffer, ...]:
     """A program's buffers as the plan has them, with the usages that they need."""
     candidates = [c for dispatch in program.dispatches for c in dispatch.candidates]
     counts = set(program.counts.values())
+    indirect = {c.workgroups.buffer for c in candidates if isinstance(c.workgroups, Indirect)}
     users: dict[BufferUsage, set[str]] = {
-        "indirect": {c.workgroups.buffer for c in candidates if isinstance(c.workgroups, Indirect)},
+        "indirect": indirect,
         "upload": {b.name for b in program.buffers if b.file}
         | counts
         | {tensor.buffer for tensor in program.inputs},
-        "readback": {tensor.buffer for tensor in program.outputs} | counts,
+        "readback": {tensor.buffer for tensor in program.outputs} | counts | indirect,
     }
     return tuple(
         Buffer(
