@@ -274,7 +274,7 @@ def _told(stream: IO[str]) -> Queue[str]:
 def _wait_for(
     lines: Queue[str], text: str, again: Callable[[], object] = lambda: None, most_s: float = 120
 ) -> str:
-    """The next line that holds a text; ``again`` is done now and each second that none comes.
+    """The next line that holds a text; ``again`` is done now, and when none came for three seconds.
 
     A watcher that is still starting takes a change for what was there, and a busy machine takes
     its time: a fixed sleep was once too short.
@@ -284,7 +284,7 @@ def _wait_for(
         again()
         with contextlib.suppress(Empty):
             while True:
-                line = lines.get(timeout=1)
+                line = lines.get(timeout=3)
                 if text in line:
                     return line
     raise AssertionError(f"no line with {text!r} in {most_s} s")

@@ -11,9 +11,11 @@ from onnx import ModelProto, NodeProto, helper
 
 from tests.pybuild.onnx.small_models import model
 
-__all__ = ["DOTS", "foreign", "row", "stepping"]
+__all__ = ["DOTS", "PICTURE", "foreign", "pictured", "row", "stepping"]
 
 DOTS = 20
+PICTURE = (4, 5)
+"""Height and width of the image that colours the dots, row after row."""
 SIGMA = 0.05
 SPEED = (0.5, 0.0, 0.0)
 """World units a second of the whole row."""
@@ -99,6 +101,20 @@ def stepping() -> ModelProto:
     ]
     said |= {"vitrine.input.moved": "state:moves", "vitrine.output.moves": "state"}
     return model(nodes, {"moved": [1, 3]}, [*OUTPUTS, "moves"], constants, **said)
+
+
+def pictured() -> ModelProto:
+    """Takes the colours of its dots from an image."""
+    nodes, said = _outputs()
+    nodes = [node for node in nodes if node.output[0] != "rgb"]
+    nodes += [
+        helper.make_node("Identity", ["base"], ["xyz"]),
+        helper.make_node("Reshape", ["picture", "flat"], ["rows"]),
+        helper.make_node("Transpose", ["rows"], ["rgb"], perm=[1, 0]),
+    ]
+    said |= {"vitrine.input.picture": "image", "vitrine.bounds": "[[-1, -1, -1], [1, 1, 1]]"}
+    constants = _constants() | {"flat": np.array([3, DOTS], np.int64)}
+    return model(nodes, {"picture": [1, 3, *PICTURE]}, OUTPUTS, constants, **said)
 
 
 def foreign() -> ModelProto:
