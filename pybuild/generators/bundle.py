@@ -31,7 +31,7 @@ from pyengine.bundle import Pose, Scene
 from pyengine.camera_inputs import IDENTITY
 from pyengine.contract import Clip, Contract
 from pyengine.errors import InputError
-from pyengine.generator_spec import ROLES, FeedSpec, GeneratorSpec, Track
+from pyengine.generator_spec import FeedSpec, GeneratorSpec, Track
 from pyengine.program import Tensor
 
 __all__ = ["Made", "make_generator", "write_generator"]
@@ -104,8 +104,7 @@ def make_generator(
     tell("compiling", 0.2)
     several = given.instances > 1
     batched = _batched(contract, given) if several else ()
-    early = "frustum" in ROLES
-    program = compile_generator(model, contract, given.instances, batched, visible_first=early)
+    program = compile_generator(model, contract, given.instances, batched)
     box = contract.bounds
     if box is None:
         tell("finding out how far it reaches", 0.5)
@@ -226,7 +225,7 @@ def _spec(
 
 def _feed(tensor: Tensor, program: GeneratorProgram, contract: Contract, given: Given) -> FeedSpec:
     """An input of the program: the model's, or one that the test of visibility adds."""
-    added = {VIEW: "camera.view", FRUSTUM: "frustum"}
+    added = {VIEW: "camera.view", FRUSTUM: "camera.frustum"}
     source = next((feed for feed in contract.inputs if feed.name == tensor.name), None)
     if source is None:
         return FeedSpec(tensor.name, added[tensor.name], tensor.shape, tensor.dtype)
