@@ -64,7 +64,8 @@ def orbit(
         lift, distance = math.radians(rng.uniform(-4, 55)), rng.uniform(1.5, 3.4)
         middle = np.asarray(target) + rng.normal(0, 0.12, 3)
         flat = distance * math.cos(lift)
-        eye = (*middle, flat * math.sin(angle), -distance * math.sin(lift), -flat * math.cos(angle))
+        away = (flat * math.sin(angle), -distance * math.sin(lift), -flat * math.cos(angle))
+        eye = middle + np.array(away)
         views.append(View.look_at(eye.tolist(), middle.tolist(), WORLD_UP, fov_deg, width, height))
     return views
 

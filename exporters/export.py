@@ -41,8 +41,7 @@ OUTPUT_ROLES = frozenset(
 )
 ACTIVATIONS = ("none", "exp", "sigmoid", "normalize")
 LARGE = 1024
-"""With ``half``, tensors of so many elements are stored as float16. No constant is computed from
-others if it has more."""
+"""Elements: what ``half`` takes, and what is not computed from other constants beforehand."""
 
 
 class ExportError(ValueError):
@@ -139,7 +138,7 @@ def to_model(
     pose: Mapping[str, Any] | None = None,
     background: Sequence[float] | None = None,
     antialiased: bool = False,
-    half: bool = False,
+    half: bool | Sequence[str] = False,
     opset: int = 18,
 ) -> onnx.ModelProto:
     """The ONNX model of a module, checked.
@@ -169,8 +168,9 @@ def to_model(
         Display-referred, 0 to 1.
     antialiased : bool
         Made for the mip filter.
-    half : bool
-        Tensors of 1,024 elements and more are rounded to float16, in the module too, and stored so.
+    half : bool or names
+        Parameters and buffers that are rounded to float16, in the module too, and stored so; True
+        takes all of 1,024 elements and more.
     """
     metadata: dict[str, Any] = {"contract": 1, "kind": kind}
     for name, (role, _) in inputs.items():
@@ -213,13 +213,11 @@ def to_model(
         )
         if value is not None
     }
-    if half:
-        _round_to_half(module)
+    halved = _rounded_to_half(module, half)
     examples = [example for _, example in inputs.values()]
     model = _traced(module, examples, tuple(inputs), tuple(outputs), opset)
     _strip(model)
-    if half:
-        _store_as_half(model)
+    _store_as_half(model, halved)
     for key, value in metadata.items():
         text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
         model.metadata_props.add(key=f"vitrine.{key}", value=text)
@@ -299,24 +297,31 @@ def _strip(model: onnx.ModelProto) -> None:
         node.output[:] = [names[name] for name in node.output]
 
 
-def _round_to_half(module: nn.Module) -> None:
-    with torch.no_grad():
-        for tensor in (*module.parameters(), *module.buffers()):
-            if tensor.dtype == torch.float32 and tensor.numel() >= LARGE:
-                tensor.copy_(tensor.half().float())
+def _rounded_to_half(module: nn.Module, half: bool | Sequence[str]) -> list[str]:
+    """Round what ``half`` names, in place, and tell its names."""
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    names = [] if isinstance(half, bool) else list(half)
+    if half is True:
+        names = [
+            name
+            for name, tensor in tensors.items()
+            if tensor.dtype == torch.float32 and tensor.numel() >= LARGE
+        ]
+    for name in names:
+        if name not in tensors:
+            raise ExportError(f"half: there is no '{name}', only {[*tensors]}.")
+        with torch.no_grad():
+            tensors[name].copy_(tensors[name].half().float())
+    return names
 
 
-def _store_as_half(model: onnx.ModelProto) -> None:
-    """Large float32 constants that float16 holds exactly become float16 and a Cast."""
+def _store_as_half(model: onnx.ModelProto, names: Sequence[str]) -> None:
+    """The constants of these names become float16 and a Cast, which loses nothing."""
     casts = []
     for tensor in model.graph.initializer:
-        if tensor.data_type != onnx.TensorProto.FLOAT:
+        if tensor.name not in names:
             continue
-        values = onnx.numpy_helper.to_array(tensor)
-        with np.errstate(over="ignore"):
-            halves = values.astype(np.float16)
-        if values.size < LARGE or not np.array_equal(halves.astype(np.float32), values):
-            continue
+        halves = onnx.numpy_helper.to_array(tensor).astype(np.float16)
         name = tensor.name
         tensor.CopyFrom(onnx.numpy_helper.from_array(halves, f"{name}.half"))
         casts.append(

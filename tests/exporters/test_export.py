@@ -96,10 +96,13 @@ def test_the_same_bytes_each_time(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_half_rounds_the_module_and_loses_nothing_more(tmp_path: Path) -> None:
-    """Large tensors are float16 in the file; small ones stay; outputs equal the module's."""
+@pytest.mark.parametrize("half", [True, ["table"]], ids=["large", "named"])
+def test_half_rounds_the_module_and_loses_nothing_more(
+    tmp_path: Path, half: bool | list[str]
+) -> None:
+    """What is large or named is float16 in the file, the rest stays; outputs equal the module's."""
     module = Swarm()
-    told = export(module, INPUTS, OUTPUTS, tmp_path / "half.onnx", controls=LIFT, half=True)
+    told = export(module, INPUTS, OUTPUTS, tmp_path / "half.onnx", controls=LIFT, half=half)
     stored = {t.name: t for t in onnx.load(tmp_path / "half.onnx").graph.initializer}
     table = onnx.numpy_helper.to_array(stored["table.half"])
     assert table.dtype == np.float16
@@ -118,8 +121,9 @@ def test_half_rounds_the_module_and_loses_nothing_more(tmp_path: Path) -> None:
         ({"activations": {"alpha": "exp"}}, "'alpha': there is no such tensor"),
         ({"controls": {}}, "'lift': a control has one element"),
         ({"defaults": {"time": [0, 1]}}, "'time': 1 numbers, got 2"),
+        ({"half": ["tables"]}, "half: there is no 'tables'"),
     ],
-    ids=["output", "input", "state", "activation", "tensor", "control", "default"],
+    ids=["output", "input", "state", "activation", "tensor", "control", "default", "half"],
 )
 def test_errors_name_the_tensor(change: dict[str, Any], message: str) -> None:
     """What is wrong is told before PyTorch traces anything."""
