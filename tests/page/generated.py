@@ -1,4 +1,4 @@
-"""Small generators for the page, whose pixels tell what their inputs hold, and sites that play them.
+"""Small generators for the page, whose pixels tell what their inputs hold; sites that play them.
 
 `panel` is a square of dots: it moves right with time and up with a slider, takes its colours from a
 picture, and shines in green with what it hears. `drift` moves right with each step of a state.
@@ -31,13 +31,18 @@ from tests.pybuild.onnx.small_models import model
 
 __all__ = [
     "BANDS",
+    "CLIP_S",
     "SIDE",
-    "TIMEOUT_MS",
+    "SPEED",
     "VIEW",
+    "Pixels",
+    "centre",
     "drift",
     "open_page",
     "panel",
     "part",
+    "pixels",
+    "settle",
     "write_site",
 ]
 
@@ -54,7 +59,7 @@ TIMEOUT_MS = 90_000
 VIEW = "document.querySelector('vitrine-view')"
 HTML = """<!doctype html><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body {{ margin: 0; background: #345 }} vitrine-view {{ width: {width}; height: {height} }}</style>
+<style>body {{ margin: 0 }} vitrine-view {{ width: {width}; height: {height} }}</style>
 <script type="module" src="vitrine/vitrine-view.mjs"></script>
 <vitrine-view src="{scene}/scene.json" {attributes}></vitrine-view>"""
 
