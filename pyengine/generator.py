@@ -84,6 +84,8 @@ class Generator:
         self._held: set[str] = set()
         self._tracks: dict[str, array[float]] = {}
         self._changed = True
+        self._seen: tuple[object, ...] = ()  # what the camera's inputs were filled from
+        self._told: tuple[object, ...] = ()  # and time's
         self._ran: int | None = None  # which of RUNS holds the last step
         self._wait_s = 0.0
         self._spaces = [Space(matrix, inverse_of(matrix)) for matrix in spec.transforms]
@@ -129,7 +131,7 @@ class Generator:
         if values is None:
             self._held.discard(name)
             self._put(slot, slot.default())
-            self._changed = True
+            self._seen = self._told = ()
             return
         if isinstance(values, bytes | bytearray | memoryview):
             data = bytes(values)
@@ -166,7 +168,7 @@ class Generator:
         if not all(map(math.isfinite, values)):
             raise InputError(f"{track.file}: has numbers that are not finite")
         self._tracks[name] = values
-        self._changed = True
+        self._told = ()
 
     def advance(self, seconds: float, timeline: Timeline) -> None:
         """Let time pass for a generator with state; call before the timeline's own."""
@@ -218,17 +220,21 @@ class Generator:
         return [slot for slot in self._slots.values() if slot.feed.role in roles]
 
     def _fill_time(self, timeline: Timeline) -> None:
+        now = (timeline.time_s, timeline.duration_s, timeline.loop, self.steps)
+        if now == self._told:
+            return
+        self._told = now
         for slot in self._timed:
             if slot.feed.name not in self._held:
                 role = slot.feed.role
-                self._put(slot, [self._told(role, at, timeline) for at in slot.times(timeline)])
+                self._put(slot, [self._number(role, at, timeline) for at in slot.times(timeline)])
         for name, values in self._tracks.items():
             slot = self._slots[name]
             if name not in self._held:
                 rows = [slot.sampled(values, at) for at in slot.times(timeline)]
                 self._put(slot, [value for row in rows for value in row])
 
-    def _told(self, role: str, time_s: float, timeline: Timeline) -> float:
+    def _number(self, role: str, time_s: float, timeline: Timeline) -> float:
         if role == "time":
             return time_s
         if role == "phase":
@@ -239,6 +245,9 @@ class Generator:
         return math.floor(time_s * (self.spec.rate_hz or DEFAULT_FRAME_HZ) + 1e-6)
 
     def _fill_camera(self, view: View) -> None:
+        if (view, self.splat_scale) == self._seen:
+            return
+        self._seen = (view, self.splat_scale)
         for slot in self._camera:
             if slot.feed.name in self._held:
                 continue
