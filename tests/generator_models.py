@@ -100,26 +100,29 @@ def scaffold(anchors: int = 300, group: int = 4, features: int = 8, seed: int = 
 
 
 def figure(rows: int = 200, joints: int = 5, seed: int = 0) -> Any:
-    """A chain of joints, each turned about z by an angle, and Gaussians blended between them."""
+    """A chain of joints turned about z by angles and a slider, and Gaussians blended between."""
     random = np.random.default_rng(seed)
     b = Builder()
     b.constant("rest", random.uniform(-1, 1, (rows, 3)))
     weights = random.uniform(0, 1, (rows, joints))
     b.constant("weights", weights / weights.sum(axis=1, keepdims=True))
     placed = ""
-    for k in range(joints):
-        index = b.constant(f"joint{k}", np.array([k]))
-        angle = b.node("Gather", ["pose", index], f"angle{k}")
+    for k in range(-1, joints):  # the first is the slider's
+        angle = "sway"
+        if k >= 0:
+            index = b.constant(f"joint{k}", np.array([k]))
+            angle = b.node("Gather", ["pose", index], f"angle{k}")
         cos, sin = b.node("Cos", [angle], f"cos{k}"), b.node("Sin", [angle], f"sin{k}")
         minus = b.node("Neg", [sin], f"minus{k}")
-        if k == 0:
+        if k < 0:
             for name, value in (("zero", 0.0), ("one", 1.0), ("reach", 0.4)):
                 b.constant(name, [value])
         names = [cos, minus, "zero", "reach", sin, cos, "zero", "zero"]
         names += ["zero", "zero", "one", "zero", "zero", "zero", "zero", "one"]
         local = b.reshaped(b.node("Concat", names, f"flat{k}", axis=0), (4, 4), f"local{k}")
         placed = b.node("MatMul", [placed, local], f"world{k}") if placed else local
-        b.reshaped(placed, (1, 16), f"row{k}")
+        if k >= 0:
+            b.reshaped(placed, (1, 16), f"row{k}")
     b.node("Concat", [f"row{k}" for k in range(joints)], "matrices", axis=0)
     b.reshaped(b.node("MatMul", ["weights", "matrices"], "blend"), (rows, 4, 4), "blended")
     starts, ends = b.constant("from", np.array([0, 0])), b.constant("to", np.array([3, 3]))
@@ -140,7 +143,12 @@ def figure(rows: int = 200, joints: int = 5, seed: int = 0) -> Any:
     b.node("Identity", [b.constant("color.given", random.uniform(0, 1, (rows, 3)))], "color")
     widths = {"position": 3, "covariance": 6, "opacity": 1, "color": 3}
     return b.model(
-        {"pose": (joints,)},
+        {"pose": (joints,), "sway": (1,)},
         {name: (rows, width) for name, width in widths.items()},
-        {f"output.{name}": f"gaussian.{name}" for name in widths} | {"input.pose": "latent"},
+        {f"output.{name}": f"gaussian.{name}" for name in widths}
+        | {
+            "input.pose": "latent",
+            "input.sway": "control",
+            "control.sway": '{"label": "Sway", "min": -1, "max": 1, "default": 0}',
+        },
     )

@@ -5,10 +5,12 @@ The number of kernels stays what it was, since an axis more is more rows of the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pybuild.onnx.expr import Expr, substitute, variable
+from pybuild.onnx.fuse import readers
 from pybuild.onnx.ir import (
     Compute,
     Constant,
@@ -22,6 +24,9 @@ from pybuild.onnx.ir import (
 )
 
 __all__ = ["batched", "spread", "with_inputs"]
+
+SMALL_WORK = 4096
+"""Operations that each instance may as well do again."""
 
 
 def with_inputs(outputs: Sequence[Tensor], given: Mapping[Tensor, Tensor]) -> list[Tensor]:
@@ -80,15 +85,39 @@ def batched(
         Whether it has the leading axis; one that is the same for all of them has none.
     """
     new: dict[Tensor, tuple[Tensor, bool]] = {}
-
+    several = _several(outputs, set(given))
     for tensor in topological(outputs):
         if tensor in given:
             new[tensor] = given[tensor], True
-        elif any(new[source][1] for source in sources(tensor)):
+        elif tensor in several:
             new[tensor] = _one_more(tensor, new, instances), True
         else:
             new[tensor] = tensor, False
     return [new[tensor] for tensor in outputs]
+
+
+def _several(outputs: Sequence[Tensor], given: set[Tensor]) -> set[Tensor]:
+    """What each instance has for itself: all that hangs on its inputs, and small things before.
+
+    A turn of a joint by a slider is the same for all, but computed for each it stays in one kernel
+    with the joint's own.
+    """
+    order = list(topological(outputs))
+    several, moving = set(given), {tensor for tensor in order if isinstance(tensor.source, Input)}
+    for tensor in order:
+        if any(source in several for source in sources(tensor)):
+            several.add(tensor)
+        if any(source in moving for source in sources(tensor)):
+            moving.add(tensor)
+    who = readers(outputs)
+    for tensor in reversed(order):
+        source = tensor.source
+        if not isinstance(source, Compute) or tensor not in moving or tensor in outputs:
+            continue
+        work = tensor.size * math.prod(axis.high + 1 for axis in source.over)
+        if work <= SMALL_WORK and who[tensor] and all(r in several for r in who[tensor]):
+            several.add(tensor)
+    return several
 
 
 def spread(tensor: Tensor, many: bool, instances: int) -> Tensor:

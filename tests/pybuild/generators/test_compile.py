@@ -94,15 +94,16 @@ def test_instances_take_as_many_dispatches_as_one(runner: NativeRunner, model: A
     poses = np.random.default_rng(1).uniform(-1, 1, (10, 5)).astype(np.float32)
     one, ten = compiled(model), compiled(model, instances=10, batched=["pose"])
     assert len(one.compiled.program.dispatches) == len(ten.compiled.program.dispatches) <= 3
-    got = run(runner, ten, {"pose": poses})
+    sway = np.array([0.4], np.float32)
+    got = run(runner, ten, {"pose": poses, "sway": sway})
     rows = got["gaussian.packed"].reshape(10, -1, 10)
     for pose, row in zip(poses, rows, strict=True):
-        assert near(row, packed_of(expected(model, {"pose": pose})))
+        assert near(row, packed_of(expected(model, {"pose": pose, "sway": sway})))
     assert got["gaussian.color"].shape == (200, 3)
 
 
 def test_an_input_that_is_not_there(runner: NativeRunner) -> None:
-    with pytest.raises(InputError, match=r"no input 'poses'.*it has 'pose'"):
+    with pytest.raises(InputError, match=r"no input 'poses'.*it has 'pose', 'sway'"):
         compiled(figure(), instances=2, batched=["poses"])
 
 
