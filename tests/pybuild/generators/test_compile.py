@@ -214,3 +214,13 @@ def test_models_of_other_tools(runner: NativeRunner, shared: Path, name: str, mo
     if name in ("hexplane_4dgs", "avatar_lbs"):
         ten = compiled(path, instances=10, batched=["time"])
         assert len(ten.compiled.program.dispatches) == len(one.compiled.program.dispatches)
+
+
+def test_a_walker_takes_as_many_dispatches_as_ten() -> None:
+    """Its sliders turn joints for all instances; with them each has one chain of its own."""
+    path = Path(__file__).parents[3] / "assets" / "generators" / "avatar.onnx"
+    counts = [
+        len(compiled(path, instances=n, batched=batch).compiled.program.dispatches)
+        for n, batch in ((1, ()), (10, ["joints"]))
+    ]
+    assert counts == [5, 5]
