@@ -52,17 +52,20 @@ def generator(
     stateful: bool = False,
     timed: bool = False,
     antialiased: bool = False,
+    is_shared: bool = False,
     transforms: tuple[tuple[float, ...], ...] = (),
 ) -> Made:
     """A generator of at most ``capacity`` Gaussians an instance.
 
-    Inputs: ``packed`` and ``shade``, the Gaussians of all instances; ``count`` where counted;
+    Inputs: ``packed`` and ``shade``, the Gaussians of all instances (or the shade of one, which all
+    share); ``count`` where counted;
     ``time`` where timed; ``drive`` (4) and the state ``memory`` (4) where stateful: the memory
     halves and the drive is added, and its first element is added to all x.
     """
     rows = instances * capacity
     columns = 3 if sh_degree is None else 3 * (sh_degree + 1) ** 2
-    packed, shade = _input("packed", rows, 10), _input("shade", rows, columns)
+    shades = capacity if is_shared else rows
+    packed, shade = _input("packed", rows, 10), _input("shade", shades, columns)
     feeds = [_latent(packed), _latent(shade)]
     inputs, x = [packed, shade], []
     outputs: list[Tensor] = []
@@ -89,7 +92,7 @@ def generator(
 
     outputs.append(map_tensor("gaussian.packed", (rows, 10), moved))
     name = "gaussian.color" if sh_degree is None else "gaussian.sh"
-    outputs.append(map_tensor(name, (rows, columns), lambda i, j: shade[i, j]))
+    outputs.append(map_tensor(name, (shades, columns), lambda i, j: shade[i, j]))
     if counted:
         count = input_tensor("count", (instances,), "i32")
         inputs.append(count)

@@ -115,6 +115,16 @@ def test_instances(adapter: Any) -> None:
         assert psnr_db(renderer.draw(VIEW), other) < ORACLE_DB, "the matrices do nothing"
 
 
+def test_instances_that_share_their_colours(adapter: Any) -> None:
+    """Which then lie there once."""
+    made = generator(N, 2, is_shared=True, transforms=placed((-0.5, 0, 0), (0.5, 0, 0.3)))
+    packed, _ = gaussians(2 * N)
+    _, shade = gaussians(N, seed=9)
+    with shown(made, adapter) as renderer:
+        give(renderer, packed, shade)
+        near(renderer.draw(VIEW), expected(made, packed, np.concatenate([shade, shade])))
+
+
 @pytest.fixture(params=VARIANTS.values(), ids=VARIANTS)
 def variant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Variant:
     """A way of sorting, whatever the adapter would take."""
