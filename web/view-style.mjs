@@ -154,6 +154,7 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
   .help .keys { grid-column: auto; grid-row: auto; }
 }
 @container (max-width: 420px) or (max-height: 300px) {
+  .player .all { display: none; }
   .stats { padding: 7px 10px; font-size: 11px; gap: 0 12px; }
   .message { padding: 14px 16px; }
 }

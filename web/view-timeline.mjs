@@ -25,6 +25,8 @@ export class Timeline {
   #loop = button("loop", "Loop");
   #scrub = document.createElement("input");
   #text = document.createElement("span");
+  #now = document.createElement("span");
+  #all = document.createElement("span");
   #speed = document.createElement("select");
   #duration_s = 0;
   #clock = { time: 0, playing: false };
@@ -52,6 +54,8 @@ export class Timeline {
       this.#scrub.addEventListener(end, () => this.#letGo());
     }
     this.#text.className = "time";
+    this.#all.className = "all";
+    this.#text.append(this.#now, this.#all);
     this.#speed.setAttribute("aria-label", "Speed");
     this.#speed.title = "Speed";
     this.#speed.append(...SPEEDS.map(([speed, text]) => new Option(text, String(speed))));
@@ -75,6 +79,7 @@ export class Timeline {
     this.element.classList.toggle("short", this.#scrub.hidden);
     this.#scrub.max = String(this.#duration_s);
     this.#scrub.step = String(this.#duration_s / STEPS);
+    this.#all.textContent = clip ? ` / ${clockText(this.#duration_s, this.#duration_s)}` : "";
     this.#held = null;
   }
 
@@ -115,10 +120,9 @@ export class Timeline {
     this.#scrub.value = String(time_s);
     const share = this.#duration_s ? Math.min(1, time_s / this.#duration_s) : 0;
     this.#scrub.style.setProperty("--at", `${(100 * share).toFixed(2)}%`);
-    const all_s = this.#duration_s;
-    const text = all_s ? `${clockText(time_s, all_s)} / ${clockText(all_s, all_s)}` : clockText(time_s, time_s);
-    if (this.#text.textContent === text) return;
-    this.#text.textContent = text;
+    const text = clockText(time_s, this.#duration_s || time_s);
+    if (this.#now.textContent === text) return;
+    this.#now.textContent = text;
     this.#scrub.setAttribute("aria-valuetext", `${time_s.toFixed(1)} s`);
   }
 
