@@ -13,7 +13,7 @@ from typing import Any
 from pybuild import formats, report
 from pybuild.bundle import bundle_folder, describe, read_bundle
 from pybuild.generators.bundle import make_generator
-from pybuild.generators.describe import contract_lines
+from pybuild.generators.describe import contract_lines, goes_by_names
 from pybuild.generators.given import read_given
 from pybuild.inspection import folder_bytes, gpu_buffers, packing_errors, pixel_bytes
 from pybuild.networks import Network, read_network
@@ -25,6 +25,7 @@ from pybuild.server import bind, serve_forever
 from pybuild.site import build_site, is_model, recorded_options
 from pybuild.terminal import notice, progress
 from pyengine.bundle import Scene
+from pyengine.contract import Contract
 from pyengine.errors import InputError, ViewError
 from pyengine.view import WORLD_UP, View
 
@@ -67,8 +68,8 @@ class Drawing:
     generator: GeneratorOptions = field(default_factory=GeneratorOptions)
 
 
-def build(scene: Path, out: Path, options: BuildOptions) -> None:
-    """Make a site and say what it holds."""
+def build(scene: Path, out: Path, options: BuildOptions, served: bool = False) -> None:
+    """Make a site and say what it holds; and how to look at it, unless it is served at once."""
     _must_exist(scene)
     start = time.perf_counter()
     with progress() as tell:
@@ -81,8 +82,9 @@ def build(scene: Path, out: Path, options: BuildOptions) -> None:
         print(f"{scene}: a generator")
         print("\n".join(contract_lines(site.generator.contract)))
     print(
-        f"{out}: {site.scene.count:,} Gaussians in {seconds:.1f} s; {report.megabytes(raw)}, "
-        f"{report.megabytes(sent)} to download. Show it: vitrine serve {out}"
+        f"{scene if served else out}: {site.scene.count:,} Gaussians in {seconds:.1f} s; "
+        f"{report.megabytes(raw)}, {report.megabytes(sent)} to download."
+        + ("" if served else f" Show it: vitrine serve {out}")
     )
 
 
@@ -102,7 +104,7 @@ def serve(
         sock = bind(host, port)
         with tempfile.TemporaryDirectory(prefix="vitrine-") as folder:
             site = Path(folder) / "site"
-            build(source, site, options or BuildOptions())
+            build(source, site, options or BuildOptions(), served=True)
             serve_forever(site, sock, lambda text: print(text, flush=True))
         return
     if options and options != BuildOptions():
@@ -151,6 +153,8 @@ def render(source: Path, out: Path, camera: Camera, drawing: Drawing) -> None:
             opened.inputs,
         )
         write_image(out, image)
+    if opened.contract is not None and goes_by_names(opened.contract):
+        print("\n".join([f"{source}: understood by its names", *contract_lines(opened.contract)]))
     print(f"{out}: {view.width}x{view.height} px, {scene.count:,} Gaussians")
 
 
@@ -232,6 +236,7 @@ class _Opened:
     network: Network | None = None
     time_s: float | None = None
     inputs: Mapping[str, object] = field(default_factory=dict)
+    contract: Contract | None = None
 
 
 def _opened(source: Path, drawing: Drawing, tell: Callable[[str, float], None] | None) -> _Opened:
@@ -241,7 +246,9 @@ def _opened(source: Path, drawing: Drawing, tell: Callable[[str, float], None] |
     if is_model(source):
         made = make_generator(source, BuildOptions(up=up, generator=options), tell)
         given = made.given
-        return _Opened(made.scene, _nothing, made.network, given.time_s, given.values)
+        return _Opened(
+            made.scene, _nothing, made.network, given.time_s, given.values, made.contract
+        )
     if _is_bundle(source):
         if up:
             raise InputError(f"{source}: --up is for scene files; this one is built")

@@ -24,7 +24,7 @@ from pyengine.contract import (
     read_contract,
 )
 
-__all__ = ["contract_facts", "contract_lines", "describe", "makes_gaussians"]
+__all__ = ["contract_facts", "contract_lines", "describe", "goes_by_names", "makes_gaussians"]
 
 
 def describe(model: Path | onnx.ModelProto, sizes: Sizes | None = None) -> Contract:
@@ -77,6 +77,11 @@ def makes_gaussians(model: Path | onnx.ModelProto, sizes: Sizes | None = None) -
         return is_generator({}, _ports(open_graph(model, sizes).outputs))
     except GraphError:
         return False
+
+
+def goes_by_names(contract: Contract) -> bool:
+    """Whether no metadata said what the outputs are."""
+    return not any(product.why.startswith("vitrine.") for product in contract.outputs)
 
 
 def contract_facts(contract: Contract) -> dict[str, Any]:

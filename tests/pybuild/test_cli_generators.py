@@ -16,10 +16,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pybuild import site
+from pybuild import poster, site
 from pybuild.cli import main
+from pybuild.generators import extent
 from pybuild.pyodide import CORE_FILES
-from tests.pybuild.generators.small_generators import DOTS, PICTURE, pictured, row, stepping
+from pyengine.errors import DeviceError
+from tests.pybuild.generators.small_generators import (
+    DOTS,
+    PICTURE,
+    foreign,
+    pictured,
+    row,
+    stepping,
+)
 from tests.pybuild.onnx.small_models import network, saved
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -173,6 +182,36 @@ def test_instances_draw_as_often(adapter: object, run: Run, tmp_path: Path) -> N
     light = pixels("two.png").sum(axis=2)
     assert light[:32, :48].sum() > 20 * light[:32, 48:].sum()
     assert light[32:, 48:].sum() > 20 * light[32:, :48].sum()
+
+
+@pytest.mark.gpu
+def test_names_of_other_tools_are_told(adapter: object, run: Run, tmp_path: Path) -> None:
+    """A model without metadata is drawn as it is, and what it was taken for is printed."""
+    status, out, _ = run("render", saved(foreign(), tmp_path), "-o", "x.png", *SIZE)
+    assert status == 0
+    assert "understood by its names" in out
+    assert "gaussian.packed" in out
+
+
+def test_without_a_gpu(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The poster is the background; bounds that are not in the metadata are asked for."""
+
+    def no_adapter(*_: object, **__: object) -> None:
+        raise DeviceError("no WebGPU adapter")
+
+    monkeypatch.setattr(poster, "render", no_adapter)
+    monkeypatch.setattr(extent, "open_adapter", no_adapter)
+    model = saved(row(bounds=BOUNDS, background=[1, 0, 0]), tmp_path)
+    status, _, err = run("build", model, "-o", "site")
+    assert status == 0
+    assert "the poster shows the background alone: no WebGPU adapter" in err
+    np.testing.assert_allclose(
+        pixels("site/scene/poster.webp").mean(axis=(0, 1)), [255, 0, 0], atol=4
+    )
+    status, _, err = run("build", saved(row(), tmp_path), "-o", "other")
+    assert status == 2
+    assert "add vitrine.bounds = [[x, y, z], [x, y, z]] to the model's metadata" in err
+    assert not Path("other").exists()
 
 
 FAULTS: dict[str, tuple[list[str], str]] = {
