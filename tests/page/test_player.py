@@ -110,6 +110,7 @@ def test_reduced_motion_does_not_play_by_itself(show: Show, page: Page) -> None:
     page.locator("vitrine-view .stage").press("Space")
     assert asked(page)[-1] == ["play", True]
     page.emulate_media(reduced_motion="no-preference")
+    page.wait_for_timeout(200)  # a change is told with the next frame
     tell(page, CLOCK | {"playing": True})
     page.wait_for_function(f"!{VIEW}.paused")
     page.emulate_media(reduced_motion="reduce")
