@@ -3,8 +3,8 @@
 Position-based dynamics (Müller et al. 2007) on a grid of particles. A step moves each particle by
 its velocity, gravity and the wind on its normal, then pulls neighbours back to their distances in
 five sweeps, from far neighbours to near ones: long threads keep a cloth from stretching that sweeps
-over close neighbours alone would leave as rubber. A sweep moves all particles at once (Jacobi), each
-by what its own threads ask for, so that it is one kernel.
+over close neighbours alone would leave as rubber. A sweep moves all particles at once (Jacobi),
+each by what its own threads ask for, so that it is one kernel.
 
 The state is the displacement from the flat cloth and the velocity: zero is the cloth at rest. A
 quadratic B-spline through the particles is the surface; its two tangents are the axes of the
