@@ -15,6 +15,7 @@ pytest.importorskip("onnxscript", reason="PyTorch's export needs onnxscript: vit
 pytest.importorskip("onnxruntime", reason="onnxruntime is in the extra dev")
 
 from exporters.export import ExportError, export, to_model  # noqa: E402
+from pybuild.generators.describe import describe  # noqa: E402
 
 
 class Swarm(torch.nn.Module):  # type: ignore[misc, name-defined]
@@ -147,3 +148,14 @@ def test_a_file_that_computes_something_else_is_not_written(tmp_path: Path) -> N
             tmp_path / "restless.onnx",
         )
     assert not any(tmp_path.iterdir())
+
+
+def test_the_guides_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code in exporters/README.md runs, and its file meets the contract."""
+    guide = Path(__file__).resolve().parents[2] / "exporters" / "README.md"
+    code = guide.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, str(guide), "exec"), {})
+    contract = describe(tmp_path / "ring.onnx")
+    assert contract.capacity == 1000
+    assert [feed.role for feed in contract.inputs] == ["phase", "control"]
