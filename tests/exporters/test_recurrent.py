@@ -68,7 +68,7 @@ def test_without_wind_it_hangs_at_rest() -> None:
 
 
 def test_storms_and_a_ball_that_jumps_do_not_tear_it() -> None:
-    """300 steps here; ``python -m exporters.make_cloth --steps 10000`` does as many as are asked."""
+    """300 steps here; ``python -m exporters.make_cloth --steps N`` does as many as are asked."""
     model, random = cloth(), np.random.default_rng(1)
     for _ in range(12):
         pointer = (*random.uniform(-1, 1, 2), float(random.integers(2)))
