@@ -11,11 +11,13 @@ from PIL import Image
 from pybuild import atomic, reference
 from pybuild.bundle import read_bundle, write_bundle
 from pybuild.gaussians import Gaussians
+from pybuild.networks import Network
 from pybuild.pack import pack, unpack
 from pybuild.poster import start_view, write_poster
 from pybuild.render import in_memory, render, write_image
 from pyengine.errors import DeviceError, InputError
 from pyengine.view import View
+from tests.pyengine.generators import gaussians, generator
 
 PSNR_DB = 45
 """Issue 2's bound between the native host and the oracle."""
@@ -56,6 +58,28 @@ def test_an_empty_scene_is_its_background(adapter: object, cloud: Gaussians, vie
 
 
 @pytest.mark.gpu
+def test_a_generator_at_a_time(adapter: object, view: View) -> None:
+    """Where its clock and its inputs have it, over a background; a picture is the oracle's."""
+    made = generator(60, timed=True)
+    packed, shade = gaussians(60)
+    network = Network(made.compiled.program, made.compiled.files)
+
+    def load(name: str) -> bytes:
+        raise AssertionError("a generator's bundle has no buffers")
+
+    given = {"packed": packed, "shade": shade}
+    image = render(made.scene, load, view, (0, 0, 1), network, 0.75, given)
+    moved = packed + np.float32([0.75] + [0] * 9)
+    cloud = reference.Ellipsoids.of_packed(moved, shade)
+    wanted = reference.to_uint8(reference.render(cloud, view, (0, 0, 1)))
+    assert psnr_db(image, wanted) >= PSNR_DB
+    with pytest.raises(InputError, match=r"^input 'packed': wanted \[60, 10\], got "):
+        render(made.scene, load, view, network=network, inputs={"packed": shade})
+    with pytest.raises(InputError, match="there is none of that name; there are: packed, shade"):
+        render(made.scene, load, view, network=network, inputs={"pose": [1]})
+
+
+@pytest.mark.gpu
 def test_an_image_beyond_the_adapter_is_told(
     adapter: object, cloud: Gaussians, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +96,28 @@ def test_an_image_beyond_the_adapter_is_told(
     view = View.look_at((0, 0, -4), (0, 0, 0), (0, -1, 0), 45, 2049, 10)
     with pytest.raises(DeviceError, match="2049x10 px is wanted; this adapter offers 2048 px"):
         render(*in_memory(cloud), view)
+
+
+@pytest.mark.gpu
+def test_a_generator_at_a_time(adapter: object, view: View) -> None:
+    """Where its clock and its inputs have it, over a background; a picture is the oracle's."""
+    made = generator(60, timed=True)
+    packed, shade = gaussians(60)
+    network = Network(made.compiled.program, made.compiled.files)
+
+    def load(name: str) -> bytes:
+        raise AssertionError("a generator's bundle has no buffers")
+
+    given = {"packed": packed, "shade": shade}
+    image = render(made.scene, load, view, (0, 0, 1), network, 0.75, given)
+    moved = packed + np.float32([0.75] + [0] * 9)
+    cloud = reference.Ellipsoids.of_packed(moved, shade)
+    wanted = reference.to_uint8(reference.render(cloud, view, (0, 0, 1)))
+    assert psnr_db(image, wanted) >= PSNR_DB
+    with pytest.raises(InputError, match=r"^input 'packed': wanted \[60, 10\], got "):
+        render(made.scene, load, view, network=network, inputs={"packed": shade})
+    with pytest.raises(InputError, match="there is none of that name; there are: packed, shade"):
+        render(made.scene, load, view, network=network, inputs={"pose": [1]})
 
 
 @pytest.mark.gpu

@@ -95,6 +95,24 @@ def test_sh(adapter: Any, degree: int) -> None:
         near(renderer.draw(VIEW), expected(made, packed, shade))
 
 
+def test_sizes_and_bands_that_the_frame_asks_for(adapter: Any) -> None:
+    """Every sigma times a number; no more bands of SH than wanted."""
+    made = generator(N, sh_degree=2)
+    packed, shade = gaussians(N, 27)
+    with shown(made, adapter) as renderer:
+        give(renderer, packed, shade)
+        full = renderer.draw(VIEW)
+        renderer.engine.sh_degree = 1
+        low = Ellipsoids.of_packed(packed, shade.reshape(N, 9, 3)[:, :4])
+        near(renderer.draw(VIEW), to_uint8(oracle(low, VIEW)))
+        renderer.engine.sh_degree, renderer.engine.splat_scale = 2, 0.5
+        smaller = packed.copy()
+        smaller[:, 4:] *= 0.25
+        image = renderer.draw(VIEW)
+        near(image, expected(made, smaller, shade))
+        assert psnr_db(image, full) < ORACLE_DB
+
+
 def turned(angle: float, scale: float, offset: Sequence[float]) -> tuple[float, ...]:
     """A similarity about the y axis, column-major."""
     c, s = scale * math.cos(angle), scale * math.sin(angle)
