@@ -99,28 +99,6 @@ def test_an_image_beyond_the_adapter_is_told(
 
 
 @pytest.mark.gpu
-def test_a_generator_at_a_time(adapter: object, view: View) -> None:
-    """Where its clock and its inputs have it, over a background; a picture is the oracle's."""
-    made = generator(60, timed=True)
-    packed, shade = gaussians(60)
-    network = Network(made.compiled.program, made.compiled.files)
-
-    def load(name: str) -> bytes:
-        raise AssertionError("a generator's bundle has no buffers")
-
-    given = {"packed": packed, "shade": shade}
-    image = render(made.scene, load, view, (0, 0, 1), network, 0.75, given)
-    moved = packed + np.float32([0.75] + [0] * 9)
-    cloud = reference.Ellipsoids.of_packed(moved, shade)
-    wanted = reference.to_uint8(reference.render(cloud, view, (0, 0, 1)))
-    assert psnr_db(image, wanted) >= PSNR_DB
-    with pytest.raises(InputError, match=r"^input 'packed': wanted \[60, 10\], got "):
-        render(made.scene, load, view, network=network, inputs={"packed": shade})
-    with pytest.raises(InputError, match="there is none of that name; there are: packed, shade"):
-        render(made.scene, load, view, network=network, inputs={"pose": [1]})
-
-
-@pytest.mark.gpu
 def test_an_image_beyond_the_memory_is_told(
     adapter: object, cloud: Gaussians, view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
