@@ -31,8 +31,9 @@ CONTROLS = {
     "spine": {"label": "Bend", "min": -1, "max": 1, "default": 0},
     "head": {"label": "Turn head", "min": -1, "max": 1, "default": 0},
 }
-"""``legs`` multiplies the rotations of hips, knees, ankles and feet; the others add a rotation, in
-the parent's frame, to shoulders; to the three joints of the spine; to neck and head."""
+"""``legs`` multiplies the rotation vectors of hips, knees, ankles and feet. The others are added, as
+often as they say, to those of shoulders and collars, of the spine's three joints, of neck and
+head."""
 
 
 class Avatar(nn.Module):
@@ -106,9 +107,9 @@ class Avatar(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Positions (N, 3), covariances (N, 6), opacities (N,), SH (N, 4, 3)."""
         posed = joints * (1 + self.rest_leg * (legs - 1))
-        extra = (torch.cat([arms, spine, head])[:, None, None] * self.rest_added).sum(0)
-        local = self._rotations(extra) @ self._rotations(posed)
-        turn, move = self._chain(local)
+        raised, bent, turned = self.rest_added
+        posed = posed + arms * raised + spine * bent + head * turned
+        turn, move = self._chain(self._rotations(posed))
         below = self.rest_sole_joints
         soles = self.rest_sole_points - self.rest_joints.index_select(0, below)
         soles = _apply(turn.index_select(0, below), soles) + move.index_select(0, below)
