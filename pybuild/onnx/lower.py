@@ -83,6 +83,8 @@ def lowers(
     ) -> Callable[[Context, Node], Lowered]:
         family = function.__module__.rsplit(".", 1)[-1]
         for op in ops:
+            if (domain, op) in LOWERINGS:
+                raise ValueError(f"{op} of {domain or 'ai.onnx'!r} is lowered twice")
             LOWERINGS[domain, op] = Lowering(domain, op, function, since, limits, family)
         return function
 

@@ -2,7 +2,7 @@
 
 A thread a row keeps what its stages hand on in variables. Where all of a group's loops are short
 they are written out, and constants stand in the text as literals: on processors a load costs as
-much as ten multiplications (docs/performance.md). A workgroup a row keeps it in workgroup memory,
+much as ten multiplications (docs/decisions/0005). A workgroup a row keeps it in workgroup memory,
 with a barrier after each stage; its lanes share long reductions.
 """
 

@@ -3,7 +3,7 @@
 A contraction is tiled along the axes that share its operands: with ``m`` values of an axis that
 only one operand depends on and ``n`` of one that only the other does, m + n loads serve m * n
 multiplications. Register tiles need no barrier and no shared memory, so the same kernel is good on
-processors, where a barrier costs five times the arithmetic (docs/performance.md).
+processors, where a barrier costs five times the arithmetic (docs/decisions/0005).
 """
 
 from __future__ import annotations
