@@ -43,6 +43,7 @@ def text(facts: Mapping[str, Any]) -> str:
         f"  SH          {degree}",
         f"  bounds      {_point(facts['bounds'][0])} to {_point(facts['bounds'][1])}",
         f"  camera      {_camera(facts['pose'])}",
+        *_generator(facts.get("generator")),
         "",
         *_disk(facts["disk_bytes"]),
         "",
@@ -55,6 +56,16 @@ def text(facts: Mapping[str, Any]) -> str:
             label = f"{error['quantity']}, {error['unit']}"
             lines.append(f"  {label:<44}{error['largest']:>12.3g}{error['rms']:>12.3g}")
     return "\n".join(lines)
+
+
+def _generator(spec: Mapping[str, Any] | None) -> list[str]:
+    if spec is None:
+        return []
+    feeds = [f"{feed['name']} ({feed['role']})" for feed in spec["feeds"]]
+    told = f"{spec['instances']} of {spec['capacity']:,}" + " at most" * spec["counted"]
+    if spec["clip"]:
+        told += f"; clip of {spec['clip']['duration']:g} s" + ", looping" * spec["clip"]["loop"]
+    return [f"  generator   {told}", f"  inputs      {', '.join(feeds) or 'none'}"]
 
 
 def _disk(sizes: Mapping[str, int]) -> list[str]:

@@ -102,7 +102,11 @@ def _boxes(
             angle = 2 * np.pi * moment / MOMENTS
             eye = DISTANCE * float(np.sin(angle)), 0.0, -DISTANCE * float(np.cos(angle))
             view = View.look_at(eye, (0, 0, 0), WORLD_UP, 60, SIZE_PX, SIZE_PX)
-            renderer.draw(view, duration_s * moment / span)
+            if spec.stateful and moment:  # from where it is; a time of its own would begin anew
+                renderer.engine.skip(view, duration_s / span)
+                renderer.draw(view)
+            else:
+                renderer.draw(view, duration_s * moment / span)
             packed = renderer.read(PREFIX + outputs["gaussian.packed"].buffer)
             rows = packed[: 10 * spec.capacity].reshape(-1, 10)
             if spec.counted:

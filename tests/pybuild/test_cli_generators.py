@@ -99,6 +99,7 @@ def test_a_site_of_a_generator(adapter: object, run: Run, tmp_path: Path) -> Non
     status, out, _ = run("inspect", "site")
     assert status == 0
     assert "Vitrine bundle of a generator" in out
+    assert "inputs      time (time), lift (control), shift (latent)" in out
     facts = json.loads(run("inspect", "site", "--json")[1])
     assert facts["generator"]["capacity"] == DOTS
     recorded = json.loads(Path("site/vitrine/files.json").read_text())["options"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,10 @@ from pyengine.contract import (
     is_generator,
     read_contract,
 )
+from pyengine.contract.roles import INPUTS, OUTPUTS
+from pyengine.generator_spec import ROLES as ROLES_IN_BUNDLES
 
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "contract.md"
 N = 32
 POSITION = Port("xyz", (N, 3), "float32")
 SCALE = Port("size", (N, 3), "float32")
@@ -270,6 +274,20 @@ def test_outputs_that_nothing_asks_for() -> None:
     """They are kept as unused, whatever they are."""
     contract = read((), (*PLAIN, Port("loss", ("batch",), "string")))
     assert contract.outputs[-1].role == "unused"
+
+
+def test_the_docs_have_every_role_and_key() -> None:
+    """And the bundle takes each of the roles."""
+    text = DOCS.read_text(encoding="utf-8")
+    for role in (*INPUTS, *OUTPUTS, "gaussian.count", "state", "state:<output>"):
+        assert f"| `{role}` |" in text, role
+    keys = ("contract", "kind", "clip", "rate", "bounds", "pose", "background", "antialiased")
+    tensors = ("control", "default", "image"), ("activation", "quantization")
+    keys += tuple(f"{word}.<input>" for word in tensors[0])
+    keys += tuple(f"{word}.<output>" for word in tensors[1])
+    for key in keys:
+        assert f"| `vitrine.{key}` |" in text, key
+    assert {*INPUTS, "state"} <= {*ROLES_IN_BUNDLES}
 
 
 FAULTS: dict[str, tuple[tuple[Port, ...], tuple[Port, ...], dict[str, object | None], str]] = {

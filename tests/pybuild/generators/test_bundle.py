@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from pybuild.bundle import read_bundle
 from pybuild.generators.bundle import GAP, Made, make_generator, write_generator
@@ -182,6 +183,33 @@ def test_a_folder_is_made_anew(tmp_path: Path) -> None:
     found = {item.name for item in out.iterdir()}
     assert found == {"scene.json", "mine.txt", generator(second).program}
     assert read_bundle(out)[0] == second.scene
+
+
+@pytest.mark.gpu
+def test_types_shapes_and_order_of_outputs(adapter: object, tmp_path: Path) -> None:
+    """Bytes with a scale, 16-bit floats, flat rows, leading ones, and colours before all else."""
+    made = row(bounds=BOUNDS, **{"quantization.rgb": {"scale": 1 / 200, "zero_point": 3}})
+    arrays = {tensor.name: tensor for tensor in made.graph.initializer}
+    bytes_ = np.arange(3 * DOTS, dtype=np.uint8).reshape(1, DOTS, 3)
+    arrays["colors"].CopyFrom(numpy_helper.from_array(bytes_, "colors"))
+    arrays["alphas"].CopyFrom(numpy_helper.from_array(np.zeros(DOTS, np.float16), "alphas"))
+    flat = np.full(3 * DOTS, np.log(0.5), np.float16)
+    arrays["sizes"].CopyFrom(numpy_helper.from_array(flat, "sizes"))
+    made.graph.output.insert(0, made.graph.output.pop())
+    written = make_generator(saved(made, tmp_path))
+    outputs = {tensor.name: tensor for tensor in written.network.program.outputs}
+    with Renderer(written.scene, lambda _: b"", SIZE_PX, SIZE_PX, written.network) as renderer:
+        renderer.draw(start_view(written.scene, SIZE_PX, SIZE_PX), 0.0)
+        packed, color = (
+            renderer.read(PREFIX + outputs[name].buffer)
+            for name in ("gaussian.packed", "gaussian.color")
+        )
+    rows = packed[: 10 * DOTS].reshape(DOTS, 10)
+    expected = np.tile([0.5, 0.25, 0, 0, 0.25, 0, 0.25], (DOTS, 1))
+    np.testing.assert_allclose(rows[:, :3], base(), atol=NEAR)
+    np.testing.assert_allclose(rows[:, 3:], expected, atol=1e-3)  # of a 16-bit logarithm
+    wanted = (bytes_.reshape(DOTS, 3).astype(np.float64) - 3) / 200
+    np.testing.assert_allclose(color[: 3 * DOTS].reshape(DOTS, 3), wanted, atol=NEAR)
 
 
 def test_models_of_other_tools(tmp_path: Path) -> None:
