@@ -410,6 +410,17 @@ def test_steady_frames_make_nothing_and_cross_once(panel: Page) -> None:
     assert panel.workers[0].evaluate("self.test.errors") == []
 
 
+def test_the_overlay_times_the_generator(panel: Page) -> None:
+    stage = panel.locator("vitrine-view .stage")
+    stage.press("i")
+    row = part(".stats dd[data-row=generator]")
+    panel.evaluate(f"{VIEW}.play()")
+    panel.wait_for_function(f"parseFloat({row}.textContent) > 0")
+    stage.press("i")
+    panel.evaluate(f"{VIEW}.pause()")
+    assert panel.workers[0].evaluate("self.test.errors") == []
+
+
 def test_a_still_clip_runs_nothing(panel: Page) -> None:
     """And a camera that moves does not run the generator, which does not look at it."""
     before = counts(panel)
