@@ -31,9 +31,8 @@ CONTROLS = {
     "spine": {"label": "Bend", "min": -1, "max": 1, "default": 0},
     "head": {"label": "Turn head", "min": -1, "max": 1, "default": 0},
 }
-"""``legs`` multiplies the rotation vectors of hips, knees, ankles and feet. The others are added, as
-often as they say, to those of shoulders and collars, of the spine's three joints, of neck and
-head."""
+"""``legs`` multiplies the rotation vectors of hips, knees, ankles and feet. The others add to those
+of shoulders and collars, of the three joints of the spine, and of neck and head."""
 
 
 class Avatar(nn.Module):
