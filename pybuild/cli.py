@@ -178,6 +178,7 @@ def serve(
         ),
     ] = None,
     up: UpOption = None,
+    time: TimeOption = None,
     given: GivenOption = None,
     settings: SetOption = None,
     track: TrackOption = None,
@@ -189,7 +190,7 @@ def serve(
     """
     options = BuildOptions(
         up=up.value if up else None,
-        generator=arguments.generator(None, given, settings, track, instances),
+        generator=arguments.generator(time, given, settings, track, instances),
     )
     commands.serve(source, host, port, watch, options)
 

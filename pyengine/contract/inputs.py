@@ -55,7 +55,7 @@ def read_inputs(
 def _feed(meta: Metadata, port: Port, products: Sequence[Product]) -> Feed:
     name, shape = port.name, known(port.shape)
     if shape is None:
-        open_ = ", ".join(str(size) for size in port.shape if not isinstance(size, int))
+        open_ = ", ".join(str(size) for size in port.shape if known((size,)) is None)
         meta.problems.append(
             f"input {name!r}: its size {open_} is open; export it with fixed sizes"
         )

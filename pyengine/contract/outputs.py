@@ -128,7 +128,7 @@ def _product(meta: Metadata, port: Port, role: str, why: str, rows: int) -> Prod
     shape = known(port.shape)
     name, told = port.name, f"output {port.name!r} ({role})"
     if role != "unused" and shape is None:
-        open_ = ", ".join(str(size) for size in port.shape if not isinstance(size, int))
+        open_ = ", ".join(str(size) for size in port.shape if known((size,)) is None)
         meta.problems.append(f"{told}: its size {open_} is open; export it with fixed sizes")
     elif shape is not None and role == "gaussian.count":
         if port.dtype not in INTEGERS or shape.count(1) != len(shape):

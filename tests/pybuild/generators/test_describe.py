@@ -19,6 +19,7 @@ from pyengine.contract import ContractError
 from tests.pybuild.generators.small_generators import DOTS, foreign, row, stepping
 from tests.pybuild.onnx.small_models import model, network, saved
 
+ASSETS = Path(__file__).resolve().parents[3] / "assets" / "generators"
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "contract.md"
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 MOST_LINES = 40
@@ -149,6 +150,14 @@ def test_models_of_other_tools(name: str, capacity: int, degree: int) -> None:
     assert (contract.capacity, contract.sh_degree) == (capacity, degree)
     assert contract.output("gaussian.count") is not None
     assert {feed.role for feed in contract.inputs} <= {"time", "camera.view", "camera.projection"}
+
+
+@pytest.mark.parametrize("path", sorted(ASSETS.glob("*.onnx")), ids=lambda path: path.stem)
+def test_models_of_the_tree(path: Path) -> None:
+    """Each says where its camera starts or how far it reaches, and every input has a role."""
+    contract = describe(path)
+    assert contract.capacity > 0
+    assert contract.bounds is not None or contract.pose is not None
 
 
 def test_the_example_of_the_docs_is_short() -> None:
