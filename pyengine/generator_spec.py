@@ -15,7 +15,7 @@ from pyengine.errors import BundleError
 from pyengine.fields import Fields
 from pyengine.plan import OFFSET_ALIGNMENT, Range
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a page with a still scene need not compile the contract's reader
     from pyengine.contract import Clip, Control, ImageFormat
 
 __all__ = [
