@@ -37,7 +37,7 @@ SCALE_STAGES, ROTATION_STAGES, ENTRIES = 2, 3, 256
 """The paper has six stages of 64; a byte holds 256."""
 MASK_MIN = 0.01
 """A mask below this drops the Gaussian; the paper's epsilon."""
-MASK_COST = 0.004
+MASK_COST = 0.001
 BATCH = 6_000
 
 
@@ -95,7 +95,7 @@ def regress(
         eye = random_eyes(BATCH, generator)
         wanted = colours(cloud.take(rows.numpy()), eye)
         found = field(place[rows], directions(position[rows], eye)[0])
-        loss = (opacity[rows, None].square() * (found - wanted).square()).mean()
+        loss = (opacity[rows, None] * (found - wanted).square()).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -124,7 +124,7 @@ def refine(
     logit = nn.Parameter(torch.from_numpy(cloud.opacity_logits.clip(-6, 6)).clone())
     optimiser = _optimiser(field, 2e-3, 5e-3)
     optimiser.add_param_group({"params": [logit], "lr": 2e-2})
-    optimiser.add_param_group({"params": [mask], "lr": 12 / steps})
+    optimiser.add_param_group({"params": [mask], "lr": 30 / steps})
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, [*[lambda step: 1 - 0.9 * step / steps] * 3, lambda step: 1.0]
     )
@@ -199,9 +199,9 @@ def train(count: int, steps: int) -> tuple[Compact, Gaussians]:
         torch.sigmoid(torch.from_numpy(scene.opacity_logits)),
         torch.zeros(scene.count, 3),
     )
-    field = Colour(HashGrid(levels=8, table_bits=13, features=2, coarsest=16, finest=384))
+    field = Colour(HashGrid(levels=8, table_bits=14, features=2, coarsest=16, finest=512))
     regress(field, place, scene, steps, generator)
-    views = orbit(16, 240, 180, seed=3, **CAMERA)
+    views = orbit(24, 240, 180, seed=3, **CAMERA)
     frames = [(list_frame(rough, view), drawn(scene, view)) for view in views]
     tell("frames listed")
     kept, opacity = refine(field, place, rough, frames, steps // 6)
