@@ -38,7 +38,7 @@ export async function fetchBundle(text, url, report) {
   for (const [name, { file, size_bytes }] of Object.entries(buffersOf(scene))) {
     files[name] = { url: new URL(file, url), size_bytes };
   }
-  /** @type {Generator | undefined} */
+  /** @type {Generator | undefined} Whether it is one in all, Python checks. */
   const generator = scene.generator;
   if (!generator) return { program: "", shaders: "", files: fetchAll(files, report), tracks: {} };
   const folder = new URL(`${generator.program}/`, url);
@@ -46,7 +46,7 @@ export async function fetchBundle(text, url, report) {
   Object.assign(files, programFiles(parts, folder));
   /** @type {Record<string, string>} */
   const tracks = {};
-  for (const { name, shape, batched, track } of generator.feeds) {
+  for (const { name, shape = [], batched, track } of generator.feeds ?? []) {
     if (!track) continue;
     const elements = (batched ? shape.slice(1) : shape).reduce((all, n) => all * n, 1);
     tracks[name] = track.file;

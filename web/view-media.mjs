@@ -17,15 +17,15 @@ const MICROPHONE = { echoCancellation: false, noiseSuppression: false, autoGainC
  * @property {(name: string, bands: Float32Array) => void} bands
  * @property {() => void} changed  A source began or ended.
  */
-/** @typedef {"camera" | "microphone" | "audio"} Kind */
+/** @typedef {"picture" | "camera" | "microphone" | "audio"} Kind */
 
 /** An element's sound goes through one context for good, from when it is first listened to.
- * @type {WeakMap<HTMLMediaElement, {context: AudioContext, source: MediaElementAudioSourceNode}>} */
+ * @type {WeakMap<HTMLMediaElement, MediaElementAudioSourceNode>} */
 const elements = new WeakMap();
 
 export class Media {
   #hooks;
-  /** @type {Map<string, {kind: Kind, end: () => void}>} */
+  /** @type {Map<string, Source>} */
   #sources = new Map();
 
   /** @param {MediaHooks} hooks */
@@ -39,34 +39,38 @@ export class Media {
   }
 
   /**
-   * One picture.
+   * One picture; of several that are on their way the last one asked for.
    * @param {string} name
-   * @param {ImageBitmapSource | string | URL} source
+   * @param {ImageBitmapSource | string | URL} from
    */
-  async image(name, source) {
-    this.release(name);
-    this.#hooks.image(name, await bitmapOf(source));
+  image(name, from) {
+    return this.#begin(name, "picture", async (source) => {
+      const bitmap = await bitmapOf(from);
+      if (source.ended) bitmap.close();
+      else this.#hooks.image(name, bitmap);
+    });
   }
 
   /** The camera's pictures, as they come. @param {string} name */
-  async camera(name) {
-    const { ends, ended, end } = this.#begin(name, "camera");
-    const stream = await this.#capture(name, { video: CAMERA }, end);
-    ends(() => stop(stream));
-    if (ended()) return;
-    const video = document.createElement("video");
-    video.muted = video.playsInline = true;
-    video.srcObject = stream;
-    ends(() => (video.srcObject = null));
-    stream.getVideoTracks()[0].onended = end;
-    await video.play().catch(() => {});
-    let last_ms = -Infinity;
-    eachFrame(video, ended, async (now_ms) => {
-      if (now_ms - last_ms < 900 / CAMERA_HZ) return;
-      last_ms = now_ms;
-      const bitmap = await createImageBitmap(video).catch(() => null);
-      if (bitmap && ended()) bitmap.close();
-      else if (bitmap) this.#hooks.image(name, bitmap);
+  camera(name) {
+    return this.#begin(name, "camera", async (source) => {
+      const stream = await capture({ video: CAMERA });
+      source.ends(() => stop(stream));
+      if (source.ended) return;
+      const video = document.createElement("video");
+      video.muted = video.playsInline = true;
+      video.srcObject = stream;
+      source.ends(() => (video.srcObject = null));
+      stream.getVideoTracks()[0].onended = () => this.#leave(name, source);
+      await video.play().catch(() => {});
+      let last_ms = -Infinity;
+      eachFrame(video, source, async (now_ms) => {
+        if (now_ms - last_ms < 900 / CAMERA_HZ) return;
+        last_ms = now_ms;
+        const bitmap = await createImageBitmap(video).catch(() => null);
+        if (bitmap && source.ended) bitmap.close();
+        else if (bitmap) this.#hooks.image(name, bitmap);
+      });
     });
   }
 
@@ -76,15 +80,16 @@ export class Media {
    * @param {number} bands
    * @param {number} frames  That the input remembers.
    */
-  async microphone(name, bands, frames) {
-    const { ends, ended, end } = this.#begin(name, "microphone");
-    const stream = await this.#capture(name, { audio: MICROPHONE }, end);
-    ends(() => stop(stream));
-    if (ended()) return;
-    stream.getAudioTracks()[0].onended = end;
-    const context = new AudioContext();
-    ends(() => void context.close());
-    await this.#listen(name, bands, frames, context, context.createMediaStreamSource(stream), ends, ended);
+  microphone(name, bands, frames) {
+    return this.#begin(name, "microphone", async (source) => {
+      const stream = await capture({ audio: MICROPHONE });
+      source.ends(() => stop(stream));
+      if (source.ended) return;
+      stream.getAudioTracks()[0].onended = () => this.#leave(name, source);
+      const context = new AudioContext();
+      source.ends(() => void context.close());
+      await this.#listen(name, bands, frames, context.createMediaStreamSource(stream), source);
+    });
   }
 
   /**
@@ -94,20 +99,20 @@ export class Media {
    * @param {number} frames  That the input remembers.
    * @param {HTMLMediaElement} element
    */
-  async audio(name, bands, frames, element) {
-    const { ends, ended } = this.#begin(name, "audio");
-    let known = elements.get(element);
-    if (!known) {
-      const context = new AudioContext();
-      known = { context, source: context.createMediaElementSource(element) };
-      known.source.connect(context.destination);
-      elements.set(element, known);
-    }
-    const { context, source } = known;
-    const wake = () => void context.resume();
-    element.addEventListener("play", wake); // A page may only be loud after a gesture.
-    ends(() => element.removeEventListener("play", wake));
-    await this.#listen(name, bands, frames, context, source, ends, ended);
+  audio(name, bands, frames, element) {
+    return this.#begin(name, "audio", async (source) => {
+      let node = elements.get(element);
+      if (!node) {
+        node = new AudioContext().createMediaElementSource(element);
+        node.connect(node.context.destination);
+        elements.set(element, node);
+      }
+      const { context } = node;
+      const wake = () => void (context instanceof AudioContext && context.resume());
+      element.addEventListener("play", wake); // A page may only be loud after a gesture.
+      source.ends(() => element.removeEventListener("play", wake));
+      await this.#listen(name, bands, frames, node, source);
+    });
   }
 
   /** End what feeds an input. @param {string} name */
@@ -125,81 +130,95 @@ export class Media {
   }
 
   /**
-   * A new source for an input. `ends` takes what is to be done at its end, at once when that was
-   * before; `end` ends it if it is still the one.
+   * Begin a source, in the place of the one before; it is over when that fails.
    * @param {string} name
    * @param {Kind} kind
+   * @param {(source: Source) => Promise<void>} work
    */
-  #begin(name, kind) {
+  async #begin(name, kind, work) {
     this.release(name);
-    /** @type {(() => unknown)[] | null} */
-    let closing = [];
-    const source = {
-      kind,
-      end: () => {
-        const all = closing ?? [];
-        closing = null;
-        for (const close of all.reverse()) close();
-      },
-    };
+    const source = new Source(kind);
     this.#sources.set(name, source);
     this.#hooks.changed();
-    return {
-      /** @param {() => unknown} close */
-      ends: (close) => void (closing ? closing.push(close) : close()),
-      ended: () => closing === null,
-      end: () => {
-        if (this.#sources.get(name) === source) this.release(name);
-      },
-    };
+    try {
+      await work(source);
+    } catch (error) {
+      this.#leave(name, source);
+      if (error instanceof VitrineError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new VitrineError("media", `No ${kind} for ${name}: ${reason}.`);
+    }
   }
 
-  /**
-   * @param {string} name
-   * @param {MediaStreamConstraints} wanted
-   * @param {() => void} end
-   */
-  async #capture(name, wanted, end) {
-    const what = wanted.video ? "camera" : "microphone";
-    try {
-      if (!navigator.mediaDevices) throw new Error("browsers offer it over https and on localhost only");
-      return await navigator.mediaDevices.getUserMedia(wanted);
-    } catch (error) {
-      end();
-      const { name: kind, message } = /** @type {Error} */ (error);
-      const reason =
-        kind === "NotAllowedError" ? "the browser was not allowed to use it"
-        : kind === "NotFoundError" ? "there is none"
-        : message;
-      throw new VitrineError("media", `No ${what} for ${name}: ${reason}.`);
-    }
+  /** End a source, unless another one has its place. @param {string} name @param {Source} source */
+  #leave(name, source) {
+    if (this.#sources.get(name) === source) this.release(name);
+    else source.end();
   }
 
   /**
    * @param {string} name
    * @param {number} bands
    * @param {number} frames
-   * @param {AudioContext} context
-   * @param {AudioNode} source
-   * @param {(close: () => unknown) => void} ends
-   * @param {() => boolean} ended
+   * @param {AudioNode} from
+   * @param {Source} source
    */
-  async #listen(name, bands, frames, context, source, ends, ended) {
+  async #listen(name, bands, frames, from, source) {
+    const context = /** @type {AudioContext} */ (from.context);
     void context.resume();
     await context.audioWorklet.addModule(new URL("./view-mel-worklet.mjs", import.meta.url));
-    if (ended()) return;
+    if (source.ended) return;
     const ear = new AudioWorkletNode(context, "vitrine-mel", { processorOptions: { bands } });
     ear.port.onmessage = ({ data }) => {
-      if (!ended()) this.#hooks.bands(name, data);
+      if (!source.ended) this.#hooks.bands(name, data);
     };
     const mute = context.createGain(); // What leads nowhere is not computed in every browser.
     mute.gain.value = 0;
-    source.connect(ear).connect(mute).connect(context.destination);
-    ends(() => {
-      source.disconnect(ear);
+    from.connect(ear).connect(mute).connect(context.destination);
+    source.ends(() => {
+      from.disconnect(ear);
       mute.disconnect();
       this.#hooks.bands(name, new Float32Array(bands * frames)); // silence
     });
+  }
+}
+
+/** What feeds an input, and what is to be done at its end. */
+class Source {
+  /** @type {(() => unknown)[] | null} */
+  #closing = [];
+
+  /** @param {Kind} kind */
+  constructor(kind) {
+    this.kind = kind;
+  }
+
+  get ended() {
+    return this.#closing === null;
+  }
+
+  /** Do it at the end; at once where that was before. @param {() => unknown} close */
+  ends(close) {
+    if (this.#closing) this.#closing.push(close);
+    else close();
+  }
+
+  end() {
+    const all = this.#closing ?? [];
+    this.#closing = null;
+    for (const close of all.reverse()) close();
+  }
+}
+
+/** @param {MediaStreamConstraints} wanted */
+async function capture(wanted) {
+  if (!navigator.mediaDevices) throw new Error("browsers offer it over https and on localhost only");
+  try {
+    return await navigator.mediaDevices.getUserMedia(wanted);
+  } catch (error) {
+    const { name, message } = /** @type {Error} */ (error);
+    if (name === "NotAllowedError") throw new Error("the browser was not allowed to use it");
+    throw new Error(name === "NotFoundError" ? "there is none" : message);
   }
 }
 
@@ -226,15 +245,15 @@ async function bitmapOf(source) {
 }
 
 /**
- * Call `take` for each new frame of a video, until `ended`.
+ * Call `take` for each new frame of a video, until its source has ended.
  * @param {HTMLVideoElement} video
- * @param {() => boolean} ended
+ * @param {Source} source
  * @param {(now_ms: number) => Promise<void>} take
  */
-function eachFrame(video, ended, take) {
+function eachFrame(video, source, take) {
   let seen = -1;
   const next = async (/** @type {number} */ now_ms) => {
-    if (ended()) return;
+    if (source.ended) return;
     if (video.currentTime !== seen) {
       seen = video.currentTime;
       await take(now_ms);

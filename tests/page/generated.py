@@ -236,13 +236,15 @@ def open_page(
     size: tuple[str, str] = ("300px", "300px"),
     hooks: str = "",
     script: str = "",
+    context: BrowserContext | None = None,
+    wait: bool = True,
     **options: Any,
 ) -> Page:
     """A page that shows a scene, once it is there; whoever asks closes its context.
 
     ``hooks`` is served in place of pyodide.mjs, ``script`` runs before the page's own.
     """
-    context: BrowserContext = browser.new_context(
+    context = context or browser.new_context(
         **({"viewport": {"width": 700, "height": 500}, "device_scale_factor": 1} | options)
     )
     page = context.new_page()
@@ -256,7 +258,10 @@ def open_page(
             "**/pyodide.mjs", lambda r: r.fulfill(content_type="text/javascript", body=hooks)
         )
     page.goto(url + "test.html")
-    settle(page)
+    if wait:
+        settle(page)
+    else:
+        page.evaluate("() => void customElements.whenDefined('vitrine-view')")
     return page
 
 

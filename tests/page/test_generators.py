@@ -505,3 +505,23 @@ def test_a_state_steps_while_it_plays_and_begins_anew(browser: Browser, url: str
     assert clock(page) == 0
     assert page.locator("vitrine-view .scrub").is_hidden()
     page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("generator/program.json", 404, "generator/program.json could not be loaded (status 404)"),
+        ("track-lift.bin", 200, "track-lift.bin has 3 bytes; its scene says 12"),
+    ],
+    ids=["program", "track"],
+)
+def test_a_download_that_fails_is_named(
+    browser: Browser, url: str, path: str, status: int, words: str
+) -> None:
+    context = browser.new_context()
+    context.route(f"**/walk/{path}", lambda route: route.fulfill(status=status, body="???"))
+    page = open_page(browser, url, "walk", context=context, wait=False)
+    code, message = page.evaluate(f"{VIEW}.ready.catch((e) => [e.code, e.message])")
+    assert code == "download"
+    assert words in message
+    context.close()

@@ -200,6 +200,10 @@ def test_an_audio_element_is_heard_as_numpy_hears_it(panel: Page) -> None:
     again = np.sin(2 * np.pi * 1000 * np.arange(rate_hz) / rate_hz) * 0.5
     assert np.argmax(bands) == np.argmax(mel_bands(again, rate_hz, BANDS))
     assert np.abs(np.array(bands) - mel_bands(again, rate_hz, BANDS)).max() < HEARD
+    code = f"{VIEW}.useAudio('sound', elsewhere).catch((error) => error.code)"
+    taken = "new AudioContext().createMediaElementSource(window.elsewhere = new Audio())"
+    assert panel.evaluate(f"({taken}, {code})") == "media"
+    panel.evaluate(f"{VIEW}.useAudio('sound', audio)")
     silent = panel.evaluate(f"{VIEW}.release('sound'), heard.at(-1)")
     assert silent == [0] * BANDS
     count = panel.evaluate("audio.currentTime > 0 && !audio.paused && heard.length")

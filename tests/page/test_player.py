@@ -176,6 +176,26 @@ def test_an_input_answers(show: Show) -> None:
     assert page.evaluate("done") == "input"
 
 
+def test_of_two_pictures_the_later_one_is_shown(show: Show) -> None:
+    page = begun(show())
+    page.evaluate(
+        f"""() => {{
+            const real = createImageBitmap;
+            let wait_ms = 200;
+            window.createImageBitmap = async (source) => {{
+                await new Promise((resolve) => setTimeout(resolve, wait_ms -= 100));
+                return real(source);
+            }};
+            const sizes = [3, 7].map((size) => new OffscreenCanvas(size, size));
+            for (const canvas of sizes) canvas.getContext("2d");
+            return Promise.all(sizes.map((canvas) => {VIEW}.setImage("face_image", canvas)));
+        }}"""
+    )
+    frame(page)
+    widths = "log.filter(({ type }) => type === 'image').map(({ bitmap }) => bitmap.width)"
+    assert page.workers[-1].evaluate(widths) == [7]
+
+
 def test_the_pointer_is_sent(show: Show) -> None:
     page = begun(show(), feeds=[FEEDS[-1]])
     page.mouse.move(100, 75)
