@@ -6,9 +6,10 @@ import html
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["WEB_FOLDER", "imported_modules", "index_html"]
+__all__ = ["WEB_FOLDER", "Shared", "imported_modules", "index_html"]
 
 WEB_FOLDER = Path(__file__).resolve().parent.parent / "web"
 """The element's modules."""
@@ -27,12 +28,48 @@ _STYLE = """
       vitrine-view { display: block; width: 100vw; height: 100vh; height: 100dvh; }
 """
 
+_BAR_STYLE = """
+      body { display: grid; grid-template-rows: auto minmax(0, 1fr);
+        height: 100vh; height: 100dvh; }
+      vitrine-view { width: auto; height: auto; min-height: 0; }
+      header { display: flex; align-items: center; gap: 4px 14px; padding: 0 14px 0 4px;
+        background: #101216; color: #f2f3f5; font: 500 14px/1.4 system-ui, sans-serif;
+        white-space: nowrap; }
+      header a { padding: 12px 10px; color: #9cc4ff; text-decoration: none; border-radius: 8px; }
+      header a:hover { text-decoration: underline; }
+      header a:focus-visible { outline: 2px solid #9cc4ff; outline-offset: -3px; }
+      header h1 { margin: 0; font: inherit; }
+      header p { margin: 0; min-width: 0; overflow: hidden; text-overflow: ellipsis;
+        font-weight: 400; color: rgb(242 243 245 / 0.64); }
+      @media (max-width: 559px) { header p { display: none; } }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A page among others that share an engine.
+
+    Attributes
+    ----------
+    engine : str
+        Where the engine is, relative to the page: ends with a slash.
+    back : str
+        Where the page of all is.
+    text : str
+        One sentence of what the scene is.
+    """
+
+    engine: str
+    back: str
+    text: str
+
 
 def index_html(
     title: str,
     background: tuple[float, float, float],
     modules: Iterable[str] = (),
     fetched: Sequence[str] = (),
+    shared: Shared | None = None,
 ) -> str:
     """Text of index.html.
 
@@ -42,15 +79,27 @@ def index_html(
     background : (3,) float
         Display-referred, 0 to 1: the page around the view while it loads.
     modules : iterable of str
-        Modules that the element imports, so that they need not be found one after another.
+        Names of the modules that the element imports, so that they need not be found one after
+        another.
     fetched : sequence of str
         Files that the worker will fetch, so that they are on their way before it starts.
+    shared : Shared, optional
+        Of a page that shares its engine with others; a bar above the scene leads back.
     """
+    engine = shared.engine if shared else "vitrine/"
     rgb = " ".join(str(round(255 * min(max(part, 0.0), 1.0))) for part in background)
-    links = [f'<link rel="modulepreload" href="{name}">' for name in modules]
+    links = [f'<link rel="modulepreload" href="{engine}{name}">' for name in modules]
     lines = "".join(f"    {link}\n" for link in links)
     early = _EARLY.replace("FILES", json.dumps(list(fetched))) if fetched else ""
-    style = _STYLE.replace("BACKGROUND", f"rgb({rgb})")
+    style = _STYLE.replace("BACKGROUND", f"rgb({rgb})") + (_BAR_STYLE if shared else "")
+    bar = ""
+    if shared:
+        bar = f"""    <header>
+      <a href="{html.escape(shared.back)}">‹ All demos</a>
+      <h1>{html.escape(title)}</h1>
+      <p>{html.escape(shared.text)}</p>
+    </header>
+"""
     return f"""<!doctype html>
 <html lang="en">
   <head>
@@ -61,10 +110,10 @@ def index_html(
     <link rel="icon" href="data:,">
     <link rel="preload" href="scene/poster.webp" as="image">
 {lines}{early}    <style>{style}    </style>
-    <script type="module" src="./vitrine/vitrine-view.mjs"></script>
+    <script type="module" src="./{engine}vitrine-view.mjs"></script>
   </head>
   <body>
-    <vitrine-view src="scene/scene.json" poster="scene/poster.webp" autoplay></vitrine-view>
+{bar}    <vitrine-view src="scene/scene.json" poster="scene/poster.webp" autoplay></vitrine-view>
   </body>
 </html>
 """
