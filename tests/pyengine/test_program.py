@@ -387,14 +387,14 @@ def test_equal_pipelines_are_made_once() -> None:
 
 
 def test_buffers_have_the_usages_that_they_need() -> None:
-    """Inputs and files are uploaded, outputs read, arguments indirect, counts both ways."""
+    """Inputs and files are uploaded, outputs read, arguments too, counts both ways."""
     case = counted()
     part = program_part(case.program, shader_texts(case.program, case.files), GPU, "c.")
     assert part.buffers == (
         Buffer("c.t.x", 800, ("storage", "upload")),
         Buffer("c.t.y", 800, ("storage", "readback")),
         Buffer("c.count.n", 4, ("storage", "upload", "readback")),
-        Buffer("c.args", 16, ("storage", "indirect")),
+        Buffer("c.args", 16, ("storage", "indirect", "readback")),
     )
     step = part.steps[0]
     assert isinstance(step, ComputePass)
@@ -431,3 +431,18 @@ def test_limits_are_those_of_the_largest_range() -> None:
     plan = replace(plan, schedules={"run": (replace(step, dispatches=(large,)),)})
     with pytest.raises(DeviceError, match=r"200 MiB .* 128 MiB \(maxStorageBufferBindingSize\)"):
         required_limits(plan, able)
+
+
+def test_aliases_lie_in_other_buffers() -> None:
+    """Bindings and arguments move along; the part makes no buffer for what is elsewhere."""
+    case = counted()
+    aliases = {"t.x": Range("inputs", 512, 1024), "args": Range("other", 256, 16)}
+    texts = shader_texts(case.program, case.files)
+    part = program_part(case.program, texts, GPU, "c.", aliases=aliases)
+    assert [buffer.name for buffer in part.buffers] == ["c.t.y", "c.count.n"]
+    (step,) = part.steps
+    assert isinstance(step, ComputePass)
+    arguments, double = step.dispatches
+    assert arguments.bindings == (Range("c.count.n", 0, 4), Range("other", 256, 16))
+    assert double.bindings[1:] == (Range("inputs", 512, 800), Range("c.t.y", 0, 800))
+    assert double.workgroups == Indirect("other", 256)
