@@ -181,6 +181,13 @@ def test_a_clip_that_does_not_loop_stops_at_its_end(panel: Page) -> None:
     panel.wait_for_function(f"!{VIEW}.paused && {VIEW}.time < 1")
 
 
+def test_a_playing_view_settles_with_the_next_frame(panel: Page) -> None:
+    do(panel, "(view.speed = 0.1, view.play())")
+    assert panel.evaluate(f"!{VIEW}.paused")
+    do(panel, "view.setInput('lift', 1)")
+    assert place(panel)[1] == pytest.approx(1, abs=PLACE * HALF_HEIGHT)
+
+
 def test_set_input(panel: Page) -> None:
     do(panel, "view.setInput('lift', 0.5)")
     assert near(place(panel), 0, 0.5)
