@@ -55,6 +55,8 @@ REWRITES = (
 OTHER_WORKGROUPS = (32, 128, 256)
 """Sizes besides the default that tuning may choose: the override WORKGROUP, the same text."""
 TUNED_THREADS = 2048
+ALONE = ((0, 32), (4096, 512), (16384, 4096))
+"""Rows of at least so many, with stages of less than so many products: a thread does each alone."""
 LEAST_THREADS = 16
 """Rows, below which no thread should do one alone."""
 
@@ -252,7 +254,7 @@ def _row_variants(
     orders: dict[Tensor, tuple[int, ...]],
 ) -> list[Variant]:
     longest = max(s.width * s.nest.depth for s in group.stages)
-    short = longest < 32 or (group.count >= 16384 and longest < 4096)
+    short = any(group.count >= rows and longest < most for rows, most in ALONE)
     busy = group.count >= LEAST_ROWS and total_terms(group) > 512 and longest < 4096
     if short or busy:
         return [thread_variant(group, outside, WORKGROUP, bundles=places, orders=orders)]

@@ -28,6 +28,8 @@ TINY_SIZE = 1024
 MOST_INSTANCES = 256
 """Rows of a group of tiny ones that each have a workgroup: instances of one small network."""
 LEAST_ROWS = 256
+MANY_ROWS, FEW_PRODUCTS = 4096, 64
+"""Threads enough for any adapter, and products of a row too few to be worth a tile."""
 LEAST_ATTENTION_ROWS = 64
 """Rows of a contraction of two computed tensors: attention's scores."""
 LONG_ROW = 1 << 21
@@ -438,7 +440,7 @@ def _worthwhile(group: Group, rows_before: int) -> bool:
         s.nest.tensor.size <= TINY_SIZE for s in group.stages
     ):
         return True
-    if 2 * group.count < rows_before:
+    if 2 * group.count < rows_before and not _coarser(group, rows_before):
         return False
     for stage in group.stages:
         if not contracts(stage.nest):
@@ -456,6 +458,13 @@ def _worthwhile(group: Group, rows_before: int) -> bool:
     return work <= LONG_ROW and any(
         s.nest.combine is not None and s.width <= 4 and s.nest.depth >= 32 for s in group.stages
     )
+
+
+def _coarser(group: Group, rows_before: int) -> bool:
+    """Rows joined to longer ones leave threads enough, and no product that tiles would share."""
+    products = [s.width * s.nest.depth for s in group.stages if contracts(s.nest)]
+    few = max(products, default=0) <= FEW_PRODUCTS
+    return group.count >= MANY_ROWS and 4 * group.count >= rows_before and few
 
 
 def _has_weights(nest: Nest) -> bool:
@@ -513,8 +522,20 @@ def _windowed(stage: Stage) -> bool:
     return False
 
 
+def _reckoned(index: Expr) -> set[Expr]:
+    """What an index is made of, but for what it looks up: a place in a list tells nothing of it."""
+    found: set[Expr] = set()
+    stack = [index]
+    while stack:
+        node = stack.pop()
+        if node not in found:
+            found.add(node)
+            stack += () if node.op == "load" else node.args
+    return found
+
+
 def _overlap(index: Expr, rows: set[Expr], over: set[Expr]) -> bool:
-    inside = set(walk(index))
+    inside = _reckoned(index)
     if not inside & rows or not inside & over:
         return False
     if index.op != "linear" or any(a.op != "var" for a in index.args):

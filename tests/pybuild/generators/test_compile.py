@@ -223,4 +223,4 @@ def test_a_walker_takes_as_many_dispatches_as_ten() -> None:
         len(compiled(path, instances=n, batched=batch).compiled.program.dispatches)
         for n, batch in ((1, ()), (10, ["joints"]))
     ]
-    assert counts == [5, 5]
+    assert counts == [2, 2]
