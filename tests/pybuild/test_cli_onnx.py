@@ -203,7 +203,8 @@ def test_inspect_a_model(run: Run, tmp_path: Path) -> None:
     assert facts["metadata"] == {"author": "tests"}
     assert facts["opsets"] == {"ai.onnx": 17, "com.example": 1}
     assert facts["dispatches"] == len(facts["kernels"]) > 0
-    assert 0 < facts["arena_bound_bytes"] <= facts["arena_bytes"] <= facts["arena_total_bytes"]
+    # it is one kernel, between which nothing lives
+    assert 0 <= facts["arena_bound_bytes"] <= facts["arena_bytes"] <= facts["arena_total_bytes"]
     assert facts["weight_bytes"] >= 4 * (4 * 27 + 256 * 5)
     assert facts["flops"] == sum(kernel["flops"] for kernel in facts["kernels"])
     # 2 images, 4 x 8 x 8 sums of 27 products; 2 x 5 sums of 256
