@@ -109,7 +109,7 @@ def build_site(
     old = old_files(out)
     with target_folder(out), staging_folder(out) as staging:
         bundle = staging / "scene"
-        scene, made = write_scene(source, bundle, options, _part(tell, "", 0.0, 1.0), notices)
+        scene, made = write_scene(source, bundle, options, tell, notices)
         tell("Pyodide (fetched once)", _LEVELS["poster"])
         home = write_engine(staging / "vitrine", pyodide, notices)
         title = options.title or _name_of(source)
