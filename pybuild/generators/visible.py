@@ -15,6 +15,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from pybuild.onnx.expr import (
     Expr,
     cast,
@@ -29,6 +31,7 @@ from pybuild.onnx.ir import (
     Constant,
     Input,
     Tensor,
+    constant,
     input_tensor,
     map_tensor,
     reduce_tensor,
@@ -217,7 +220,7 @@ def compacted(seen: Tensor) -> tuple[Tensor, Tensor]:
         return cast(seen[i], "i32")
 
     places = scan_tensor("survivors.place", (rows,), 0, "sum", one, exclusive=True)
-    zeros = map_tensor("survivors", (rows,), lambda _: const(0, "i32"))
+    zeros = constant("survivors.zero", np.zeros(rows, np.int32), "i32")
     indices = scatter_tensor(
         "survivors", zeros, (rows,), lambda i: ((places[i],), i, seen[i]), fresh=True
     )

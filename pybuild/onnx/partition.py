@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pybuild.onnx.bindings import put_together, spread_reads
+from pybuild.onnx.bindings import MAX_BINDINGS, least_bindings, put_together, spread_reads
 from pybuild.onnx.expr import Expr, walk
 from pybuild.onnx.fuse import epilogues, fold_constants, inline_maps, inline_views
 from pybuild.onnx.halves import halved
@@ -104,7 +104,7 @@ def partition(
         finals = rule(finals)
         check_tensors(finals, rule.__name__)
     units = _ordered(_units(finals))
-    _pack(units, weights)
+    _pack(units, weights, finals)
     touched = [(_touched(unit), unit.group.count if unit.group else 0) for unit in units]
     places = put_together(touched, finals)
     return finals, [_kernel(unit, places, half) for unit in units]
@@ -137,10 +137,20 @@ def _units(finals: list[Tensor]) -> list[_Unit]:
     return units
 
 
-def _pack(units: list[_Unit], weights: Packing) -> None:
-    """Large constants of the groups in fewer bits; scans and scatters read theirs as they are."""
+def _pack(units: list[_Unit], weights: Packing, finals: Sequence[Tensor]) -> None:
+    """Large constants of the groups in fewer bits.
+
+    Scans and scatters read theirs as they are, and so does a group for which a binding more, of
+    constants that are stored in another way, would be one too many.
+    """
     groups = [unit.group for unit in units if unit.group is not None]
-    kept = frozenset(t for unit in units if unit.special is not None for t in unit.needs)
+    more = 1 if weights in ("f32", "f16") else 2
+    plain = [
+        unit
+        for unit in units
+        if unit.special is not None or least_bindings(_touched(unit), finals) + more > MAX_BINDINGS
+    ]
+    kept = frozenset(t for unit in plain for t in unit.needs)
     pack_groups(groups, weights, kept)
     for unit in units:
         if unit.group is not None:
