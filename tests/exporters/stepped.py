@@ -26,6 +26,8 @@ ORACLE_DB = 40.0
 RELATIVE = 1e-3
 """Of an output's largest magnitude: other orders of sums, and what steps make of them."""
 WIDTH_PX, HEIGHT_PX = 160, 120
+LARGE = 1024
+"""Elements from which on a constant is stored as float16."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -74,6 +76,14 @@ class Stepped:
         for _ in range(steps - 1):
             self.step([], **inputs)
         return self.step(**inputs)
+
+
+def as_stored(module: Any) -> Any:
+    """A PyTorch module with its large constants rounded as ``half=True`` of the export does."""
+    for tensor in module.buffers():
+        if tensor.numel() >= LARGE:
+            tensor.copy_(tensor.half().float())
+    return module
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from tests.exporters.stepped import (
     ORACLE_DB,
     RELATIVE,
     Stepped,
+    as_stored,
     drawn,
     output,
     picture_db,
@@ -86,6 +87,21 @@ def test_louder_is_higher_brighter_and_the_ball_grows() -> None:
         lights.append(float(made["color"][: RINGS * ANGLES].max()))
     assert sizes[0] < sizes[1] < sizes[2]
     assert lights[0] < lights[1] < lights[2]
+
+
+def test_the_file_is_what_the_module_computes() -> None:
+    """A file that was made before the module was last changed would differ."""
+    torch = pytest.importorskip("torch", reason="torch is in the extra export")
+    from exporters.audio import Pond
+
+    model = pond()
+    model.after(5, mel=tone(9), gain=1.5)
+    given = (model.states["waves"], tone(11), [model.steps / RATE], [1.5])
+    with torch.no_grad():
+        wanted = as_stored(Pond())(*(torch.tensor(np.asarray(each, np.float32)) for each in given))
+    made = model.step(mel=tone(11), gain=1.5)
+    for name, expected in zip(("waves_next", "packed", "color"), wanted, strict=True):
+        assert relative_error(made[name], expected.numpy()) < RELATIVE, name
 
 
 def test_it_takes_few_dispatches(made: Made) -> None:

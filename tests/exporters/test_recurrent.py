@@ -13,6 +13,7 @@ from tests.exporters.stepped import (
     ORACLE_DB,
     RELATIVE,
     Stepped,
+    as_stored,
     drawn,
     output,
     picture_db,
@@ -88,6 +89,24 @@ def test_wind_blows_and_the_ball_pushes() -> None:
     assert depths[0] < 0.05
     assert depths[1] > 0.4
     assert depths[2] > 0.2
+
+
+def test_the_file_is_what_the_module_computes() -> None:
+    """A file that was made before the module was last changed would differ."""
+    torch = pytest.importorskip("torch", reason="torch is in the extra export")
+    from exporters.cloth import Cloth
+
+    model = cloth()
+    model.after(5, wind=0.7, pointer=(0.1, 0.2, 1.0))
+    states = [torch.from_numpy(state) for state in model.states.values()]
+    numbers = [[model.steps / RATE], [0.7], [0.1, 0.2, 1.0]]
+    with torch.no_grad():
+        wanted = as_stored(Cloth())(*states, *(torch.tensor(each) for each in numbers))
+    made = model.step(wind=0.7, pointer=(0.1, 0.2, 1.0))
+    for name, expected in zip(
+        ("moved_next", "velocity_next", "packed", "color"), wanted, strict=True
+    ):
+        assert relative_error(made[name], expected.numpy()) < RELATIVE, name
 
 
 def test_it_takes_few_dispatches(made: Made) -> None:
