@@ -83,9 +83,10 @@ wire as brotli 9: engine and page code; model file, or the program's folder.
 
 @dataclass
 class Contender:
-    """An engine with a network, and what was measured of it."""
+    """An engine with a network, and what was measured of it; its outputs are ``compared``."""
 
     engine: Engine
+    compared: bool = True
     opened: list[Opened] = field(default_factory=list)
     runs_ms: list[float] = field(default_factory=list)
     spent_s: float = 0.0
@@ -161,23 +162,26 @@ class Kit:
 
 def build(net: Net, folder: Path, server: NetServer) -> tuple[Program, float]:
     """Compile a network and lay out what all engines read; gives the seconds of compiling too."""
-    (folder / "in").mkdir()
     (folder / "model.onnx").write_bytes(net.model)
     start = time.perf_counter()
     graph = load_graph(folder / "model.onnx", supported=set(LOWERINGS))
     compiled = compile_graph(graph)
     seconds = time.perf_counter() - start
     write_program(folder / "program", compiled.program, compiled.files)
-    server.files = {"net/model.onnx": net.model}
-    for file in (folder / "program").rglob("*.*"):
-        name = file.relative_to(folder).as_posix()
-        server.files[f"net/{name}"] = file.read_bytes()
-    stored = stored_inputs(compiled.program, net.inputs)
+    lay_out(folder, net, compiled.program, server)
+    return compiled.program, seconds
+
+
+def lay_out(folder: Path, net: Net, program: Program, server: NetServer) -> None:
+    """Give the engines a network: the files of ``folder``, and its inputs."""
+    (folder / "in").mkdir()
+    files = [path for path in folder.rglob("*.*") if path.is_file()]
+    server.files = {f"net/{p.relative_to(folder).as_posix()}": p.read_bytes() for p in files}
+    stored = stored_inputs(program, net.inputs)
     for k, (array, (_, data)) in enumerate(zip(net.inputs.values(), stored, strict=True)):
         np.save(folder / "in" / f"{k}.npy", array)
         server.files[f"in/{k}.bin"] = array.tobytes()
         server.files[f"in/{k}.stored"] = data
-    return compiled.program, seconds
 
 
 @contextmanager
@@ -205,7 +209,7 @@ def measure(contenders: Sequence[Contender], given: argparse.Namespace) -> None:
                 with trying(one):
                     one.opened.append(one.engine.open())
     for one in contenders:
-        if one.reason is None:
+        if one.reason is None and one.compared:
             with trying(one):
                 outputs[one.engine.name] = one.engine.outputs()
         one.spent_s = 0.0
@@ -246,19 +250,8 @@ def chosen(text: str) -> list[str]:
     return names
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_browser(parser)
-    parser.add_argument(
-        "--models",
-        type=lambda text: text.split(","),
-        default=[],
-        metavar="LIST",
-        help="names or parts of them, or .onnx files; default: all of ../shared/models",
-    )
+def add_turns(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the benches that take turns with rivals."""
     parser.add_argument(
         "--rivals", type=chosen, default=list(USUAL), metavar="LIST", help="usual, all, none, names"
     )
@@ -278,6 +271,22 @@ def arguments() -> argparse.Namespace:
         "--limit", type=float, default=600.0, metavar="S", help="seconds a call (default: 600)"
     )
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="of wasm (default: 2)")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_browser(parser)
+    parser.add_argument(
+        "--models",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="LIST",
+        help="names or parts of them, or .onnx files; default: all of ../shared/models",
+    )
+    add_turns(parser)
     parser.add_argument(
         "--tune",
         type=float,

@@ -1,5 +1,6 @@
 // Before the page's own scripts: keeps the element's worker, and gives `bench` over its messages.
-// bench.load() -> info; bench.frame(view) -> {frameMs, settledMs, cpuMs, gpuMs, drawn}.
+// bench.load() -> info; bench.frame(view) -> {frameMs, settledMs, cpuMs, gpuMs, drawn}, also after
+// another message: bench.after({type: "seek", time: 0.5}).
 
 (() => {
   let worker;
@@ -14,7 +15,7 @@
   /** The next message that `wanted` accepts, and when it came. */
   const message = (wanted) => new Promise((resolve, reject) => {
     const take = ({ data }) => {
-      if (data.type === "error") reject(new Error(data.message));
+      if (data.type === "error" || data.error) reject(new Error(data.message ?? data.error));
       else if (!wanted(data)) return;
       worker.removeEventListener("message", take);
       resolve({ at: performance.now(), data });
@@ -32,13 +33,16 @@
       await element.settled();
       return { count: info.count, adapter: info.adapter };
     },
-    async frame(view) {
+    frame(view) {
+      return this.after({ type: "view", view });
+    },
+    async after(told) {
       id -= 1;
       const isEnd = (data) => data.type === "settled" && data.id === id;
       const drawn = message((data) => data.type === "frame" || isEnd(data)); // still: no frame
       const settled = message(isEnd);
       const start = performance.now();
-      worker.postMessage({ type: "view", view, id });
+      worker.postMessage({ ...told, id });
       worker.postMessage({ type: "settle", id });
       const frame = await drawn;
       const { cpuMs, gpuMs, drawn: splats } = frame.data;
