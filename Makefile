@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 SAMPLE := .cache/sample.ply
 SITE := .cache/site
+GALLERY := .cache/gallery
 BIN := .venv/bin
 WORKERS ?= 2
 
@@ -11,7 +12,7 @@ WORKERS ?= 2
 
 help:
 	@echo "make setup             .venv with the vitrine command, and Pyodide"
-	@echo "make run               show the sample scene on http://127.0.0.1:$(PORT)/"
+	@echo "make run               show the demos on http://127.0.0.1:$(PORT)/"
 	@echo "make run SCENE=FILE    show that file"
 	@echo "make test              install what the tests lack, run them all"
 	@echo "make check             lint, types, layers"
@@ -30,17 +31,15 @@ setup: .venv/.installed pyodide
 pyodide: .venv/.installed
 	@$(BIN)/python -m pybuild.pyodide
 
-# Of the sample its camera too: a view that was chosen for it.
 ifdef SCENE
 run: setup
 	$(BIN)/vitrine build "$(SCENE)" -o $(SITE)
 	$(BIN)/vitrine serve $(SITE) --port $(PORT)
 else
 run: setup $(SAMPLE)
-	$(BIN)/vitrine build $(SAMPLE) -o $(SITE) --title "Vitrine" \
-		$$($(BIN)/python -c 'from assets.make_sample import SAMPLE_CAMERA as c; \
-		print(*(f"--{k}=" + (",".join(map(str, v)) if k != "fov" else str(v)) for k, v in c.items()))')
-	$(BIN)/vitrine serve $(SITE) --port $(PORT)
+	@echo "Building the demos that have changed: the first time takes a minute"
+	$(BIN)/python -m pybuild.gallery assets/demos.toml $(GALLERY)
+	$(BIN)/vitrine serve $(GALLERY) --port $(PORT)
 endif
 
 $(SAMPLE): .venv/.installed $(wildcard assets/*.py assets/sample/*.py)

@@ -5,7 +5,7 @@
     [[demo]]
     name = "walkers"                        # its folder in the gallery
     title = "Ten walkers"
-    family = "Skinned avatar"               # what kind of network; empty for a scene file
+    family = "Skinned avatar"               # what kind of scene or network
     text = "One sentence."
     source = "generators/avatar.onnx"       # paths are relative to the table
     track = ["joints=generators/walk.npy@30"]
@@ -56,7 +56,7 @@ class Demo:
     Attributes
     ----------
     family : str
-        What kind of network it is; empty for a captured or modelled scene.
+        What kind of scene or network it is.
     source : Path
         A scene file or a generator's model.
     places : tuple of (x, y, z, degrees)
@@ -66,8 +66,8 @@ class Demo:
     name: str
     title: str
     text: str
+    family: str
     source: Path
-    family: str = ""
     options: BuildOptions = field(default_factory=BuildOptions)
     places: tuple[tuple[float, float, float, float], ...] = ()
 
@@ -112,7 +112,7 @@ class _Row:
         unknown = sorted(set(self.row) - set(_KEYS))
         if unknown:
             raise self._fault(unknown[0], f"is unknown; there are {', '.join(_KEYS)}")
-        name, title, text, source = (self._text(key) for key in _TEXTS)
+        name, title, text, family, source = (self._text(key) for key in _TEXTS)
         if not _NAME.fullmatch(name) or name in _TAKEN:
             raise self._fault("name", f"must be of a-z, 0-9 and -, and not 'vitrine'; got {name!r}")
         places = tuple(
@@ -134,8 +134,7 @@ class _Row:
             ),
         )
         folder = self.table.parent
-        family = self._text("family") if "family" in self.row else ""
-        return Demo(name, title, text, folder / source, family, options, places)
+        return Demo(name, title, text, family, folder / source, options, places)
 
     def _fault(self, key: str, what: str) -> InputError:
         return InputError(f"{self.table}: demo {self.index + 1}: {key!r} {what}")

@@ -18,7 +18,6 @@ _STYLE = """
         color: rgb(242 243 245 / 0.7); text-wrap: pretty; }
       ul { display: grid; gap: clamp(14px, 2vw, 24px); margin: 0; padding: 0; list-style: none;
         grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); }
-      li:first-child { grid-column: 1 / -1; }
       a { display: flex; flex-direction: column; height: 100%; box-sizing: border-box;
         overflow: hidden; border-radius: 14px; border: 1px solid rgb(255 255 255 / 0.1);
         background: #14171c; color: inherit; text-decoration: none;
@@ -27,11 +26,10 @@ _STYLE = """
       a:focus-visible { outline: 3px solid #9cc4ff; outline-offset: 2px; }
       img { display: block; width: 100%; height: auto; aspect-ratio: 16 / 9; object-fit: cover;
         background: #1b1f26; }
-      li:first-child img { max-height: 58vh; }
       .text { padding: 14px 18px 18px; }
-      h2 { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 10px; margin: 0;
-        font-size: 18px; font-weight: 600; }
-      h2 small { font-size: 13px; font-weight: 500; color: #9cc4ff; }
+      .text small { display: block; min-height: 1.5em; font-size: 13px; font-weight: 500;
+        color: #9cc4ff; }
+      h2 { margin: 0; font-size: 18px; font-weight: 600; line-height: 1.35; }
       .text p { margin: 4px 0 0; font-size: 15px; color: rgb(242 243 245 / 0.7);
         text-wrap: pretty; }
       @media (prefers-reduced-motion: reduce) {
@@ -52,18 +50,18 @@ class Card:
     name : str
         Its folder.
     family : str
-        What kind of network it is; may be empty.
+        What kind of scene or network it is.
     """
 
     name: str
     title: str
     text: str
-    family: str = ""
+    family: str
 
 
 def gallery_html(title: str, cards: Sequence[Card]) -> str:
     """Text of index.html; a poster that is out of sight is not loaded yet."""
-    items = "".join(_item(card, first=card is cards[0]) for card in cards)
+    items = "".join(map(_item, cards))
     return f"""<!doctype html>
 <html lang="en">
   <head>
@@ -86,13 +84,12 @@ def gallery_html(title: str, cards: Sequence[Card]) -> str:
 """
 
 
-def _item(card: Card, first: bool) -> str:
-    family = f" <small>{html.escape(card.family)}</small>" if card.family else ""
-    lazy = "" if first else ' loading="lazy"'
+def _item(card: Card) -> str:
     return f"""        <li><a href="{card.name}/">
-          <img src="{card.name}/scene/poster.webp" alt="" width="960" height="540"{lazy}>
+          <img src="{card.name}/scene/poster.webp" alt="" width="960" height="540" loading="lazy">
           <div class="text">
-            <h2>{html.escape(card.title)}{family}</h2>
+            <small>{html.escape(card.family)}</small>
+            <h2>{html.escape(card.title)}</h2>
             <p>{html.escape(card.text)}</p>
           </div>
         </a></li>
