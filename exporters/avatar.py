@@ -54,6 +54,7 @@ class Avatar(nn.Module):
     rest_joints: Tensor
     rest_bones: Tensor
     rest_ancestors: Tensor
+    rest_above: Tensor
     rest_skew: Tensor
     rest_added: Tensor
     rest_leg: Tensor
@@ -82,12 +83,12 @@ class Avatar(nn.Module):
         keep("joints", rest)
         origin = [rest[p] if p >= 0 else np.zeros(3) for p in PARENTS]
         keep("bones", rest - np.array(origin))
-        above = [p if p >= 0 else 24 for p in PARENTS] + [24]
-        steps = []
-        for _ in range(4):
-            steps.append(above[:24])
-            above = [above[a] for a in above]
-        keep("ancestors", steps, torch.int64)
+        above, steps = np.array(PARENTS), []
+        while (above >= 0).any():
+            steps.append(above)
+            above = np.where(above >= 0, above[above], -1)
+        keep("ancestors", np.maximum(steps, 0), torch.int64)
+        keep("above", np.array(steps)[:, :, None] >= 0)
         skew = torch.zeros(3, 3, 3)
         for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
             skew[j, k, i], skew[k, j, i] = -1, 1
@@ -117,7 +118,10 @@ class Avatar(nn.Module):
 
         carried = torch.cat([turn, move[:, :, None]], dim=2)
         carried = carried.index_select(0, self.rest_carriers)
-        blended = (carried.reshape(-1, 4, 12) * self.rest_weights).sum(1).reshape(-1, 3, 4)
+        shares = self.rest_weights / self.rest_weights.sum(
+            1, keepdim=True
+        )  # 16 bits sum to nearly 1
+        blended = (carried.reshape(-1, 4, 12) * shares).sum(1).reshape(-1, 3, 4)
         matrix = blended[:, :, :3]
         position = _apply(matrix, self.rest_position) + blended[:, :, 3]
         axes = matrix @ self.rest_factor
@@ -148,10 +152,10 @@ class Avatar(nn.Module):
     def _chain(self, turn: Tensor) -> tuple[Tensor, Tensor]:
         """Transforms of joints in the world: rotations (24, 3, 3) and places (24, 3)."""
         move = self.rest_bones
-        for above in self.rest_ancestors:
-            upper = torch.cat([turn, self.rest_identity]).index_select(0, above)
-            start = torch.cat([move, torch.zeros(1, 3)]).index_select(0, above)
-            move = _apply(upper, move) + start
+        for ancestor, has in zip(self.rest_ancestors, self.rest_above, strict=True):
+            upper = turn.index_select(0, ancestor) * has[:, :, None]
+            upper = upper + (1 - has[:, :, None]) * self.rest_identity
+            move = _apply(upper, move) + move.index_select(0, ancestor) * has
             turn = upper @ turn
         return turn, move
 

@@ -24,7 +24,7 @@ TARGET = Path(__file__).resolve().parent.parent / "assets" / "generators" / "hex
 PHASES = 400
 BATCH = 4096
 WEIGHTS = (1.0, 0.005, 0.005, 0.01)
-"""Of offset, turn, stretch and glow. A splat is small: a turn moves its edge by a few hundredths."""
+"""Of offset, turn, stretch and glow: splats are small, so a turn moves their edges little."""
 
 
 def targets(subject: Subject, phases: np.ndarray) -> list[torch.Tensor]:
