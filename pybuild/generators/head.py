@@ -169,9 +169,11 @@ def to_model(given: Head) -> onnx.ModelProto:
 
     turn, move = _joint_transforms(g, given)
     for above in _ancestors(given.parents):
-        picked = g.ints(above)
-        upper = g("Gather", g("Concat", turn, g.floats(np.eye(3)[None]), axis=0), picked)
-        shift = g("Gather", g("Concat", move, g.floats(np.zeros((1, 3, 1))), axis=0), picked)
+        # Concat with a row for none would do, but reads it behind the end of what comes before.
+        there, none = g.ints([max(a, 0) for a in above]), [a < 0 for a in above]
+        lacks = g.bools(np.array(none)[:, None, None])
+        upper = g("Where", lacks, g.floats(np.eye(3)), g("Gather", turn, there))
+        shift = g("Where", lacks, g.floats(0.0), g("Gather", move, there))
         turn, move = g("MatMul", upper, turn), g("Add", g("MatMul", upper, move), shift)
 
     joined = g("Reshape", g("Concat", turn, move, axis=2), g.ints([j, 12]))
@@ -264,13 +266,11 @@ def _rotation(vector: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _ancestors(parents: Sequence[int]) -> list[list[int]]:
-    """For each doubling, whose transform is joined; one more than the last stands for none."""
-    none = len(parents)
-    above = [p if p >= 0 else none for p in parents] + [none]
-    rounds = []
-    while any(a != none for a in above):
-        rounds.append(above[:none])
-        above = [above[a] for a in above]
+    """For each doubling, whose transform is joined; -1 for none."""
+    above, rounds = list(parents), []
+    while any(a >= 0 for a in above):
+        rounds.append(above)
+        above = [above[a] if a >= 0 else -1 for a in above]
     return rounds
 
 
@@ -297,6 +297,9 @@ class _Graph:
 
     def ints(self, values: Sequence[int]) -> str:
         return self._constant(np.asarray(values, np.int64))
+
+    def bools(self, values: NDArray[np.bool_]) -> str:
+        return self._constant(values)
 
     def half(self, values: Floats, shape: tuple[int, ...]) -> str:
         name = self._constant(values.reshape(shape).astype(np.float16))
