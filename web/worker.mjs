@@ -248,13 +248,18 @@ function draw(index, started, interval, playing) {
   const timed = timer && !timer.busy ? timer : null;
   target.run(index, timed);
   const cpuMs = performance.now() - started;
-  const timing = timed?.read();
+  const timing = timed?.read().catch(() => null); // the overlay was closed meanwhile
   inFlight += 1;
   target.device.queue.onSubmittedWorkDone().then(async () => {
-    if (target !== executor) return;
+    if (target !== executor) {
+      settling.push(...waiting); // for the frame of the next device
+      schedule();
+      return;
+    }
     inFlight -= 1;
     settle(waiting);
-    if (timing) tell({ type: "frame", cpuMs, intervalMs: interval, ...(await timing) });
+    const times = await timing;
+    if (times) tell({ type: "frame", cpuMs, intervalMs: interval, ...times });
     schedule(); // one more tick: draws what came meanwhile, or finds that all is settled
   });
 }

@@ -428,6 +428,38 @@ def test_the_overlay_times_the_generator(panel: Page) -> None:
     assert panel.workers[0].evaluate("self.test.errors") == []
 
 
+def test_frames_go_on_when_the_overlay_is_closed_within_one(panel: Page) -> None:
+    """What came while a timed frame was in flight was never looked at, until the next message: the
+    closed overlay's times could not be read, and that ended the loop.
+    """
+    took = panel.workers[0].evaluate(
+        """() => new Promise((resolve) => {
+            const { mapAsync } = GPUBuffer.prototype;
+            const post = self.postMessage;
+            self.postMessage = (message) => {
+                if (message.id !== -1) return post.call(self, message);
+                self.postMessage = post;
+                resolve(true);
+            };
+            GPUBuffer.prototype.mapAsync = function (...rest) {
+                GPUBuffer.prototype.mapAsync = mapAsync;
+                const read = mapAsync.apply(this, rest);
+                const set = { type: "set", name: "lift", values: [1], id: -1 };
+                queueMicrotask(() => {
+                    self.onmessage({ data: { type: "overlay", on: false } });
+                    self.onmessage({ data: set });
+                });
+                return read;
+            };
+            self.onmessage({ data: { type: "overlay", on: true } });
+            setTimeout(() => resolve(false), 5000);
+        })"""
+    )
+    assert took
+    settle(panel)
+    assert near(place(panel), 0, 1)
+
+
 def test_a_still_clip_runs_nothing(panel: Page) -> None:
     """And a camera that moves does not run the generator, which does not look at it."""
     before = counts(panel)
