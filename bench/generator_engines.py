@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +30,49 @@ __all__ = ["Kernels", "SiteEngine", "Under", "commands", "file_bytes", "kernels"
 
 
 @dataclass
-class Under:
+class Spent:
+    """Processor time of what an engine ran: of a software adapter, all of its work.
+
+    Unlike the clock's it is the same on a busy machine.
+    """
+
+    spent_s: float = field(default=0.0, init=False)
+    runs: int = field(default=0, init=False)
+
+    @property
+    def cpu_ms(self) -> float:
+        """Milliseconds a run, of all cores; NaN where that cannot be told."""
+        return 1000 * self.spent_s / self.runs if self.spent_s else math.nan
+
+    def counted(self, turn: Callable[[], list[float]], more: int = 0) -> list[float]:
+        """Do a turn of runs, ``more`` of which it does not return."""
+        before = descendants_s()
+        times = turn()
+        self.spent_s += descendants_s() - before
+        self.runs += len(times) + more
+        return times
+
+
+def descendants_s() -> float:
+    """Processor seconds of all processes that this one started; 0 where there is no /proc."""
+    parents: dict[int, int] = {}
+    ticks: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended
+            continue
+        parents[int(path.parent.name)] = int(fields[1])
+        ticks[int(path.parent.name)] = int(fields[11]) + int(fields[12])
+    found = {os.getpid()}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    total = sum(ticks.get(number, 0) for number in found - {os.getpid()})
+    return total / os.sysconf("SC_CLK_TCK") if total else 0.0
+
+
+@dataclass
+class Under(Spent):
     """An engine under another name, whose outputs are read as Gaussians."""
 
     name: str
@@ -41,7 +85,7 @@ class Under:
 
     def turn(self, seconds: float) -> list[float]:
         """The engine's own."""
-        return self.engine.turn(seconds)
+        return self.counted(lambda: self.engine.turn(seconds))
 
     def outputs(self) -> list[Array]:
         """Centres and covariances."""
@@ -53,7 +97,7 @@ class Under:
 
 
 @dataclass
-class SiteEngine:
+class SiteEngine(Spent):
     """The whole page: a run is a frame for which the generator runs anew.
 
     Attributes
@@ -90,6 +134,9 @@ class SiteEngine:
 
     def turn(self, seconds: float) -> list[float]:
         """Frames from their message to the end of the GPU's work on them."""
+        return self.counted(lambda: self._turn(seconds), more=1)
+
+    def _turn(self, seconds: float) -> list[float]:
         assert self.opened is not None
         self.opened.page.bring_to_front()
         self._frame()  # warms it up again

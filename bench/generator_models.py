@@ -182,9 +182,10 @@ def hexplane(rows: int) -> onnx.ModelProto:
             features = b.node("Mul", features, columns) if features else columns
         levels.append(features)
     trunk = b.linear(b.node("Concat", *levels, axis=1), CHANNELS * len(LEVELS), WIDTH)
+    trunk = b.node("Relu", trunk)  # of each head, which PyTorch's exporter makes one
     moved = {}
     for head, width in (("position", 3), ("log_scale", 3), ("rotation", 4)):
-        hidden = b.node("Relu", b.linear(b.node("Relu", trunk), WIDTH, WIDTH))
+        hidden = b.node("Relu", b.linear(trunk, WIDTH, WIDTH))
         moved[head] = b.node("Mul", b.linear(hidden, WIDTH, width), b.constant(np.array([0.05])))
     b.node("Add", place, moved["position"], name="position")
     b.node("Add", b.constant(rest["log_scale"]), moved["log_scale"], name="scale")

@@ -9,7 +9,7 @@ from typing import Any
 from bench.net_report import PROVIDERS, rival_of
 from bench.tables import cell, print_table, ratio
 
-__all__ = ["GOAL", "median", "overview", "report", "times_ours"]
+__all__ = ["GOAL", "median", "overview", "report", "times_ours", "work_ours"]
 
 Found = Mapping[str, Any]
 """What was measured of a case; see `bench.generators.bench_case`."""
@@ -25,6 +25,17 @@ def median(found: Found, name: str) -> float:
     return ms
 
 
+def cpu(found: Found, name: str) -> float:
+    """Processor time of an engine's runs, ms; NaN where it is not known."""
+    ms: float = found["engines"].get(name, {}).get("cpu_ms", math.nan)
+    return ms
+
+
+def work_ours(found: Found, name: str) -> str:
+    """How many times our processor time an engine takes."""
+    return ratio(cpu(found, name), cpu(found, rival_of(name)))
+
+
 def times_ours(found: Found, name: str) -> str:
     """How many times ours an engine takes."""
     return ratio(median(found, name), median(found, rival_of(name)))
@@ -35,7 +46,7 @@ def report(name: str, found: Found) -> None:
     rows = []
     for engine, item in found["engines"].items():
         if "skipped" in item:
-            rows.append([engine, *["-"] * 7])
+            rows.append([engine, *["-"] * 9])
             continue
         error = item["max_rel_error"]
         rows.append(
@@ -45,12 +56,14 @@ def report(name: str, found: Found) -> None:
                 cell(item["ms"]["min"]),
                 cell(item["ms"]["median"]),
                 "-" if engine.startswith("frame") else times_ours(found, engine),
+                cell(cpu(found, engine)),
+                "-" if engine.startswith("frame") else work_ours(found, engine),
                 cell(item["first_ms"]["min"]),
                 str(item["dispatches"] or "-"),
                 "-" if error is None else f"{error:.1e}",
             ]
         )
-    header = ["", "n", "min", "median", "/ours", "first", "dispatches", "error"]
+    header = ["", "n", "min", "median", "/ours", "CPU", "/ours", "first", "dispatches", "error"]
     print_table(f"{name}: {found['gaussians']:,} Gaussians, ms a run", header, rows)
     adapters = {item["adapter"] for item in found["engines"].values() if "adapter" in item}
     print(f"  adapters: {', '.join(sorted(adapters))}")
@@ -77,12 +90,12 @@ def overview(results: Mapping[str, Found]) -> None:
         [
             case,
             *(cell(median(found, name)) for name in names),
-            *(times_ours(found, name) for name in rivals),
+            *(f"{times_ours(found, n)} {work_ours(found, n)}" for n in rivals),
             f"  {found['published'] or '-'}",
         ]
         for case, found in results.items()
     ]
-    title = "medians: ours in ms, the rivals as multiples of ours; the papers' on an RTX 4090"
+    title = "ours in ms, medians; the rivals as multiples of ours, by the clock and by CPU time"
     print_table(title, ["", *names, *rivals, "  published, another machine"], rows)
     for case, found in results.items():
         for name in PROVIDERS:

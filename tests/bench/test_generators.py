@@ -206,6 +206,7 @@ def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
             "adapter": "one",
             "dispatches": 3,
             "max_rel_error": 1e-6,
+            "cpu_ms": 3 * value,
         }
         for name, value in ms.items()
     }
@@ -224,10 +225,11 @@ def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     rows = {line.split()[0]: line.split()[1:] for line in lines if line.startswith("  ")}
     assert rows["web-webgpu"][3] == "15.00x"
-    assert rows["native-webgpu"][3] == "30.00x"
-    assert rows["web-wasm"] == ["-"] * 7
+    assert rows["native-webgpu"][3:6] == ["30.00x", "90.0", "30.00x"]
+    assert rows["web-wasm"] == ["-"] * 9
     assert "  dispatches and draws a frame: 4: 3 generator, 1 project" in lines
     assert "  vitrine, natively: 0. a 0.50 ms; 300 rows decoded" in lines
-    assert rows["tiny"] == ["2.00", "1.00", "-", "15.00x", "30.00x", "Paper:", "5", "ms"]
+    ratios = ["15.00x", "15.00x", "30.00x", "30.00x"]
+    assert rows["tiny"] == ["2.00", "1.00", "-", *ratios, "Paper:", "5", "ms"]
     assert lines[-1] == "tiny: 15.0x faster than web-webgpu; the goal is 20x"
     assert best(found, "vitrine") == 1.0
