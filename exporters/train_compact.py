@@ -83,19 +83,26 @@ def quantised(
 
 
 def regress(
-    field: Colour, place: Tensor, cloud: Gaussians, steps: int, generator: torch.Generator
+    field: Colour,
+    place: Tensor,
+    cloud: Gaussians,
+    light: Tensor,
+    steps: int,
+    generator: torch.Generator,
 ) -> None:
-    """The scene's colours, at random Gaussians from random cameras."""
+    """The scene's colours, at random Gaussians from random cameras.
+
+    ``light`` (n,) says how much each counts.
+    """
     optimiser = _optimiser(field, 1e-2, 3e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, 5e-4)
     position = torch.from_numpy(cloud.positions)
-    opacity = torch.sigmoid(torch.from_numpy(cloud.opacity_logits))
     for step in range(steps):
         rows = torch.randint(0, cloud.count, (BATCH,), generator=generator)
         eye = random_eyes(BATCH, generator)
         wanted = colours(cloud.take(rows.numpy()), eye)
         found = field(place[rows], directions(position[rows], eye)[0])
-        loss = (opacity[rows, None] * (found - wanted).square()).mean()
+        loss = (light[rows, None] * (found - wanted).square()).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -200,10 +207,16 @@ def train(count: int, steps: int) -> tuple[Compact, Gaussians]:
         torch.zeros(scene.count, 3),
     )
     field = Colour(HashGrid(levels=8, table_bits=14, features=2, coarsest=16, finest=512))
-    regress(field, place, scene, steps, generator)
     views = orbit(24, 240, 180, seed=3, **CAMERA)
     frames = [(list_frame(rough, view), drawn(scene, view)) for view in views]
+    opacity = torch.sigmoid(torch.from_numpy(scene.opacity_logits))
+    total = torch.zeros(scene.count)
+    for frame, _ in frames:
+        _, weight = blend(frame, opacity, torch.zeros(scene.count, 3))
+        total.index_add_(0, frame.splat, weight)
     tell("frames listed")
+    regress(field, place, scene, (total / total.mean()).clamp(0.05, 40), steps, generator)
+    tell("colours learnt")
     kept, opacity = refine(field, place, rough, frames, steps // 6)
 
     thin = scene.take(kept.numpy())
@@ -222,7 +235,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fit Compact 3DGS to the sample scene.")
     parser.add_argument("out", type=Path, nargs="?", default=OUT, metavar="OUT.onnx")
     parser.add_argument("--count", type=int, default=COUNT, help="Gaussians of the scene")
-    parser.add_argument("--steps", type=int, default=1500, help="of the regression")
+    parser.add_argument("--steps", type=int, default=1200, help="of the regression")
     arguments = parser.parse_args()
     model, scene = train(arguments.count, arguments.steps)
     low, high = scene.positions.min(0), scene.positions.max(0)

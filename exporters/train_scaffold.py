@@ -64,7 +64,9 @@ class Targets:
         Shortest axis, turned to the side that adds to frames.
     one_sided : (A, 10) bool
     weight : (A, 10) float32
-        How much it adds to frames; 1 on average.
+        How much it adds to frames, square root; about 1 on average.
+    light : (A, 10) float32
+        How much of the light of all pixels it adds; about 1 on average.
     """
 
     cloud: Gaussians
@@ -76,6 +78,7 @@ class Targets:
     normal: Tensor
     one_sided: Tensor
     weight: Tensor
+    light: Tensor
 
 
 def grouped(
@@ -138,18 +141,19 @@ def targets(cloud: Gaussians, views: list[View]) -> Targets:
     groups = grouped(cloud, normal, one_sided)
     rows = torch.from_numpy(groups.reshape(-1))
     scale = torch.from_numpy(np.exp(cloud.log_scales))
-    importance = (total.sqrt() / total.sqrt().mean()).clamp(0.1, 4)
-    position, scale, quaternion, covariance, opacity, normal, one_sided, importance = (
+    weight = (total.sqrt() / total.sqrt().mean()).clamp(0.1, 4)
+    light = (total / total.mean()).clamp(0.05, 40)
+    position, scale, quaternion, covariance, opacity, normal, one_sided, weight, light = (
         value[rows].unflatten(0, groups.shape)
         for value in (
             *(position, scale, quaternion, covariances(scale, quaternion)),
-            *(opacity, normal, one_sided, importance),
+            *(opacity, normal, one_sided, weight, light),
         )
     )
     return Targets(
         cloud.take(groups.reshape(-1)),
         *(position, scale, quaternion, covariance),
-        *(opacity, normal, one_sided, importance),
+        *(opacity, normal, one_sided, weight, light),
     )
 
 
@@ -208,7 +212,7 @@ def difference(model: Scaffold, goal: Targets, eye: Tensor, colour: Tensor) -> T
         dead, functional.relu(opacity - DEAD).square(), (opacity - goal.opacity).square() * weight
     )
     return (
-        40 * ((weight * goal.opacity)[..., None] * (found - colour).square()).mean()
+        40 * ((goal.light * ~dead)[..., None] * (found - colour).square()).mean()
         + (goal.weight * (shape.square().sum((2, 3)) / size.square() + 0.05 * thin)).mean()
         + 4 * (alive * sure).mean()
     )
@@ -311,7 +315,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fit Scaffold-GS to the sample scene.")
     parser.add_argument("out", type=Path, nargs="?", default=OUT, metavar="OUT.onnx")
     parser.add_argument("--count", type=int, default=COUNT, help="Gaussians of the scene")
-    parser.add_argument("--steps", type=int, default=2500, help="of the regression")
+    parser.add_argument("--steps", type=int, default=2200, help="of the regression")
     parser.add_argument(
         "--rows", action="store_true", help="no count: the build tests what is in sight instead"
     )
