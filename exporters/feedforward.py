@@ -36,13 +36,13 @@ POSE = {"eye": [0, 0, -PIVOT], "target": [0, 0, 0], "fov": 50}
 BOUNDS = [[-4.2, -4.2, NEAR - PIVOT], [4.2, 4.2, FAR - PIVOT]]
 _STEEP = 4.0
 """A surface is drawn at most so many times longer than a pixel is wide: beyond that is an edge."""
-_SIGMA = 0.52
+_SIGMA = 0.47
 """Of a Gaussian, in the distance between neighbours: closed surfaces that are not too soft."""
 _EDGE = 5
 """Pixels across which an edge of the network's may be drawn out."""
 _LEVELS = 4
 """Halvings over which colours spread: blocks of 16 pixels of the second layer."""
-_SHARPEN = 0.8
+_SHARPEN = 0.6
 """How much of what neighbours' blending takes away is added to the colours before."""
 
 
