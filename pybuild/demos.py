@@ -33,7 +33,7 @@ __all__ = ["Demo", "read_demos"]
 Vector = tuple[float, float, float]
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _TAKEN = ("vitrine",)
-_TEXTS = ("name", "title", "text", "source")
+_TEXTS = ("name", "title", "text", "family", "source")
 _OTHERS = (
     "family",
     "eye",

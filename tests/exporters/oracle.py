@@ -38,7 +38,7 @@ class Oracle:
         self.contract = contract_of(path)
 
     def __call__(self, **inputs: Array) -> dict[str, Array]:
-        """Arrays by role, without ``gaussian.``; activations applied, float64."""
+        """Arrays by role without ``gaussian.``, or ``state.NAME``; activations applied, float64."""
         names = [product.name for product in self.contract.outputs]
         rows = {}
         for product, value in zip(
@@ -47,7 +47,8 @@ class Oracle:
             array = np.asarray(value)
             if product.role != "gaussian.count":
                 array = _activated(array.astype(np.float64), product.activation)
-            rows[product.role.removeprefix("gaussian.")] = array
+            key = product.role.removeprefix("gaussian.")
+            rows[f"state.{product.name}" if key == "state" else key] = array
         return rows
 
 
