@@ -54,7 +54,7 @@ TRACK_FPS = 30
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a page is told before its pixels are looked at.
+    """What a page is told before its pixels are looked at; it keeps what an earlier one set.
 
     Attributes
     ----------
@@ -98,7 +98,14 @@ FAMILIES = {
     for family in (
         Family("scaffold", (State(), State(eye=(-2.0, -1.1, 1.4)))),
         Family("hexplane", (State(0.215), State(2.005))),
-        Family("avatar", (State(0.3, {"head": [0.7]}), State(0.7, {"arms": [0.9]})), WALK),
+        Family(
+            "avatar",
+            (
+                State(0.3, {"head": [0.7], "arms": [0.0]}),
+                State(0.7, {"head": [0.0], "arms": [0.9]}),
+            ),
+            WALK,
+        ),
         Family("compact", (State(), State(eye=(-2.0, -1.1, 1.4)))),
         Family(
             "feedforward",
