@@ -57,6 +57,8 @@ OTHER_WORKGROUPS = (32, 128, 256)
 TUNED_THREADS = 2048
 ALONE = ((0, 32), (4096, 512), (16384, 4096))
 """Rows of at least so many, with stages of less than so many products: a thread does each alone."""
+LONG_TEXT = 1 << 15
+"""Characters that would take a processor longer to compile than a few rows ever take to run."""
 LEAST_THREADS = 16
 """Rows, below which no thread should do one alone."""
 
@@ -270,10 +272,11 @@ def _row_variants(
         return [thread_variant(group, outside, WORKGROUP, bundles=places, orders=orders)]
     if group.count < LEAST_THREADS:
         return [workgroup_variant(group, outside, "any", bundles=places, orders=orders)]
-    return [
-        workgroup_variant(group, outside, bundles=places, orders=orders),
-        thread_variant(group, outside, WORKGROUP, "software", bundles=places, orders=orders),
-    ]
+    shared = workgroup_variant(group, outside, bundles=places, orders=orders)
+    alone = thread_variant(group, outside, WORKGROUP, "software", bundles=places, orders=orders)
+    if group.count < LEAST_ROWS and len(alone.body) > LONG_TEXT:
+        return [replace(shared, prefer="any")]
+    return [shared, alone]
 
 
 def _loop_variants(

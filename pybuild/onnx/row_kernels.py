@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pybuild.onnx.expr import Expr, as_expr, substitute, variable, walk
+from pybuild.onnx.expr import Expr, as_expr, clamp_index, substitute, variable, walk
 from pybuild.onnx.ir import Constant, Tensor, neutral
 from pybuild.onnx.kernels import Bundles, Variant, thread_axes
 from pybuild.onnx.live import Live, leave_early, live_threads, rows_live
@@ -67,6 +67,9 @@ class _Locals:
         flat = as_expr(0, "i32")
         for axis in stage.rest:
             flat = flat * extent(axis) + values[axis]
+        if flat.low < 0 or flat.high >= stage.width:
+            # a read behind a select that is false: compilers refuse a place that is not there
+            flat = clamp_index(flat, stage.width)
         return flat
 
     def split(self, tensor: Tensor, index: Sequence[Expr]) -> tuple[Expr, int]:

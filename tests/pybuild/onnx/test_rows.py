@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import pybuild.onnx.ops  # noqa: F401 - fills the registry
 from pybuild.onnx import interpret
-from pybuild.onnx.compile import compile_graph
+from pybuild.onnx.compile import compile_graph, compile_tensors
 from pybuild.onnx.expr import Expr, cast, clamp_index, const, select, unary
 from pybuild.onnx.front import load_graph
 from pybuild.onnx.fuse import epilogues
@@ -35,8 +35,10 @@ from pybuild.onnx.ir import (
 )
 from pybuild.onnx.lower import LOWERINGS, lower
 from pybuild.onnx.nest import extent
+from pybuild.onnx.ops.joining import concatenated
 from pybuild.onnx.partition import REWRITES
 from pybuild.onnx.rows import LOCAL, group_rows
+from pybuild.runner import NativeRunner
 
 Array = NDArray[Any]
 
@@ -405,3 +407,23 @@ def test_every_nest_is_in_one_group() -> None:
     groups = group_rows(nests, [y])
     assert [s.nest for g in groups for s in g.stages] == list(nests.values())
     assert all(math.prod(map(extent, s.rows)) == g.count for g in groups for s in g.stages)
+
+
+@pytest.mark.gpu
+def test_reads_behind_a_select_stay_within_the_row(adapter: Any) -> None:
+    """A look-up over two joined tensors reads both, one of them beyond its end."""
+    random = np.random.default_rng(0)
+    x = input_tensor("x", (300, 3), "f32")
+    matrix = constant("matrix", random.standard_normal((54, 3)), "f32")
+    places = constant("places", np.array([3, 54, 7]), "i32")
+    first = reduce_tensor(
+        "first", (300, 54), (3,), "sum", lambda i, k: x[i[0], k[0]] * matrix[i[1], k[0]]
+    )
+    most = reduce_tensor("most", (300, 1), (54,), "max", lambda i, k: first[i[0], k[0]])
+    both = concatenated("both", [first, most], 1)
+    outputs = [map_tensor("y", (300, 3), lambda b, j: both[b, places[j]])]
+    values = {"x": random.standard_normal((300, 3)).astype(np.float32)}
+    made = compile_tensors("rows", [x], outputs)
+    with NativeRunner(adapter) as runner:
+        found = runner.run(made.program, made.files, values)["y"]
+    np.testing.assert_allclose(found, interpret.run(outputs, values)[0], rtol=1e-5)
