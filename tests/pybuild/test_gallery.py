@@ -1,0 +1,191 @@
+"""The gallery: its table, its layout, what is built again, and what is left out."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import brotli
+import pytest
+
+from assets.make_sample import SAMPLE_CAMERA
+from pybuild import gallery as gallery_module
+from pybuild import poster, site
+from pybuild.bundle import read_bundle
+from pybuild.demos import read_demos
+from pybuild.gallery import build_gallery
+from pybuild.pyodide import CORE_FILES
+from pyengine.errors import DeviceError, InputError
+from tests.pybuild.generators.small_generators import row
+from tests.pybuild.onnx.small_models import saved
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = ROOT / "assets" / "demos.toml"
+ROWS = """
+[[demo]]
+name = "cloud"
+title = "A <cloud>"
+text = "Seven hundred."
+family = "Still scene"
+source = "cloud.ply"
+eye = [1, 2, 3]
+
+[[demo]]
+name = "rows"
+title = "Two rows"
+text = "Two of them."
+family = "Network"
+source = "model.onnx"
+set = ["lift=0.5"]
+places = [[0, 0, 0, 0], [1, 2, 3, 90]]
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No GPU for posters, no network for Pyodide, no wait for code that others change."""
+
+    def no_adapter(*_: object, **_named: object) -> None:
+        raise DeviceError("no WebGPU adapter")
+
+    folder = tmp_path_factory.mktemp("core")
+    for name in CORE_FILES:
+        (folder / name).write_bytes(name.encode() * 100)
+        (folder / f"{name}.br").write_bytes(brotli.compress(name.encode() * 100))
+    monkeypatch.setattr(poster, "render", no_adapter)
+    monkeypatch.setattr(poster, "ORACLE_SIZE", (32, 18))
+    monkeypatch.setattr(site, "fetch_pyodide", lambda: folder)
+    monkeypatch.setattr(gallery_module, "_code", lambda: [b"the same"])
+
+
+@pytest.fixture
+def table(tmp_path: Path, scene_file: Path) -> Path:
+    """Two demos, beside their sources."""
+    folder = tmp_path / "demos"
+    folder.mkdir()
+    (folder / "cloud.ply").write_bytes(scene_file.read_bytes())
+    saved(row(bounds=[[-1, -2, -1], [2, 1, 1]]), folder)
+    path = folder / "demos.toml"
+    path.write_text(ROWS)
+    return path
+
+
+def names(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_layout(table: Path, tmp_path: Path) -> None:
+    """One engine; a page and a scene for each; every file that a page names is there."""
+    out = tmp_path / "out"
+    gallery = build_gallery(table, out)
+    assert (gallery.built, gallery.kept) == (("cloud", "rows"), ())
+    found = names(out)
+    assert {name for name in found if name.endswith("engine.zip")} == {"vitrine/engine.zip"}
+    assert not {name for name in found if name.endswith("places.npy")}
+    front = (out / "index.html").read_text()
+    assert re.findall(r'<a href="([^"]+)"', front) == ["cloud/", "rows/"]
+    assert "A &lt;cloud&gt;" in front
+    for name in ("cloud", "rows"):
+        assert f"{name}/scene/poster.webp" in found
+        assert f'src="{name}/scene/poster.webp"' in front
+        page = (out / name / "index.html").read_text()
+        linked = re.findall(r'(?:href|src|poster)="([^"]+)"', page)
+        fetched = re.search(r"for \(const file of \[(.*?)\]\)", page)
+        assert fetched is not None
+        for file in linked + re.findall(r'"([^"]+)"', fetched[1]):
+            path = Path(os.path.normpath(out / name / file))
+            assert file == "data:," or path.exists(), file
+
+
+def test_options_reach_the_scene(table: Path, tmp_path: Path) -> None:
+    """Camera, slider, and where instances stand."""
+    build_gallery(table, tmp_path / "out")
+    cloud, _ = read_bundle(tmp_path / "out" / "cloud")
+    assert cloud.pose.eye == (1, 2, 3)
+    rows, _ = read_bundle(tmp_path / "out" / "rows")
+    assert rows.generator is not None
+    assert rows.generator.instances == 2
+    quarter = rows.generator.transforms[1]
+    assert [round(value, 6) for value in quarter] == [
+        0,
+        0,
+        -1,
+        0,
+        0,
+        1,
+        0,
+        0,
+        1,
+        0,
+        0,
+        0,
+        1,
+        2,
+        3,
+        1,
+    ]
+    lift = next(feed for feed in rows.generator.feeds if feed.name == "lift")
+    assert lift.default == (0.5,)
+
+
+def test_only_what_changed_is_built_again(table: Path, tmp_path: Path) -> None:
+    """A row of the table, a model; a file that is missing; nothing of a demo that went stays."""
+    out = tmp_path / "out"
+    build_gallery(table, out)
+    dates = {name: (out / name).stat().st_mtime_ns for name in names(out) if "scene/" in name}
+    assert build_gallery(table, out).kept == ("cloud", "rows")
+    assert {name: (out / name).stat().st_mtime_ns for name in dates} == dates
+    table.write_text(ROWS.replace("lift=0.5", "lift=0.25"))
+    assert build_gallery(table, out).built == ("rows",)
+    (out / "cloud" / "index.html").unlink()
+    assert build_gallery(table, out).built == ("cloud",)
+    (table.parent / "cloud.ply").unlink()
+    gallery = build_gallery(table, out)
+    assert gallery.kept == ("rows",)
+    assert "'cloud' is left out" in gallery.notices[0]
+    assert not (out / "cloud").exists()
+    assert "cloud" not in (out / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('name = "rows"', 'name = "cloud"', "two demos are named 'cloud'"),
+        ('name = "rows"', 'name = "../rows"', "demo 2: 'name' must be of a-z"),
+        ('name = "rows"', 'name = "vitrine"', "not 'vitrine'"),
+        ("eye = [1, 2, 3]", "eye = [1, 2]", "demo 1: 'eye' must be 3 numbers"),
+        ("eye = [1, 2, 3]", "eyes = 1", "demo 1: 'eyes' is unknown"),
+        ('title = "Two rows"', "title = 2", "demo 2: 'title' must be a text"),
+        ("[1, 2, 3, 90]", "[1, 2, 3]", "demo 2: 'places' must be 4 numbers"),
+        ("[[demo]]", "[demo]", "no TOML"),
+    ],
+)
+def test_a_fault_of_the_table_is_named(table: Path, before: str, after: str, words: str) -> None:
+    """The row and the key."""
+    table.write_text(ROWS.replace(before, after))
+    with pytest.raises(InputError, match=re.escape(words)):
+        read_demos(table)
+
+
+def test_it_is_not_built_over_something_else(table: Path, tmp_path: Path) -> None:
+    """As any site."""
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match="no Vitrine site"):
+        build_gallery(table, tmp_path)
+
+
+def test_every_family_has_a_demo() -> None:
+    """And the demos' files are there; the sample is made by make, and has its own camera."""
+    demos = read_demos(TABLE)
+    models = {demo.source.name for demo in demos}
+    assert {path.name for path in (ROOT / "assets" / "generators").glob("*.onnx")} <= models
+    assert demos[0].source.name == "sample.ply"
+    for demo in demos[1:]:
+        assert all(path.is_file() for path in demo.files()), demo.name
+    first = tomllib.loads(TABLE.read_text())["demo"][0]
+    assert {key: first[key] for key in SAMPLE_CAMERA} == SAMPLE_CAMERA
+    assert [demo for demo in demos if len(demo.places) == 10]
