@@ -112,8 +112,8 @@ class Builder:
         }
 
 
-def scaffold(anchors: int) -> onnx.ModelProto:
-    """Scaffold-GS: 10 Gaussians an anchor, features of 32, three heads with 32 hidden.
+def scaffold(anchors: int, features: int = 32, hidden: int = 32) -> onnx.ModelProto:
+    """Scaffold-GS: 10 Gaussians an anchor, and three heads.
 
     Every Gaussian has its row; those that its code drops have no opacity here.
     """
@@ -121,7 +121,7 @@ def scaffold(anchors: int) -> onnx.ModelProto:
     rows = anchors * GROUP
     spacing = 2 * REACH / max(anchors, 1) ** (1 / 3)
     anchor = b.constant(b.random.uniform(-REACH, REACH, (anchors, 3)))
-    feature = b.noise(anchors, 32)
+    feature = b.noise(anchors, features)
     offset = b.noise(anchors, GROUP, 3, scale=0.5)
     sizes = np.log(spacing * np.repeat([1.0, 0.4], 3))
     log_scaling = b.constant(sizes + 0.2 * b.random.standard_normal((anchors, 6)))
@@ -131,7 +131,9 @@ def scaffold(anchors: int) -> onnx.ModelProto:
     seen = b.node("Concat", feature, direction, distance, axis=1)
     heads = {}
     for head, width in (("opacity", 1), ("color", 3), ("shape", 7)):
-        heads[head] = b.linear(b.node("Relu", b.linear(seen, 36, 32)), 32, width * GROUP)
+        heads[head] = b.linear(
+            b.node("Relu", b.linear(seen, features + 4, hidden)), hidden, width * GROUP
+        )
     alive = b.node("Relu", b.node("Tanh", heads["opacity"]))
     b.reshaped(alive, (rows, 1), "opacity")
     b.node("Sigmoid", b.reshaped(heads["color"], (rows, 3)), name="color")

@@ -45,6 +45,7 @@ from bench.net_server import NetServer, serving_nets
 from bench.nets import Array, Net
 from bench.onnx import Contender, Kit, add_turns, lay_out, measure
 from bench.tables import run, write_json
+from pybuild.generators.bundle import Made
 from pybuild.generators.compile import compile_generator
 from pybuild.networks import Network
 from pybuild.options import BuildOptions, GeneratorOptions
@@ -98,7 +99,6 @@ class Built:
     folder: Path
     pose: Pose
     third: Pose | None
-    network: Network
     variants: list[Variant]
     facts: dict[str, Any]
 
@@ -113,33 +113,39 @@ def build(case: Case, folder: Path, adapter: Any) -> Built:
     made = site.generator
     assert made is not None
     assert made.scene.generator is not None
-    spec, network = made.scene.generator, made.network
-    pose = made.scene.pose
-    plain, third, variants = network, None, []
-    if any(feed.name not in case.inputs for feed in spec.feeds):  # it tests what is in sight
-        compiled = compile_generator(case.model, made.contract, visible_first=False).compiled
-        plain = Network(compiled.program, compiled.files)
-        third = turned_away(pose, case.anchors)
-        for name, seen_from in ((SEEN, pose), (THIRD, third)):
-            view = _view(seen_from)
-            inputs = {
-                feed.name: np.array(camera_values(feed.role, view), np.float32).reshape(feed.shape)
-                for feed in spec.feeds
-                if feed.role in CAMERA_ROLES
-            }
-            variants.append(_variant(name, network, inputs))
-    variants.insert(0, _variant(ALL, plain, case.inputs))
+    network = made.network
+    variants, third = programs(case, made)
     offered = NativeHost.describe(adapter)
     plan = scene_plan(made.scene, offered, network.program, network.shaders)
     facts = {
         "gaussians": case.kind.rows * copies,
-        "program_bytes": file_bytes(folder / "site" / "scene" / spec.program),
+        "program_bytes": file_bytes(folder / "site" / "scene" / made.scene.generator.program),
         "model_bytes": model.stat().st_size,
         "gpu_bytes": sum(buffer.size_bytes for buffer in plan.buffers),
         "largest_buffer_bytes": max(buffer.size_bytes for buffer in plan.buffers),
         "dispatches": commands(plan, GENERATE),
     }
-    return Built(folder, pose, third, network, variants, facts)
+    return Built(folder, made.scene.pose, third, variants, facts)
+
+
+def programs(case: Case, made: Made) -> tuple[list[Variant], Pose | None]:
+    """The programs of a case, and the camera that sees a part of it, if that makes a difference."""
+    spec, network, pose = made.scene.generator, made.network, made.scene.pose
+    assert spec is not None
+    if all(feed.name in case.inputs for feed in spec.feeds):
+        return [_variant(ALL, network, case.inputs)], None
+    every = compile_generator(case.model, made.contract, visible_first=False).compiled
+    variants = [_variant(ALL, Network(every.program, every.files), case.inputs)]
+    third = turned_away(pose, case.anchors)
+    for name, seen_from in ((SEEN, pose), (THIRD, third)):
+        view = _view(seen_from)
+        inputs = {
+            feed.name: np.array(camera_values(feed.role, view), np.float32).reshape(feed.shape)
+            for feed in spec.feeds
+            if feed.role in CAMERA_ROLES
+        }
+        variants.append(_variant(name, network, inputs))
+    return variants, third
 
 
 def _view(pose: Pose) -> View:

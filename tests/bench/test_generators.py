@@ -20,22 +20,27 @@ from bench.generator_cases import (
     CASES,
     LARGE,
     SHARE,
-    case_of,
+    Case,
+    Kind,
     gaussians,
     messages,
     poses,
     stand_in,
     turned_away,
 )
-from bench.generator_engines import kernels
+from bench.generator_engines import commands, kernels
 from bench.generator_models import GROUP, avatar, hexplane, scaffold
 from bench.generator_report import overview, report
-from bench.generators import ALL, SEEN, THIRD, build, chosen
+from bench.generators import ALL, SEEN, THIRD, chosen, programs
 from bench.net_report import best
+from pybuild.generators.bundle import make_generator
 from pybuild.generators.describe import describe
 from pybuild.reference import Ellipsoids
 from pyengine.bundle import Pose
+from pyengine.engine import scene_plan
 from pyengine.errors import InputError
+from pyengine.generator import GENERATE
+from pyengine.plan import DEFAULT_LIMITS, Adapter
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 240
@@ -156,20 +161,32 @@ def test_every_frame_has_something_new(name: str) -> None:
 @pytest.mark.gpu
 def test_what_is_in_sight_is_decoded(tmp_path: Path, adapter: Any) -> None:
     """The first program makes every row; the same network decodes fewer for the second camera."""
-    case = case_of("scaffold-250k", CASES["scaffold-250k"], 100)
-    built = build(case, tmp_path, adapter)
-    assert [variant.name for variant in built.variants] == [ALL, SEEN, THIRD]
-    found = [kernels(v.program, v.files, v.inputs, adapter, runs=1) for v in built.variants]
+    model = scaffold(250, 16, 16)  # lavapipe compiles the widths of the paper for minutes
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    made = make_generator(tmp_path / "model.onnx")
+    eye = np.array(made.scene.pose.eye, np.float32)
+    case = Case("small", Kind("scaffold", 250 * GROUP), model, model, {"eye": eye})
+    variants, third = programs(case, made)
+    assert [variant.name for variant in variants] == [ALL, SEEN, THIRD]
+    assert third is not None
+    found = [kernels(v.program, v.files, v.inputs, adapter, runs=1) for v in variants[::2]]
     assert found[0].rows is None
-    assert found[1].rows == case.kind.rows
-    assert found[2].rows is not None
-    assert GROUP < found[2].rows < case.kind.rows
-    assert all(
-        len(v.program.dispatches) == len(f.ms) for v, f in zip(built.variants, found, strict=True)
-    )
-    told = built.facts["dispatches"]
-    assert told["generator"] == len(built.network.program.dispatches)
-    assert (told["live"], told["project"], told["composite"]) == (1, 1, 1)
+    assert found[1].rows is not None
+    assert GROUP < found[1].rows < case.kind.rows
+    for variant, item in zip(variants[::2], found, strict=True):
+        assert len(item.ms) == len(variant.program.dispatches)
+
+
+def test_commands_by_their_stage(tmp_path: Path) -> None:
+    model = avatar(40)
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    made = make_generator(tmp_path / "model.onnx")
+    adapter = Adapter(DEFAULT_LIMITS, software=True)
+    plan = scene_plan(made.scene, adapter, made.network.program, made.network.shaders)
+    found = commands(plan, GENERATE)
+    assert found["generator"] == len(made.network.program.dispatches)
+    assert (found["project"], found["composite"]) == (1, 1)
+    assert sum(found.values()) == plan.count_dispatches(GENERATE)
 
 
 @pytest.mark.page
