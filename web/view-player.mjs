@@ -140,8 +140,8 @@ export class Player {
 
   /** Back to the start: the time, and the state of a generator that has one. */
   restart() {
+    this.seek(0); // first: a frame may come between the two, and a first step is one of time 0
     this.#session?.post({ type: "restart" });
-    this.seek(0);
   }
 
   /** @param {number} speed */

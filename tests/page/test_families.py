@@ -315,7 +315,10 @@ def tell(page: Page, made: Made, state: State) -> None:
 
 
 def plays_and_begins_anew(page: Page, first: Image8) -> None:
-    """What moves has moved after a while, stands still when paused, and begins as before."""
+    """What moves has moved after a while, stands still when paused, and begins as before.
+
+    It once began with the time at which it was stopped: a frame came between two messages.
+    """
     page.evaluate(f"{VIEW}.play()")
     page.wait_for_function(f"{VIEW}.time > 0.4")
     page.evaluate(f"{VIEW}.pause()")

@@ -214,7 +214,7 @@ def test_a_state_without_a_clip_begins_anew(show: Show) -> None:
     assert page.get_by_role("slider", name="Time").is_hidden()
     assert page.get_by_role("button", name="Loop").is_hidden()
     page.get_by_role("button", name="From the start").click()
-    assert asked(page)[-2:] == [["restart", "restart"], ["seek", 0]]
+    assert asked(page)[-2:] == [["seek", 0], ["restart", "restart"]], "in this order: see restart()"
     assert page.evaluate(f"{VIEW}.duration") == float("inf")
 
 
