@@ -26,7 +26,16 @@ from pyengine.program import Program, program_part
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["Kernels", "SiteEngine", "Under", "commands", "file_bytes", "kernels"]
+__all__ = [
+    "Kernels",
+    "SiteEngine",
+    "Spent",
+    "Under",
+    "commands",
+    "descendants_s",
+    "file_bytes",
+    "kernels",
+]
 
 
 @dataclass

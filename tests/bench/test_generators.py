@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from bench.generator_cases import (
     stand_in,
     turned_away,
 )
-from bench.generator_engines import commands, kernels
+from bench.generator_engines import Spent, commands, descendants_s, kernels
 from bench.generator_models import GROUP, avatar, hexplane, scaffold
 from bench.generator_report import overview, report
 from bench.generators import ALL, SEEN, THIRD, chosen, programs
@@ -211,6 +212,24 @@ def test_vitrine_alone(
     line = next(text for text in done.stdout.splitlines() if text.startswith("  vitrine "))
     assert line.split()[1] == str(found["engines"]["vitrine"]["ms"]["n"])
     assert "dispatches and draws a frame" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs Linux's /proc")
+def test_processor_time_is_that_of_what_was_started() -> None:
+    busy = [sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass\ninput()"]
+    with subprocess.Popen(busy, stdin=subprocess.PIPE) as process:
+        spent = Spent()
+
+        def turn() -> list[float]:
+            while descendants_s() < 0.1 and process.poll() is None:
+                time.sleep(0.01)
+            return [1.0, 1.0]
+
+        assert spent.counted(turn, more=2) == [1.0, 1.0]
+        process.kill()
+    assert spent.runs == 4
+    assert 0 < spent.cpu_ms < 1000
+    assert math.isnan(Spent().cpu_ms)
 
 
 def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
