@@ -12,10 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from pybuild import formats
 from pybuild.gaussians import Gaussians
 from pybuild.server import serving
+
+settings.register_profile("repeatable", derandomize=True)
+if os.environ.get("VITRINE_RANDOM") != "1":  # with it, each run tries other examples
+    settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_GPU = "VITRINE_NO_GPU"
