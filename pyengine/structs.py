@@ -15,6 +15,7 @@ __all__ = [
     "STRUCTS",
     "ChunkBox",
     "DrawArgs",
+    "FilterFrame",
     "Frame",
     "Instance",
     "LiveArgs",
@@ -143,6 +144,25 @@ Frame = Struct(
     ],
 )
 
+FilterFrame = Struct(
+    "FilterFrame",
+    "What showing a filtered image depends on.",
+    [
+        ("background", "vec4f", "display-referred RGB; w unused"),
+        ("canvas_px", "vec2f", "pixels of the canvas"),
+        ("render_px", "vec2f", "pixels of the splats' image, which the filter reads"),
+        ("output_px", "vec2f", "pixels of what it writes"),
+        ("strength", "f32", "0 shows the splats as they are, 1 the filter's image"),
+        ("split", "f32", "share of the canvas, from the left, that is shown unfiltered"),
+        (
+            "tolerance",
+            "f32",
+            "the filter rests while its image differs less; 0 to 1; 0: it never rests",
+        ),
+        ("force", "u32", "1: the filter runs whatever the image is"),
+    ],
+)
+
 ChunkBox = Struct(
     "ChunkBox",
     "What the quantised values of a chunk are relative to; bounds include three sigma.",
@@ -227,5 +247,5 @@ SourceTable = Struct(
     ],
 )
 
-_ALL = (Frame, ChunkBox, Splat, SortState, LiveArgs, Instance, DrawArgs, SourceTable)
+_ALL = (Frame, FilterFrame, ChunkBox, Splat, SortState, LiveArgs, Instance, DrawArgs, SourceTable)
 STRUCTS: dict[str, Struct] = {s.name: s for s in _ALL}
