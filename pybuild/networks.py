@@ -12,7 +12,7 @@ from pybuild.programs import read_program
 from pybuild.runner import shader_texts
 from pyengine.bundle import Scene
 from pyengine.errors import BundleError, InputError
-from pyengine.generator_spec import FeedSpec
+from pyengine.feeds import FeedSpec
 from pyengine.program import STORAGE, Program
 
 __all__ = ["Network", "input_bytes", "read_network"]

@@ -94,6 +94,36 @@ class Fields:
             raise self.fault(name, f"integers {low}..{high}")
         return tuple(value)
 
+    def flag(self, name: str) -> bool:
+        """True or false."""
+        value = self[name]
+        if not isinstance(value, bool):
+            raise self.fault(name, "true or false")
+        return value
+
+    def number(self, name: str, low: float = -1e30, high: float = 1e30) -> float:
+        """A number in a range."""
+        value = self[name]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not low <= value <= high:
+            raise self.fault(name, f"a number {low:g}..{high:g}")
+        return float(value)
+
+    def floats(self, name: str, most: int) -> tuple[float, ...] | None:
+        """At most so many numbers that f32 can hold, or None."""
+        if self[name] is None:
+            return None
+        values = self.list(name, most)
+        for value in values:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not abs(value) <= 3.4e38:
+                raise self.fault(name, "finite numbers")
+        return tuple(float(value) for value in values)
+
+    def optional(self, name: str, read: Callable[[object, str], _T]) -> _T | None:
+        """What ``read`` makes of a value and its place, or None where there is none."""
+        return None if self[name] is None else read(self[name], f"{self.where}: {name}")
+
     def list(self, name: str, most: int) -> list[Any]:
         """A list of at most so many things."""
         value = self[name]

@@ -92,11 +92,12 @@ class Buffer:
 
 @dataclass(frozen=True, slots=True)
 class Texture:
-    """A 2-D texture of the canvas's size; made anew by the host when that changes."""
+    """A 2-D texture of a size in pixels; or of the canvas's, made anew when that changes."""
 
     name: str
     format: str
     usage: tuple[TextureUsage, ...]
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ class RenderPipeline:
     """A vertex and a fragment stage in one shader; triangle lists without vertex buffers.
 
     ``target`` is a texture format, `CANVAS` for the canvas's own, or None for depth alone.
-    ``depth`` is none, test (less, without writing) or write (less).
+    ``depth`` is none, test (less, without writing) or write (less). ``extra`` is the format of a
+    second target, blended alike.
     """
 
     name: str
@@ -127,6 +129,7 @@ class RenderPipeline:
     constants: Mapping[str, float] = field(default_factory=dict)
     vertex: str = "vertex_main"
     fragment: str = "fragment_main"
+    extra: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +195,8 @@ class ComputePass:
 class RenderPass:
     """Draws in order into ``target`` (transparent black first) and ``depth`` (1 first).
 
-    ``clear`` is False where the pass goes on with what the textures hold.
+    ``clear`` is False where the pass goes on with what the textures hold. ``extra`` is a second
+    target, cleared like the first.
     """
 
     label: str
@@ -200,6 +204,7 @@ class RenderPass:
     draws: tuple[Draw, ...]
     depth: str | None = None
     clear: bool = True
+    extra: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

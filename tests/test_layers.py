@@ -19,9 +19,9 @@ SINCE_3_14 = ("compression",)
 LAYERS = (
     ("errors", "structs"),
     ("plan", "shaders", "view", "camera_inputs", "fields", "contract", "timeline"),
-    ("bundle", "generator_spec", "camera", "sources", "framing"),
+    ("bundle", "feeds", "generator_spec", "filter_spec", "camera", "sources", "framing"),
     ("passes", "program", "tuning"),
-    ("generator",),
+    ("inputs", "generator", "filter", "governor"),
     ("engine", "drop"),
     ("hosts",),
 )

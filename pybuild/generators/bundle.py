@@ -31,7 +31,8 @@ from pyengine.bundle import Pose, Scene
 from pyengine.camera_inputs import IDENTITY
 from pyengine.contract import Clip, Contract
 from pyengine.errors import InputError
-from pyengine.generator_spec import FeedSpec, GeneratorSpec, Track
+from pyengine.feeds import FeedSpec, Track
+from pyengine.generator_spec import GeneratorSpec
 from pyengine.program import Tensor
 
 __all__ = ["Made", "make_generator", "write_generator"]

@@ -15,7 +15,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pybuild.options import GeneratorOptions
 from pyengine.contract import Contract, Control, Feed, ImageFormat
 from pyengine.errors import InputError
-from pyengine.generator_spec import MAX_INSTANCES, FeedSpec, GeneratorSpec
+from pyengine.feeds import FeedSpec
+from pyengine.generator_spec import MAX_INSTANCES, GeneratorSpec
 
 __all__ = ["Given", "TrackFile", "feeds_of", "read_given"]
 

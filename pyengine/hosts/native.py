@@ -262,10 +262,12 @@ class NativeHost:
         usage = _flags(_TEXTURE_USAGE, ("render", "readback"))
         self._textures = {}
         if plan.render:
-            self._textures[CANVAS] = self._texture(CANVAS, CANVAS_FORMAT, usage)
+            self._textures[CANVAS] = self._texture(CANVAS, CANVAS_FORMAT, usage, None)
         for texture in plan.textures:
             usage = _flags(_TEXTURE_USAGE, texture.usage)
-            self._textures[texture.name] = self._texture(texture.name, texture.format, usage)
+            self._textures[texture.name] = self._texture(
+                texture.name, texture.format, usage, texture.size
+            )
         self._groups: dict[tuple[str, tuple[Binding, ...]], Any] = {}
         for _, step in plan.passes():
             for item in step.dispatches if isinstance(step, ComputePass) else step.draws:
@@ -315,14 +317,15 @@ class NativeHost:
     def read_texture(self, name: str = CANVAS) -> bytes:
         """Texels of a texture in rows from the top, without padding."""
         texture = self._textures[name]
-        row = self.width * _TEXEL_BYTES[texture.format]
+        width, height = texture.size[:2]
+        row = width * _TEXEL_BYTES[texture.format]
         pitch = -(-row // _ROW_ALIGNMENT) * _ROW_ALIGNMENT
         data = self.device.queue.read_texture(
             {"texture": texture},
-            {"bytes_per_row": pitch, "rows_per_image": self.height},
-            (self.width, self.height, 1),
+            {"bytes_per_row": pitch, "rows_per_image": height},
+            (width, height, 1),
         )
-        return b"".join(bytes(data[y * pitch : y * pitch + row]) for y in range(self.height))
+        return b"".join(bytes(data[y * pitch : y * pitch + row]) for y in range(height))
 
     def timings_ms(self) -> dict[str, float]:
         """Milliseconds of each pass of the last run; empty when the host is not timed."""
@@ -351,10 +354,14 @@ class NativeHost:
             raise PlanError("the host has taken no plan")
         return self._plan
 
-    def _texture(self, label: str, texture_format: str, usage: int) -> Any:
-        size = (self.width, self.height, 1)
+    def _texture(
+        self, label: str, texture_format: str, usage: int, size: tuple[int, int] | None
+    ) -> Any:
         return self.device.create_texture(
-            label=label, size=size, format=texture_format, usage=usage
+            label=label,
+            size=(*(size or (self.width, self.height)), 1),
+            format=texture_format,
+            usage=usage,
         )
 
     def _module(self, name: str) -> Any:
@@ -371,8 +378,10 @@ class NativeHost:
         if pipeline.target is not None:
             target_format = CANVAS_FORMAT if pipeline.target == CANVAS else pipeline.target
             targets = [{"format": target_format}]
+        if pipeline.extra is not None:
+            targets.append({"format": pipeline.extra})
         if pipeline.blend == "under":
-            targets[0]["blend"] = {"color": _UNDER, "alpha": _UNDER}
+            targets = [{**item, "blend": {"color": _UNDER, "alpha": _UNDER}} for item in targets]
         depth = None
         if pipeline.depth != "none":
             depth = {
@@ -441,17 +450,16 @@ class NativeHost:
 
     def _run_render(self, encoder: Any, step: RenderPass) -> None:
         load_op = "clear" if step.clear else "load"
-        color: list[dict[str, Any]] = []
-        if step.target is not None:
-            view = self._textures[step.target].create_view()
-            color = [
-                {
-                    "view": view,
-                    "load_op": load_op,
-                    "store_op": "store",
-                    "clear_value": (0, 0, 0, 0),
-                }
-            ]
+        color: list[dict[str, Any]] = [
+            {
+                "view": self._textures[name].create_view(),
+                "load_op": load_op,
+                "store_op": "store",
+                "clear_value": (0, 0, 0, 0),
+            }
+            for name in (step.target, step.extra)
+            if name is not None
+        ]
         depth = None
         if step.depth is not None:
             depth = {

@@ -117,7 +117,7 @@ def check(plan: Plan, limits: Mapping[str, int]) -> None:
             for dispatch in step.dispatches:
                 _check_dispatch(dispatch, plan, limits, where)
         else:
-            for target in (step.target, step.depth):
+            for target in (step.target, step.depth, step.extra):
                 _check_target(target, plan, where)
             for draw in step.draws:
                 _check_draw(draw, plan, limits, step, where)
@@ -302,7 +302,7 @@ def _check_draw(
 ) -> None:
     pipeline = _find(plan.render, draw.pipeline, where)
     _check_bindings(pipeline, draw.bindings, plan, limits, where)
-    for target in (step.target, step.depth):
+    for target in (step.target, step.depth, step.extra):
         if target in draw.bindings:
             raise PlanError(f"{where}: {target!r} is sampled while it is drawn to")
     formats: dict[str | None, str | None] = {t.name: t.format for t in plan.textures}
@@ -311,6 +311,14 @@ def _check_draw(
         raise PlanError(
             f"{where}: {pipeline.name!r} draws to {pipeline.target}, not {step.target!r}"
         )
+    if pipeline.extra != formats[step.extra]:
+        raise PlanError(
+            f"{where}: {pipeline.name!r} draws to {pipeline.extra} too, not {step.extra!r}"
+        )
+    sizes = {t.name: t.size for t in plan.textures}
+    drawn = {sizes.get(name) for name in (step.target, step.depth, step.extra) if name}
+    if len(drawn) > 1:
+        raise PlanError(f"{where}: draws to textures of several sizes")
     if (pipeline.depth == "none") != (step.depth is None):
         raise PlanError(
             f"{where}: {pipeline.name!r} has depth {pipeline.depth!r}, the pass differs"

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from pyengine.bundle import Scene
 from pyengine.errors import BundleError
-from pyengine.generator_spec import INPUTS, FeedSpec, GeneratorSpec
+from pyengine.feeds import FeedSpec
+from pyengine.generator_spec import INPUTS, GeneratorSpec
 from pyengine.passes.generated import Outputs
 from pyengine.passes.project import grid
 from pyengine.plan import (

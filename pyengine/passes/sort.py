@@ -119,6 +119,8 @@ class Sort:
     arguments : Indirect, optional
         Where a count on the GPU rules: workgroups over the tiles of ``sort_state.live_chunks``,
         which alone hold keys.
+    keep_keys : bool
+        The last pass writes the keys too; see `sorted_keys`.
     """
 
     chunks: int
@@ -126,6 +128,12 @@ class Sort:
     splat_vertices: int
     variant: Variant = PORTABLE
     arguments: Indirect | None = None
+    keep_keys: bool = False
+
+    @property
+    def sorted_keys(self) -> str:
+        """Name of the buffer that holds the keys in order, where they are kept."""
+        return "keys_0" if self.passes % 2 else "keys"
 
     @property
     def order(self) -> str:
@@ -177,7 +185,7 @@ class Sort:
         }
         if self.arguments is not None:
             overrides["IS_COUNTED"] = 1.0
-        last = {"IS_LAST": float(index == self.passes - 1)}
+        last = {"IS_LAST": float(index == self.passes - 1 and not self.keep_keys)}
         prefixes: Access = "read_write" if self.variant == SERIAL else "read"
         scatter = (*_SCATTER, prefixes, *_OUT)
         return [

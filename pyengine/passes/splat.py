@@ -1,19 +1,21 @@
 """Draw the sorted splats, nearest first, into a float image.
 
 The splats come in `BATCHES` draws; between two, a mask closes the pixels that are opaque already.
-The shaders are shaders/splat/{splat,mask}.wgsl; their oracle is pybuild/reference.py.
+The shaders are shaders/splat/{splat,splat_depth,mask}.wgsl; their oracle is pybuild/reference.py.
 """
 
 from __future__ import annotations
 
-from pyengine.plan import Adapter, Draw, Indirect, Part, RenderPass, RenderPipeline, Texture
+from pyengine.plan import Access, Adapter, Draw, Indirect, Part, RenderPass, RenderPipeline, Texture
 from pyengine.shaders import assemble
 from pyengine.structs import BATCHES, DrawArgs
 
-__all__ = ["DEPTH", "IMAGE", "image_format", "splat", "vertices_for"]
+__all__ = ["DEPTH", "DEPTH_IMAGE", "IMAGE", "image_format", "splat", "vertices_for"]
 
 IMAGE = "image"
 DEPTH = "depth"
+DEPTH_IMAGE = "depth_image"
+"""Texture: expected depth times coverage in the first channel, coverage in the last."""
 QUAD, TRIANGLE = 6, 3
 
 
@@ -35,33 +37,59 @@ def image_format(adapter: Adapter) -> str:
     return "rgba32float" if whole else "rgba16float"
 
 
-def splat(order: str, adapter: Adapter) -> Part:
+def splat(
+    order: str,
+    adapter: Adapter,
+    size: tuple[int, int] | None = None,
+    sorted_keys: str | None = None,
+) -> Part:
     """The stage that draws ``splats`` in the order of the buffer ``order`` into `IMAGE`.
 
     Not instanced: an instance of four vertices leaves most of a GPU's wave idle, and SwiftShader
     draws each instance as a call of its own (8 µs measured).
+
+    Parameters
+    ----------
+    size : (width, height), optional
+        Pixels of the image; the canvas's unless given.
+    sorted_keys : str, optional
+        Buffer of the sort's keys in the order of ``order``: draw `DEPTH_IMAGE` too.
     """
     target = image_format(adapter)
+    deep = sorted_keys is not None
+    extra = DEPTH_IMAGE if deep else None
+    keys = (sorted_keys,) if sorted_keys is not None else ()
+    layout: tuple[Access, ...] = ("uniform", "read", "read", *(("read",) if deep else ()))
     passes = []
     for batch in range(BATCHES):
         if batch:
             mask = Draw("splat.mask", (IMAGE,), (3, 1))
             passes.append(RenderPass(f"splat.mask_{batch}", None, (mask,), DEPTH, clear=False))
         arguments = Indirect("draw_args", DrawArgs.offsets["draws"] + 16 * batch)
-        draw = Draw("splat", ("frame", "splats", order), arguments)
-        passes.append(RenderPass(f"splat_{batch}", IMAGE, (draw,), DEPTH, clear=batch == 0))
+        draw = Draw("splat", ("frame", "splats", order, *keys), arguments)
+        passes.append(
+            RenderPass(f"splat_{batch}", IMAGE, (draw,), DEPTH, clear=batch == 0, extra=extra)
+        )
+    shader = "splat/splat_depth.wgsl" if deep else "splat/splat.wgsl"
+    images = (IMAGE, DEPTH_IMAGE) if deep else (IMAGE,)
     return Part(
         textures=(
-            Texture(IMAGE, target, ("render", "sample", "readback")),
-            Texture(DEPTH, "depth32float", ("render",)),
+            *(Texture(name, target, ("render", "sample", "readback"), size) for name in images),
+            Texture(DEPTH, "depth32float", ("render",), size),
         ),
         shaders={
-            "splat": assemble("splat/splat.wgsl", {"SPLAT_VERTICES": vertices_for(adapter)}),
+            "splat": assemble(shader, {"SPLAT_VERTICES": vertices_for(adapter)}),
             "splat.mask": assemble("splat/mask.wgsl"),
         },
         render=(
             RenderPipeline(
-                "splat", "splat", ("uniform", "read", "read"), target, "under", depth="test"
+                "splat",
+                "splat",
+                layout,
+                target,
+                "under",
+                depth="test",
+                extra=target if deep else None,
             ),
             RenderPipeline("splat.mask", "splat.mask", ("texture",), None, depth="write"),
         ),

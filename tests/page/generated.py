@@ -26,7 +26,8 @@ from pybuild.site import build_site
 from pyengine.bundle import Pose, Scene
 from pyengine.camera_inputs import IDENTITY
 from pyengine.contract import Contract
-from pyengine.generator_spec import FeedSpec, GeneratorSpec, Track
+from pyengine.feeds import FeedSpec, Track
+from pyengine.generator_spec import GeneratorSpec
 from tests.pybuild.onnx.small_models import model
 
 __all__ = [

@@ -16,7 +16,7 @@ from pybuild.onnx.compile import compile_tensors
 from pybuild.onnx.expr import compare, const, select
 from pybuild.onnx.ir import constant, input_tensor, map_tensor
 from pybuild.programs import write_program
-from pyengine.generator_spec import FeedSpec
+from pyengine.feeds import FeedSpec
 from tests.page.generated import VIEW, open_page, pixels, settle, write_site
 from tests.pyengine.generators import generator
 

@@ -13,7 +13,7 @@ from pybuild.networks import input_bytes, read_network
 from pybuild.programs import write_program
 from pyengine.contract import Control
 from pyengine.errors import BundleError, InputError
-from pyengine.generator_spec import FeedSpec, Track
+from pyengine.feeds import FeedSpec, Track
 from tests.pyengine.generators import generator
 
 

@@ -19,7 +19,8 @@ from pybuild.runner import shader_texts
 from pyengine.bundle import Pose, Scene
 from pyengine.camera_inputs import IDENTITY
 from pyengine.engine import scene_plan
-from pyengine.generator_spec import FeedSpec, GeneratorSpec
+from pyengine.feeds import FeedSpec
+from pyengine.generator_spec import GeneratorSpec
 from pyengine.plan import Adapter, Plan
 
 Array = NDArray[np.float32]

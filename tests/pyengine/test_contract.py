@@ -21,7 +21,7 @@ from pyengine.contract import (
     read_contract,
 )
 from pyengine.contract.roles import INPUTS, OUTPUTS
-from pyengine.generator_spec import ROLES as ROLES_IN_BUNDLES
+from pyengine.feeds import ROLES as ROLES_IN_BUNDLES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "contract.md"
 N = 32

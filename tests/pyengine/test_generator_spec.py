@@ -14,13 +14,12 @@ import pytest
 from pyengine.bundle import Scene
 from pyengine.contract import Clip, Control, ImageFormat
 from pyengine.errors import BundleError
+from pyengine.feeds import FeedSpec, Track
 from pyengine.generator_spec import (
     HEADER_BYTES,
     INSTANCE_BYTES,
     MAX_INSTANCES,
-    FeedSpec,
     GeneratorSpec,
-    Track,
     inverse_of,
 )
 from tests.pyengine.generators import generator, placed

@@ -374,6 +374,14 @@ BROKEN: dict[str, tuple[Callable[[Plan], Plan], str]] = {
         both(target(target="picture"), render(target="rgba16float")),
         r"^frame/show: 'picture' is sampled while it is drawn to$",
     ),
+    "a second target that the pipeline lacks": (
+        target(extra="depth"),
+        r"^frame/show: 'r' draws to None too, not 'depth'$",
+    ),
+    "a depth of another size": (
+        both(target(depth="depth"), render(depth="test"), texture("depth", size=(4, 4))),
+        r"^frame/show: draws to textures of several sizes$",
+    ),
     "a target of another format": (
         render(target="rgba16float"),
         r"^frame/show: 'r' draws to rgba16float, not 'canvas'$",

@@ -14,7 +14,8 @@ from pybuild.onnx.ir import constant, input_tensor, map_tensor
 from pybuild.runner import shader_texts
 from pyengine.engine import required_limits, scene_plan
 from pyengine.errors import BundleError, DeviceError
-from pyengine.generator_spec import INPUTS, FeedSpec
+from pyengine.feeds import FeedSpec
+from pyengine.generator_spec import INPUTS
 from pyengine.hosts.null import NullHost
 from pyengine.passes.network import PREFIX, network
 from pyengine.plan import DEFAULT_LIMITS, Adapter, ComputePass, Range
