@@ -100,7 +100,10 @@ class NativeRunner:
             what the program needs.
         PlanError
             The program breaks a rule of WebGPU.
+        InputError
+            It reads textures, which only a scene can draw.
         """
+        _check_textures(program)
         part = program_part(program, shader_texts(program, files), self.adapter, chosen=chosen)
         plan = Plan.of({SCHEDULE: (part,)})
         required_limits(plan, self.adapter, f"program {program.name!r}")
@@ -226,8 +229,10 @@ def stored_inputs(
     Raises
     ------
     InputError
-        An input is missing (unless ``some`` may be), unknown, or of another shape or type.
+        An input is missing (unless ``some`` may be), unknown, or of another shape or type; or the
+        program reads textures, which no array can be.
     """
+    _check_textures(program)
     files = {buffer.name: buffer.file for buffer in program.buffers}
     needed = [] if some else [tensor for tensor in program.inputs if files[tensor.buffer] is None]
     missing = [described(tensor) for tensor in needed if tensor.name not in inputs]
@@ -238,3 +243,12 @@ def stored_inputs(
         told += [f"has no {', '.join(unknown)}"] * bool(unknown)
         raise InputError(f"inputs of program {program.name!r}: it {' and '.join(told)}")
     return [(known[name].buffer, to_storage(array, known[name])) for name, array in inputs.items()]
+
+
+def _check_textures(program: Program) -> None:
+    if program.textures:
+        names = ", ".join(map(repr, program.textures))
+        raise InputError(
+            f"program {program.name!r} cannot run by itself: it reads textures ({names}) that are "
+            "drawn each frame. It is a filter's; build a page with a scene and --filter."
+        )

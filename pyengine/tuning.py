@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from pyengine.errors import BundleError
 from pyengine.fields import Fields, document
-from pyengine.plan import Adapter, Indirect
+from pyengine.plan import Adapter, Indirect, Range
 from pyengine.program import Program, eligible
 
 __all__ = [
@@ -70,7 +70,8 @@ def tasks_of(program: Program, shaders: Mapping[str, str], adapter: Adapter) -> 
         usable = eligible(program, index, shaders, adapter)
         if len(usable) == 1:
             continue
-        described: list[object] = [[part.size_bytes for part in dispatch.bindings], usable]
+        sizes = [part.size_bytes if isinstance(part, Range) else None for part in dispatch.bindings]
+        described: list[object] = [sizes, usable]
         for candidate in dispatch.candidates:
             pipeline = pipelines[candidate.pipeline]
             groups = candidate.workgroups

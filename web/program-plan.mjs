@@ -5,13 +5,13 @@
  *   buffer: string}} Tensor
  * @typedef {import("./executor.mjs").Indirect} Indirect
  * @typedef {{pipeline: string, workgroups: number[] | Indirect, prefer: string}} Candidate
- * @typedef {{label: string, bindings: import("./executor.mjs").Range[],
- *   candidates: Candidate[]}} ProgramDispatch
+ * @typedef {import("./executor.mjs").Range | {texture: string}} Binding
+ * @typedef {{label: string, bindings: Binding[], candidates: Candidate[]}} ProgramDispatch
  * @typedef {{vitrine_program: number, name: string, inputs: Tensor[], outputs: Tensor[],
  *   counts: Record<string, string>, shaders: Record<string, string>,
  *   buffers: {name: string, size_bytes: number, file: string | null}[],
  *   pipelines: import("./executor.mjs").ComputePlan[], dispatches: ProgramDispatch[],
- *   subgroups: string[]}} Program
+ *   textures?: Record<string, [number, number]>, subgroups: string[]}} Program
  */
 
 const HALF = /^\s*enable\s[^;]*\bf16\b/m;
@@ -68,7 +68,11 @@ export function programPlan(program, shaders, chosen) {
       program: [{
         label: program.name,
         dispatches: program.dispatches.map(({ bindings }, index) =>
-          ({ bindings, pipeline: chosen[index].pipeline, workgroups: chosen[index].workgroups })),
+          ({
+            bindings: bindings.map((part) => "texture" in part ? part.texture : part),
+            pipeline: chosen[index].pipeline,
+            workgroups: chosen[index].workgroups,
+          })),
       }],
     },
     subgroups: program.subgroups.filter((name) => names.has(name)),

@@ -86,6 +86,11 @@ export class LoadedProgram {
  * @returns {Promise<LoadedProgram>} */
 export async function loadProgram(device, url, { chosen, tuneSeconds = 2, sample = {} } = {}) {
   const { program, shaders } = await fetchProgram(url);
+  const textures = Object.keys(program.textures ?? {});
+  if (textures.length) {
+    throw new Error(`${program.name}: reads textures (${textures.join(", ")}) that a scene draws; ` +
+      "it cannot run by itself");
+  }
   const files = Promise.all(program.buffers.filter(({ file }) => file).map(
     async ({ name, file, size_bytes }) => /** @type {[string, Uint8Array<ArrayBuffer>]} */ (
       [name, await fetchBytes(new URL(/** @type {string} */ (file), url), () => {}, size_bytes)])));

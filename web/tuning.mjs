@@ -41,7 +41,7 @@ export async function tasksOf(program, shaders, usable) {
       const { workgroups } = candidate;
       return [shaders[shader], constants, entry, layout, Array.isArray(workgroups) ? workgroups : 0];
     });
-    const sizes = bindings.map(({ size_bytes }) => size_bytes);
+    const sizes = bindings.map((part) => "texture" in part ? null : part.size_bytes);
     const key = await digest(JSON.stringify([sizes, usable[index], kernels]));
     const task = tasks.get(key) ?? { key, dispatches: [], candidates: usable[index] };
     task.dispatches.push(index);

@@ -2,7 +2,7 @@
 
 Constants of one type can lie together in one binding, and so can tensors of one type that kernels
 hand on to each other. What the caller gives or gets has a buffer of its own, and so has what a
-scatter writes.
+scatter writes. Textures are no storage buffers, and take none of what WebGPU allows.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pybuild.onnx.ir import (
     Scan,
     Scatter,
     Tensor,
+    is_texture,
     map_tensor,
     sources,
     topological,
@@ -65,9 +66,11 @@ def _alone(tensor: Tensor, finals: Collection[Tensor]) -> bool:
 
 
 def least_bindings(touched: Iterable[Tensor], finals: Collection[Tensor]) -> int:
-    """Bindings of a kernel that touches these tensors, when all is put together that can be."""
+    """Buffers of a kernel that touches these tensors, when all is put together that can be."""
     found: set[object] = set()
     for tensor in touched:
+        if is_texture(tensor):
+            continue
         shared = (isinstance(tensor.source, Constant), tensor.type)
         found.add(tensor if _alone(tensor, finals) else shared)
     return len(found)
@@ -83,7 +86,7 @@ def spread_reads(outputs: Sequence[Tensor]) -> list[Tensor]:
         touched = {tensor: tensor} | {t: t for t in given}
         swapped = {t: new[t] for t in given if new[t] is not t}
         copied = tensor.source.data if isinstance(tensor.source, Scatter) else None
-        alone = [t for t in given if _alone(t, finals) and t is not copied]
+        alone = [t for t in given if _alone(t, finals) and t is not copied and not is_texture(t)]
         # the copies of one type together take a binding that may not have been there
         for source in sorted(alone, key=lambda t: t.size):
             if least_bindings(touched.values(), finals) <= MAX_BINDINGS:
@@ -147,7 +150,8 @@ def put_together(
             tensor = parents[tensor]
         return tensor
 
-    for touched, rows in kernels:
+    for every, rows in kernels:
+        touched = [tensor for tensor in every if not is_texture(tensor)]
         for alike in _alike(touched, rows, finals):
             if len({home(t) for t in touched}) <= MAX_BINDINGS:
                 break

@@ -21,7 +21,16 @@ from pybuild.onnx.dynamic import lower_counted
 from pybuild.onnx.fuse import readers
 from pybuild.onnx.graph import Graph, TensorInfo, operator_name
 from pybuild.onnx.indirect import arguments_of
-from pybuild.onnx.ir import Constant, Input, Packing, Scan, Scatter, Tensor, map_tensor
+from pybuild.onnx.ir import (
+    Constant,
+    Input,
+    Packing,
+    Scan,
+    Scatter,
+    Tensor,
+    is_texture,
+    map_tensor,
+)
 from pybuild.onnx.kernels import Kernel
 from pybuild.onnx.partition import partition
 from pybuild.onnx.words import packing_of, word_count, words_of
@@ -91,7 +100,8 @@ def compile_tensors(
     Parameters
     ----------
     inputs : sequence of Tensor
-        Their sources are `Input`; names differ, as do those of the outputs.
+        Their sources are `Input`; names differ, as do those of the outputs. Textures become
+        ``textures`` of the program, all others its ``inputs``.
     weights, half
         See `compile_graph`.
     counts : mapping, optional
@@ -99,11 +109,12 @@ def compile_tensors(
     """
     given, wanted = (
         tuple(TensorInfo(t.name, _DTYPE[t.type], t.shape, (None,) * len(t.shape)) for t in tensors)
-        for tensors in (inputs, outputs)
+        for tensors in ([t for t in inputs if not is_texture(t)], outputs)
     )
     graph = Graph(name, 0, given, wanted, (), {}, {i.name: i for i in (*given, *wanted)}, {})
     owned = _owned(outputs, wanted)
-    return _assemble(graph, *partition(owned, weights, half), counts)
+    textures = {t.name: t.shape[:2] for t in inputs if is_texture(t)}
+    return _assemble(graph, *partition(owned, weights, half), counts, textures)
 
 
 def _owned(outputs: Sequence[Tensor], infos: Sequence[TensorInfo]) -> list[Tensor]:
@@ -129,6 +140,7 @@ def _assemble(
     outputs: list[Tensor],
     kernels: list[Kernel],
     counts: Mapping[str, Tensor] | None = None,
+    textures: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Compiled:
     arguments = arguments_of(kernels)
     if arguments is not None:
@@ -158,6 +170,10 @@ def _assemble(
         access[arguments.tensor] = "read_write"
 
     inputs: list[dict[str, Any]] = []
+    for tensor in read:
+        if is_texture(tensor):
+            where[tensor] = {"texture": tensor.name}
+            access[tensor] = "texture"
     by_name = {t.name: t for t in read if isinstance(t.source, Input) and t not in where}
     for k, info in enumerate(graph.inputs):
         size = _bytes(math.prod(info.shape))
@@ -260,6 +276,7 @@ def _assemble(
                 "name": graph.name or "program",
                 "inputs": inputs,
                 "outputs": ports,
+                "textures": {name: list(size) for name, size in (textures or {}).items()},
                 "counts": symbols,
                 "buffers": buffers,
                 "shaders": shaders,

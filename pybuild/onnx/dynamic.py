@@ -185,7 +185,7 @@ class _Joined:
             self._limit([tensor.shape[axis] for tensor in many]) for axis in range(len(base.shape))
         )
         if isinstance(base.source, Input):
-            return Tensor(base.name, base.shape, base.type, Input(), limits)
+            return Tensor(base.name, base.shape, base.type, base.source, limits)
         source = self._source([tensor.source for tensor in many], many)
         made = Tensor(base.name, base.shape, base.type, source, limits)
         if all(isinstance(t.source, Constant) for t in sources(made) if t not in self._counts()):

@@ -38,6 +38,7 @@ from pybuild.onnx.expr import (
 )
 
 __all__ = [
+    "CHANNELS",
     "Combine",
     "Compute",
     "Constant",
@@ -51,6 +52,7 @@ __all__ = [
     "describe",
     "flatten_index",
     "input_tensor",
+    "is_texture",
     "map_tensor",
     "neutral",
     "reads",
@@ -66,11 +68,19 @@ __all__ = [
 Combine = Literal["sum", "prod", "max", "min", "and", "or"]
 Packing = Literal["f32", "f16", "i8", "i4"]
 """A float in a buffer: as it is, of 16 bits, or a whole number -127 .. 127 or -8 .. 7."""
+CHANNELS = 4
+"""Of a texel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Given by the caller."""
+    """Given by the caller: in a buffer, or as a texture.
+
+    A texture is read by textureLoad, mip 0: of a tensor (H, W, 4) the element [y, x, c] is channel
+    c of the texel at (x, y). It is f32 whatever its format.
+    """
+
+    texture: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,9 +206,24 @@ _NUMPY: dict[Type, type[np.generic]] = {
 }
 
 
-def input_tensor(name: str, shape: Sequence[int], type_: Type) -> Tensor:
-    """What the caller gives."""
-    return Tensor(name, shape, type_, Input())
+def input_tensor(name: str, shape: Sequence[int], type_: Type, texture: bool = False) -> Tensor:
+    """What the caller gives; see `Input`.
+
+    Raises
+    ------
+    ValueError
+        A texture that is not f32 of shape (height, width, 4), of a texel or more.
+    """
+    if texture and (type_ != "f32" or len(shape) != 3 or shape[2] != CHANNELS or 0 in shape):
+        raise ValueError(
+            f"texture {name!r} must be f32 of shape (height, width, 4), got {type_} {list(shape)}"
+        )
+    return Tensor(name, shape, type_, Input(texture))
+
+
+def is_texture(tensor: Tensor) -> bool:
+    """Whether the caller gives it as a texture."""
+    return isinstance(tensor.source, Input) and tensor.source.texture
 
 
 def constant(name: str, array: NDArray[np.generic], type_: Type) -> Tensor:
@@ -343,8 +368,8 @@ def describe(outputs: Sequence[Tensor]) -> str:
     for tensor in topological(outputs):
         head = f"{tensor.name}: {tensor.type}{list(tensor.shape)}"
         match tensor.source:
-            case Input():
-                lines.append(f"{head} given")
+            case Input(texture):
+                lines.append(f"{head} given{' as a texture' * texture}")
             case Constant():
                 lines.append(f"{head} constant")
             case Compute(_, over, combine, body):

@@ -1,12 +1,23 @@
-"""How kernels reach tensors in buffers: bindings, element types, packing, vector access."""
+"""How kernels reach tensors in buffers and textures: bindings, types, packing, vector access."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pybuild.onnx.expr import TRUE, Expr, _make, as_expr, const, floordiv, linear, mod, walk
-from pybuild.onnx.ir import Tensor, flatten_index
+from pybuild.onnx.expr import (
+    TRUE,
+    Expr,
+    _make,
+    as_expr,
+    clamp_index,
+    const,
+    floordiv,
+    linear,
+    mod,
+    walk,
+)
+from pybuild.onnx.ir import CHANNELS, Tensor, flatten_index, is_texture
 from pybuild.onnx.wgsl import Writer
 from pybuild.onnx.words import PER_WORD, packing_of, unpacked, word_count
 
@@ -41,6 +52,8 @@ class Slot:
 
     def declaration(self, binding: int, access: str) -> str:
         """WGSL of the binding."""
+        if is_texture(self.tensor):
+            return f"@group(0) @binding({binding}) var {self.name}: texture_2d<f32>;"
         element, count = _ELEMENT[self.tensor.type], max(word_count(self.tensor), 1)
         if packing_of(self.tensor) != "f32":
             element = "u32"
@@ -122,6 +135,8 @@ class Slots:
                 if expr.op != "load" or expr.attr in skip or expr.attr in self.literals:
                     continue
                 self.slot(expr.attr)
+                if is_texture(expr.attr):
+                    continue
                 home = self.home(expr.attr)
                 four = 4 * PER_WORD[packing_of(home)]
                 aligned, whole = _in_fours(self.place(expr.attr, expr.args), steps, four)
@@ -149,8 +164,13 @@ class Slots:
         """Text of a load expression."""
         if expr.op == "load4":
             return f"{self.slot(expr.attr).name}[{writer.value(expr.args[0])}]"
+        if expr.op == "texel":
+            y, x = (writer.value(part) for part in expr.args)
+            return f"textureLoad({self.slot(expr.attr).name}, vec2i({x}, {y}), 0i)"
         if expr.attr in self.literals:
             return self._literal(expr, writer)
+        if is_texture(expr.attr):
+            return _channel(expr, writer)
         slot = self.slot(expr.attr)
         if expr.op == "word":
             flat = expr.args[0]
@@ -221,6 +241,19 @@ class Slots:
         for base, lanes in groups.items():
             inner = ", ".join(lanes[k] for k in range(4))
             writer.line(f"{slot.name}[{writer.value(base)}] = vec4<{element}>({inner});")
+
+
+def _channel(expr: Expr, writer: Writer) -> str:
+    """A channel of a texel, which all its channels share.
+
+    A texel outside is another one or nothing, as WGSL has it; a channel outside is the nearest.
+    """
+    y, x, channel = expr.args
+    texel = writer.value(_make("texel", (y, x), expr.attr, "f32"))
+    channel = clamp_index(channel, CHANNELS)
+    if channel.op == "const":
+        return f"{texel}.{'xyzw'[channel.attr]}"
+    return f"{texel}[{writer.value(channel)}]"
 
 
 def _four(flat: Expr) -> tuple[Expr, int]:

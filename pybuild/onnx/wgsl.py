@@ -27,9 +27,9 @@ _INFIX = {
     "eq": "==",
     "xor": "^",
 }
-_NAMED = ("load", "load4", "word", "unpack2x16float", "call")
+_NAMED = ("load", "load4", "texel", "word", "unpack2x16float", "call")
 """Written once, however seldom they are used."""
-_UNKNOWN = ("load", "load4", "word", "unpack2x16float", "half")
+_UNKNOWN = ("load", "load4", "texel", "word", "unpack2x16float", "half")
 """Not computed at build even of constants."""
 _LOWEST = "bitcast<i32>(0x80000000u)"
 
@@ -251,7 +251,7 @@ class Writer:
 
     def _text(self, expr: Expr) -> str:
         op = expr.op
-        if op in ("load", "load4", "word"):
+        if op in ("load", "load4", "texel", "word"):
             return self._load(expr, self)
         if op == "linear":
             return self._linear(expr)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyengine.errors import BundleError
-from pyengine.plan import Indirect
+from pyengine.plan import Indirect, Range
 
 if TYPE_CHECKING:
     from pyengine.program.model import Program, ProgramDispatch
@@ -27,6 +27,9 @@ def check(program: Program, where: str) -> None:
     sizes = {buffer.name: buffer.size_bytes for buffer in program.buffers}
     for tensor in (*program.inputs, *program.outputs):
         _fits(tensor.buffer, tensor.size_bytes, sizes, f"{where}: tensor {tensor.name!r}")
+    for name in program.textures:
+        if name in sizes or any(name == tensor.name for tensor in program.inputs):
+            raise BundleError(f"{where}: texture {name!r} has the name of an input or a buffer")
     for symbol, buffer in program.counts.items():
         if not isinstance(buffer, str):
             raise BundleError(f"{where}: count {symbol!r} must be a buffer, got {buffer!r}")
@@ -47,7 +50,13 @@ def check(program: Program, where: str) -> None:
             )
     layouts = {pipeline.name: pipeline.layout for pipeline in program.pipelines}
     for index, dispatch in enumerate(program.dispatches):
-        _check_dispatch(dispatch, layouts, sizes, f"{where}: dispatches[{index}]")
+        told = f"{where}: dispatches[{index}] ({dispatch.label})"
+        for part in dispatch.bindings:
+            if isinstance(part, Range):
+                _fits(part.buffer, part.offset_bytes + part.size_bytes, sizes, told)
+            elif part not in program.textures:
+                raise BundleError(f"{told}: there is no texture {part!r}")
+        _check_dispatch(dispatch, layouts, sizes, told)
 
 
 def _check_dispatch(
@@ -56,9 +65,6 @@ def _check_dispatch(
     sizes: Mapping[str, int],
     where: str,
 ) -> None:
-    where = f"{where} ({dispatch.label})"
-    for part in dispatch.bindings:
-        _fits(part.buffer, part.offset_bytes + part.size_bytes, sizes, where)
     for candidate in dispatch.candidates:
         layout = layouts.get(candidate.pipeline)
         if layout is None:
@@ -68,7 +74,18 @@ def _check_dispatch(
                 f"{where}: pipeline {candidate.pipeline!r} takes {len(layout)} bindings, "
                 f"got {len(dispatch.bindings)}"
             )
-        bound = tuple(zip(layout, dispatch.bindings, strict=True))
+        for number, (access, part) in enumerate(zip(layout, dispatch.bindings, strict=True)):
+            if (access == "texture") != isinstance(part, str):
+                kind = "a texture" if isinstance(part, str) else "a buffer"
+                raise BundleError(
+                    f"{where}: pipeline {candidate.pipeline!r} takes {access} at binding {number}, "
+                    f"got {kind}"
+                )
+        bound = tuple(
+            (access, part)
+            for access, part in zip(layout, dispatch.bindings, strict=True)
+            if isinstance(part, Range)
+        )
         if isinstance(candidate.workgroups, Indirect):
             arguments = candidate.workgroups
             _fits(arguments.buffer, arguments.offset_bytes + _ARGUMENT_BYTES, sizes, where)

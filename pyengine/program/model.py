@@ -48,11 +48,23 @@ MAX_TENSORS = 1 << 12
 MAX_BUFFERS = 1 << 12
 MAX_RANK = 64
 MAX_BUFFER_BYTES = 1 << 34
-_MAX_BINDINGS = DEFAULT_LIMITS["maxStorageBuffersPerShaderStage"]
+MAX_TEXTURES = 16
+"""WebGPU's default maxSampledTexturesPerShaderStage: a kernel may read all of a program's."""
+MAX_TEXTURE_SIZE = 8192
+"""Texels along an axis: WebGPU's default maxTextureDimension2D."""
+_MAX_BUFFERS_BOUND = DEFAULT_LIMITS["maxStorageBuffersPerShaderStage"]
+_MAX_BINDINGS = _MAX_BUFFERS_BOUND + MAX_TEXTURES
 _MAX_WORKGROUPS = DEFAULT_LIMITS["maxComputeWorkgroupsPerDimension"]
 _MAX_NAME = 1000
 
 _PREFERENCES = ("any", "gpu", "software")
+_ACCESSES: Mapping[str, Access] = {
+    "read": "read",
+    "read_write": "read_write",
+    "texture": "texture",
+}
+_OPTIONAL = ("textures",)
+"""Keys that programs of before lack."""
 _ID = re.compile(r"[A-Za-z0-9_.:/ -]+")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
@@ -108,10 +120,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ProgramDispatch:
-    """A step of a program: what it binds, and the kernels to choose from."""
+    """A step of a program: what it binds, and the kernels to choose from.
+
+    A binding is a part of a buffer, or a texture of the program by its name.
+    """
 
     label: str
-    bindings: tuple[Range, ...]
+    bindings: tuple[Range | str, ...]
     candidates: tuple[Candidate, ...]
 
 
@@ -123,6 +138,9 @@ class Program:
     ----------
     counts : mapping
         Symbol of a dynamic axis to the buffer that holds its live count, one u32.
+    textures : mapping
+        Name to (height, width) in texels: inputs that are no buffers but ``texture_2d<f32>``, which
+        whoever runs the program has made or drawn. Kernels load from them, mip 0.
     shaders : mapping
         Name of a shader to its file in the folder.
     subgroups : tuple of str
@@ -143,6 +161,7 @@ class Program:
     pipelines: tuple[ComputePipeline, ...]
     dispatches: tuple[ProgramDispatch, ...]
     counts: Mapping[str, str] = field(default_factory=dict)
+    textures: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     subgroups: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -161,6 +180,7 @@ class Program:
             "inputs": [_tensor_dict(tensor) for tensor in self.inputs],
             "outputs": [_tensor_dict(tensor) for tensor in self.outputs],
             "counts": dict(self.counts),
+            "textures": {name: list(size) for name, size in self.textures.items()},
             "buffers": [
                 {"name": b.name, "size_bytes": b.size_bytes, "file": b.file} for b in self.buffers
             ],
@@ -210,13 +230,14 @@ class Program:
                 f"{where}: wanted a Vitrine program of version {VERSION}, got {found!r}; "
                 "compile the model again"
             )
-        names = tuple(cls.__dataclass_fields__)
-        fields = Fields(data, where, ("vitrine_program", *names))
+        names = tuple(name for name in cls.__dataclass_fields__ if name not in _OPTIONAL)
+        fields = Fields(data, where, ("vitrine_program", *names), _OPTIONAL)
         program = cls(
             name=fields.text("name", _MAX_NAME),
             inputs=fields.each("inputs", MAX_TENSORS, _tensor),
             outputs=fields.each("outputs", MAX_TENSORS, _tensor),
             counts=fields.mapping("counts", MAX_TENSORS, _MAX_NAME),
+            textures=_textures(fields) if "textures" in fields.data else {},
             buffers=fields.each("buffers", MAX_BUFFERS, _buffer),
             shaders=_shaders(fields),
             pipelines=fields.each("pipelines", MAX_DISPATCHES, _pipeline),
@@ -240,7 +261,9 @@ def _tensor_dict(tensor: Tensor) -> dict[str, Any]:
     }
 
 
-def _range_dict(part: Range) -> dict[str, Any]:
+def _binding_dict(part: Range | str) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"texture": part}
     return {
         "buffer": part.buffer,
         "offset_bytes": part.offset_bytes,
@@ -263,7 +286,7 @@ def _dispatch_dict(dispatch: ProgramDispatch) -> dict[str, Any]:
         )
     return {
         "label": dispatch.label,
-        "bindings": [_range_dict(part) for part in dispatch.bindings],
+        "bindings": [_binding_dict(part) for part in dispatch.bindings],
         "candidates": candidates,
     }
 
@@ -289,6 +312,18 @@ def _buffer(value: object, where: str) -> ProgramBuffer:
     return ProgramBuffer(fields.text("name", _MAX_NAME, _ID), size, file)
 
 
+def _textures(fields: Fields) -> dict[str, tuple[int, int]]:
+    found = fields.mapping("textures", MAX_TEXTURES, _MAX_NAME)
+    where = f"{fields.where}: textures"
+    sizes = Fields(found, where, tuple(found))
+    for name in found:
+        if not _ID.fullmatch(name):
+            raise BundleError(f"{where}: the name {name!r} must be like {_ID.pattern}")
+        if len(sizes.integers(name, 2, 1, MAX_TEXTURE_SIZE)) != 2:
+            raise sizes.fault(name, "[height, width]")
+    return {name: (size[0], size[1]) for name, size in found.items()}
+
+
 def _shaders(fields: Fields) -> dict[str, str]:
     found = fields.mapping("shaders", MAX_DISPATCHES, _MAX_NAME)
     for name, file in found.items():
@@ -304,12 +339,11 @@ def _pipeline(value: object, where: str) -> ComputePipeline:
     fields = Fields(value, where, ("name", "shader", "layout", "constants", "entry"))
     layout: list[Access] = []
     for access in fields.strings("layout", _MAX_BINDINGS, _MAX_NAME):
-        if access == "read":
-            layout.append("read")
-        elif access == "read_write":
-            layout.append("read_write")
-        else:
-            raise fields.fault("layout", "a list of read and read_write")
+        if access not in _ACCESSES:
+            raise fields.fault("layout", f"a list of {', '.join(_ACCESSES)}")
+        layout.append(_ACCESSES[access])
+    if len(layout) - layout.count("texture") > _MAX_BUFFERS_BOUND:
+        raise fields.fault("layout", f"at most {_MAX_BUFFERS_BOUND} buffers, and textures")
     return ComputePipeline(
         name=fields.text("name", _MAX_NAME, _ID),
         shader=fields.text("shader", _MAX_NAME, _ID),
@@ -323,7 +357,7 @@ def _dispatch(value: object, where: str) -> ProgramDispatch:
     fields = Fields(value, where, ("label", "bindings", "candidates"))
     dispatch = ProgramDispatch(
         label=fields.text("label", _MAX_NAME),
-        bindings=fields.each("bindings", _MAX_BINDINGS, _range),
+        bindings=fields.each("bindings", _MAX_BINDINGS, _binding),
         candidates=fields.each("candidates", MAX_CANDIDATES, _candidate),
     )
     if not dispatch.candidates:
@@ -331,7 +365,9 @@ def _dispatch(value: object, where: str) -> ProgramDispatch:
     return dispatch
 
 
-def _range(value: object, where: str) -> Range:
+def _binding(value: object, where: str) -> Range | str:
+    if isinstance(value, dict) and "texture" in value:
+        return Fields(value, where, ("texture",)).text("texture", _MAX_NAME, _ID)
     fields = Fields(value, where, ("buffer", "offset_bytes", "size_bytes"))
     offset = fields.integer("offset_bytes", 0, MAX_BUFFER_BYTES)
     size = fields.integer("size_bytes", 4, MAX_BUFFER_BYTES)

@@ -77,6 +77,7 @@ def program_part(
     prefix: str = "",
     chosen: Mapping[int, int] | None = None,
     aliases: Mapping[str, Range] | None = None,
+    textures: Mapping[str, str] | None = None,
 ) -> Part:
     """The whole program as one compute pass.
 
@@ -95,13 +96,17 @@ def program_part(
     aliases : mapping, optional
         Buffers of the program that are parts of other buffers of the plan, as large or larger; the
         part leaves them to whoever makes those.
+    textures : mapping, optional
+        Textures of the program by those of the plan that they are; one that is not named is the
+        plan's ``prefix + name``. The part makes none. They have usage sample, and the program's
+        size: kernels know no other.
 
     Raises
     ------
     DeviceError
         A dispatch has no candidate that the adapter can run.
     """
-    placed = aliases or {}
+    placed, drawn = aliases or {}, textures or {}
 
     def bound(part: Range) -> Range:
         other = placed.get(part.buffer)
@@ -132,7 +137,10 @@ def program_part(
         if isinstance(workgroups, Indirect):
             arguments = bound(Range(workgroups.buffer, workgroups.offset_bytes, 12))
             workgroups = Indirect(arguments.buffer, arguments.offset_bytes)
-        bindings = tuple(bound(binding) for binding in dispatch.bindings)
+        bindings = tuple(
+            bound(part) if isinstance(part, Range) else drawn.get(part, prefix + part)
+            for part in dispatch.bindings
+        )
         dispatches.append(Dispatch(used.name, bindings, workgroups))
     names = {pipeline.shader for pipeline in made.values()}
     texts = {prefix + name: text for name, text in shaders.items() if prefix + name in names}
