@@ -1,4 +1,6 @@
-"""The Gaussian Generator contract, version 1: what a network's tensors mean. See docs/contract.md.
+"""The contract of networks, version 1: what a generator's or a filter's tensors mean.
+
+See docs/contract.md.
 
 ::
 
@@ -7,11 +9,30 @@
     values           the metadata's keys and their JSON
     outputs, inputs   what each tensor says, into the model
     reading          all of it: `read_contract`
+
+and for filters of the rendered image::
+
+    images           shapes that are images, and how pixels become numbers
+    filter_override  what the command line says in place of the metadata
+    filter_roles     which tensor is what
+    filter_sizes     whether the sizes fit together
+    filters          all of it: `read_filter`
 """
 
 from __future__ import annotations
 
-from pyengine.contract.model import Clip, Contract, Control, Feed, ImageFormat, Port, Product
+from pyengine.contract.filter_sizes import bound_shapes
+from pyengine.contract.filters import is_filter, read_filter
+from pyengine.contract.model import (
+    Clip,
+    Contract,
+    Control,
+    Feed,
+    FilterContract,
+    ImageFormat,
+    Port,
+    Product,
+)
 from pyengine.contract.reading import is_generator, read_contract
 from pyengine.errors import ContractError
 
@@ -21,9 +42,13 @@ __all__ = [
     "ContractError",
     "Control",
     "Feed",
+    "FilterContract",
     "ImageFormat",
     "Port",
     "Product",
+    "bound_shapes",
+    "is_filter",
     "is_generator",
     "read_contract",
+    "read_filter",
 ]

@@ -1,4 +1,4 @@
-"""The inputs of a generator: what fills each of them."""
+"""The inputs of a generator: what fills each of them. Controls and states are filters' too."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from pyengine.contract.roles import (
 )
 from pyengine.contract.values import PREFIX, Metadata, flat, is_number, nearest
 
-__all__ = ["read_inputs"]
+__all__ = ["STATE", "pair_states", "read_control", "read_default", "read_inputs", "read_state"]
 
 STATE = "state:"
+"""What the role of an input begins with that an output fills; the output's name follows."""
 _CONTROL = '{"label": "Lift", "min": 0, "max": 1, "default": 0.5}, min < max, default between'
 _IMAGE = (
     '{"range": [0, 1], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "channels": "rgb"}, '
@@ -32,8 +33,14 @@ def read_inputs(
     meta: Metadata, ports: Sequence[Port], products: Sequence[Product]
 ) -> tuple[Feed, ...]:
     """Understand the inputs; what is wrong is added to ``meta.problems``."""
+    feeds = tuple(_feed(meta, port, products) for port in ports)
+    pair_states(meta, feeds, products)
+    return feeds
+
+
+def pair_states(meta: Metadata, feeds: Sequence[Feed], products: Sequence[Product]) -> None:
+    """Each state goes back into exactly one input; what is not so is added to the problems."""
     states = {product.name: product for product in products if product.role == "state"}
-    feeds = [_feed(meta, port, products) for port in ports]
     readers: dict[str, str] = {}
     for feed in feeds:
         if feed.state is None:
@@ -49,7 +56,6 @@ def read_inputs(
             f"output {name!r} (state): no input takes it back; add "
             f"{PREFIX}input.NAME = {STATE}{name}"
         )
-    return tuple(feeds)
 
 
 def _feed(meta: Metadata, port: Port, products: Sequence[Product]) -> Feed:
@@ -65,7 +71,7 @@ def _feed(meta: Metadata, port: Port, products: Sequence[Product]) -> Feed:
     role, transposed, why = _role(meta, port)
     feed = Feed(name, role, shape or (), port.dtype, transposed, why=why)
     if role.startswith(STATE):
-        return _state(meta, port, feed, products)
+        return read_state(meta, port, feed, products)
     if role not in INPUTS or shape is None:
         return feed
     spec = INPUTS[role]
@@ -75,8 +81,8 @@ def _feed(meta: Metadata, port: Port, products: Sequence[Product]) -> Feed:
     if port.dtype not in spec.types:
         wanted = " or ".join(spec.types if len(spec.types) < 4 else (*FLOATS, "an integer"))
         meta.problems.append(f"input {name!r} ({role}): wanted {wanted}, got {port.dtype}")
-    default = _default(meta, name, role, shape)
-    control = _control(meta, name, role, default)
+    default = read_default(meta, name, role, shape)
+    control = read_control(meta, name, role, default)
     if control is not None:
         default = (control.default,)
     return Feed(
@@ -125,7 +131,7 @@ def _guess(shape: tuple[int, ...] | None) -> str:
     return "latent, or another role of docs/contract.md"
 
 
-def _state(meta: Metadata, port: Port, feed: Feed, products: Sequence[Product]) -> Feed:
+def read_state(meta: Metadata, port: Port, feed: Feed, products: Sequence[Product]) -> Feed:
     """The feed of an earlier output, which must be alike."""
     key, name = f"input.{port.name}", feed.role.removeprefix(STATE)
     product = next((product for product in products if product.name == name), None)
@@ -154,9 +160,10 @@ def _state(meta: Metadata, port: Port, feed: Feed, products: Sequence[Product]) 
     return Feed(feed.name, "state", feed.shape, feed.dtype, state=name, why=feed.why)
 
 
-def _default(
+def read_default(
     meta: Metadata, name: str, role: str, shape: tuple[int, ...]
 ) -> tuple[float, ...] | None:
+    """What an input is until somebody sets it: of a role in `INPUTS`, and of fixed sizes."""
     key, count = f"default.{name}", math.prod(shape)
     if meta.text(key) is not None and not INPUTS[role].settable:
         meta.wrong(key, f"none: {role} is always filled")
@@ -167,9 +174,10 @@ def _default(
     return default
 
 
-def _control(
+def read_control(
     meta: Metadata, name: str, role: str, default: tuple[float, ...] | None
 ) -> Control | None:
+    """The slider of an input whose role is control; no other may have one."""
     key = f"control.{name}"
     if role != "control":
         if meta.text(key) is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 __all__ = [
     "Clip",
     "Contract",
     "Control",
     "Feed",
+    "FilterContract",
     "ImageFormat",
     "Port",
     "Product",
@@ -36,12 +38,16 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class ImageFormat:
-    """How an image becomes a tensor: ``(value / 255 * scale[c]) + offset[c]`` of 8-bit sRGB."""
+    """How an image becomes a tensor: ``(value / 255 * scale[c]) + offset[c]`` of 8-bit sRGB.
+
+    Height and width are 0 where a filter leaves them open. A tensor without an axis of channels is
+    nchw.
+    """
 
     layout: str  # nchw | nhwc
     height: int
     width: int
-    channels: str  # rgb | bgr | gray
+    channels: str  # rgb | bgr | gray; of filters also y | rgba
     scale: tuple[float, ...]
     offset: tuple[float, ...]
 
@@ -142,3 +148,47 @@ class Contract:
     def output(self, role: str) -> Product | None:
         """The output of a role."""
         return next((product for product in self.outputs if product.role == role), None)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterContract:
+    """What the tensors of a network mean that changes the rendered image.
+
+    Attributes
+    ----------
+    inputs : tuple of Feed
+        ``Feed.image`` has the formats of the image, of the previous image and of depth (whose
+        channels are ``gray``, in world units). One has the role ``image``. Where the model leaves
+        height and width open they are 0 in all shapes and formats; an open batch is 1.
+    outputs : tuple of Product
+        One has the role ``image``; the others are ``state`` or ``unused``.
+    image : ImageFormat
+        Of the output: ``pixel01 = (value - offset[c]) / scale[c]``. Height and width are 0 where
+        they are open.
+    rate_hz : float or None
+        Steps a second, if the model says.
+    ratio : Fraction or None
+        Output pixels for each input pixel, along both axes. None where the sizes are open and
+        nobody has tried some yet; `pybuild.filters.describe` does.
+    """
+
+    inputs: tuple[Feed, ...]
+    outputs: tuple[Product, ...]
+    image: ImageFormat
+    rate_hz: float | None = None
+    ratio: Fraction | None = None
+
+    @property
+    def source(self) -> Feed:
+        """The input that the rendered image fills."""
+        return next(feed for feed in self.inputs if feed.role == "image")
+
+    @property
+    def product(self) -> Product:
+        """The output that is the image."""
+        return next(product for product in self.outputs if product.role == "image")
+
+    @property
+    def open(self) -> bool:
+        """Whether it takes images of any size."""
+        return self.image.height == 0

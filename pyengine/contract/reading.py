@@ -12,17 +12,17 @@ from pyengine.contract.roles import foreign_outputs
 from pyengine.contract.values import PREFIX, Metadata, flat, is_number
 from pyengine.errors import ContractError
 
-__all__ = ["is_generator", "read_contract"]
+__all__ = ["LEAST_HZ", "MOST_HZ", "is_generator", "read_contract", "read_kind"]
 
 VERSION = "1"
 RATE_HZ = 60.0
 """Steps a second of a model with state that says nothing else."""
 FOV_DEG = 50.0
 
+LEAST_HZ = 0.001
+MOST_HZ = 1000.0
+_LEAST_SECONDS = 0.001
 _MOST_SECONDS = 86_400.0
-_MOST_HZ = 1000.0
-_LEAST = 0.001
-"""Seconds, and steps a second."""
 
 Point = tuple[float, float, float]
 
@@ -57,9 +57,13 @@ def read_contract(
         It lists everything that is wrong.
     """
     meta = Metadata(metadata, [port.name for port in inputs], [port.name for port in outputs])
-    kind = _kind(meta)
+    kind = read_kind(meta, "generator")
     if kind == "filter":
-        meta.wrong("kind", "generator; filters are not read by this version")
+        meta.wrong(
+            "kind",
+            "generator. It is a filter of the rendered image: give it beside a scene, as in "
+            f"vitrine build scene.ply --filter {where}",
+        )
         raise ContractError(where, meta.problems)
     made = read_outputs(meta, outputs)
     feeds = read_inputs(meta, inputs, made.products)
@@ -69,7 +73,7 @@ def read_contract(
             "an input has the role phase, but there is no clip to be in; add "
             f'{PREFIX}clip = {{"duration": 2, "loop": true}}'
         )
-    rate = meta.number("rate", _LEAST, _MOST_HZ)
+    rate = meta.number("rate", LEAST_HZ, MOST_HZ)
     steps = any(feed.role == "state" for feed in feeds)
     if meta.problems:
         raise ContractError(where, meta.problems)
@@ -97,15 +101,16 @@ class _Scene:
     antialiased: bool
 
 
-def _kind(meta: Metadata) -> str:
+def read_kind(meta: Metadata, default: str) -> str:
+    """Generator or filter, and whether the version is the one that is read here."""
     if not meta.entries:
-        return "generator"
+        return default
     version = meta.text("contract")
     if version is None:
         meta.problems.append(f"{PREFIX}contract is missing; add {PREFIX}contract = {VERSION}")
     elif version != VERSION:
         meta.wrong("contract", f"{VERSION}, the version that is read here")
-    return meta.choice("kind", ("generator", "filter"), "generator")
+    return meta.choice("kind", ("generator", "filter"), default)
 
 
 def _scene(meta: Metadata) -> _Scene:
@@ -115,12 +120,12 @@ def _scene(meta: Metadata) -> _Scene:
 
 
 def _clip(meta: Metadata) -> Clip | None:
-    wanted = f'{{"duration": 2, "loop": true}}, {_LEAST:g} to {_MOST_SECONDS:g} seconds'
+    wanted = f'{{"duration": 2, "loop": true}}, {_LEAST_SECONDS:g} to {_MOST_SECONDS:g} seconds'
     value = meta.object("clip", wanted, ("duration",), ("loop",))
     if value is None:
         return None
     duration, loop = value["duration"], value.get("loop", True)
-    fits = is_number(duration) and _LEAST <= duration <= _MOST_SECONDS
+    fits = is_number(duration) and _LEAST_SECONDS <= duration <= _MOST_SECONDS
     if fits and isinstance(loop, bool):
         return Clip(float(duration), loop)  # type: ignore[arg-type]
     meta.wrong("clip", wanted)

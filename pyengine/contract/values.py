@@ -25,14 +25,22 @@ class Metadata:
         All of the model's.
     inputs, outputs : sequences of str
         Names of its tensors, which keys may end in.
+    image_outputs : bool
+        Outputs may be images too, as a filter's are.
     """
 
     def __init__(
-        self, entries: Mapping[str, str], inputs: Sequence[str], outputs: Sequence[str]
+        self,
+        entries: Mapping[str, str],
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        image_outputs: bool = False,
     ) -> None:
         self.entries = {key: value for key, value in entries.items() if key.startswith(PREFIX)}
         self.problems: list[str] = []
         for key in self.entries:
+            if image_outputs and key.removeprefix(f"{PREFIX}image.") in outputs:
+                continue
             problem = _unknown(key.removeprefix(PREFIX), inputs, outputs)
             if problem:
                 self.problems.append(f"{key}: {problem}")
