@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyengine.errors import BundleError
+from pyengine.filter_spec import MAX_FILTERS, FilterSpec
 from pyengine.generator_spec import GeneratorSpec
 from pyengine.structs import ChunkBox
 
@@ -62,6 +63,8 @@ class Scene:
         come of a generator.
     generator : GeneratorSpec, optional
         The network that makes the Gaussians; ``count`` is the most that it makes.
+    filters : tuple of FilterSpec
+        Networks that may be run on the image.
     """
 
     count: int
@@ -72,6 +75,7 @@ class Scene:
     background: tuple[float, float, float]
     buffers: Mapping[str, BufferFile]
     generator: GeneratorSpec | None = None
+    filters: tuple[FilterSpec, ...] = ()
 
     @property
     def chunk_count(self) -> int:
@@ -114,6 +118,7 @@ class Scene:
                     for name, buffer in self.buffers.items()
                 },
                 **({"generator": self.generator.to_dict()} if self.generator else {}),
+                **({"filters": [f.to_dict() for f in self.filters]} if self.filters else {}),
             },
             indent=1,
         )
@@ -158,6 +163,7 @@ class Scene:
             generator=GeneratorSpec.parse(data["generator"], f"{where}: generator")
             if "generator" in data
             else None,
+            filters=_filters(data.get("filters", []), f"{where}: filters"),
         )
         made = scene.generator
         if made is not None and scene.count != made.instances * made.capacity:
@@ -211,6 +217,17 @@ class _Reader:
 
     def point(self, name: str) -> tuple[float, float, float]:
         return _point(self.data.get(name), name, self.where)
+
+
+def _filters(value: object, where: str) -> tuple[FilterSpec, ...]:
+    if not isinstance(value, list) or len(value) > MAX_FILTERS:
+        raise BundleError(f"{where}: wanted a list of at most {MAX_FILTERS} filters")
+    filters = tuple(FilterSpec.parse(item, f"{where}[{i}]") for i, item in enumerate(value))
+    names = [item.name for item in filters]
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BundleError(f"{where}: the name {twice!r} is there twice")
+    return filters
 
 
 def _point(value: object, name: str, where: str) -> tuple[float, float, float]:

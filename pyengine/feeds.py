@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pyengine.errors import BundleError
@@ -100,6 +100,10 @@ class FeedSpec:
     def elements(self) -> int:
         """Elements of one instance."""
         return math.prod(self.shape[1:] if self.batched else self.shape)
+
+    def named(self, name: str) -> FeedSpec:
+        """The same under another name."""
+        return replace(self, name=name)
 
     def to_dict(self) -> dict[str, Any]:
         """As scene.json has it."""

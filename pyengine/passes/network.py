@@ -1,8 +1,6 @@
 """A generator's program as stages of a plan: its inputs in one buffer, its states fed back.
 
-States go to and fro between two buffers, the input's and the output's: one stage runs the program
-as it was compiled, the other with the two exchanged. Nothing is copied, and both share kernels,
-weights and arena.
+States go to and fro between two buffers, the input's and the output's: `pyengine.passes.exchange`.
 """
 
 from __future__ import annotations
@@ -15,26 +13,15 @@ from pyengine.bundle import Scene
 from pyengine.errors import BundleError
 from pyengine.feeds import FeedSpec
 from pyengine.generator_spec import INPUTS, GeneratorSpec
+from pyengine.passes.exchange import both_ways, cleared, exchanged, readable
 from pyengine.passes.generated import Outputs
-from pyengine.passes.project import grid
-from pyengine.plan import (
-    Adapter,
-    Buffer,
-    BufferUsage,
-    ComputePass,
-    ComputePipeline,
-    Dispatch,
-    Part,
-    Range,
-)
+from pyengine.plan import Adapter, Buffer, Part, Range
 from pyengine.program import Program, Tensor, program_part
-from pyengine.shaders import assemble
 
 __all__ = ["PREFIX", "Network", "network"]
 
 PREFIX = "generator."
 """Begins the names of all that the program brings."""
-_CLEAR_WORDS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +74,15 @@ def network(
     part = program_part(program, shaders, adapter, PREFIX, aliases=aliases)
     inputs = Buffer(INPUTS, spec.input_bytes, ("storage", "upload"))
     states = {name for pair in pairs for name in pair}
-    buffers = [replace(b, usage=_readable(b)) if b.name in states else b for b in part.buffers]
+    buffers = [readable(b) if b.name in states else b for b in part.buffers]
     first = replace(part, buffers=(inputs, *buffers))
     outputs = _outputs(scene, spec, program)
     if not pairs:
         return Network(outputs, (first,))
-    exchanged = dict(pairs) | {b: a for a, b in pairs}
-    second = Part(steps=tuple(_renamed(step, exchanged) for step in part.steps))
+    second = exchanged(part, both_ways(pairs))
     sizes = {buffer.name: buffer.size_bytes for buffer in part.buffers}
-    return Network(outputs, (first, second), _clear({a: sizes[a] for a, _ in pairs}))
+    clear = cleared(PREFIX + "clear", {a: sizes[a] for a, _ in pairs})
+    return Network(outputs, (first, second), clear)
 
 
 def _fault(program: Program, what: str) -> BundleError:
@@ -138,10 +125,6 @@ def _states(spec: GeneratorSpec, program: Program) -> list[tuple[str, str]]:
     return pairs
 
 
-def _readable(buffer: Buffer) -> tuple[BufferUsage, ...]:
-    return buffer.usage if "readback" in buffer.usage else (*buffer.usage, "readback")
-
-
 def _outputs(scene: Scene, spec: GeneratorSpec, program: Program) -> Outputs:
     rows = spec.instances * spec.capacity
     tensors = {tensor.name: tensor for tensor in program.outputs}
@@ -173,34 +156,4 @@ def _outputs(scene: Scene, spec: GeneratorSpec, program: Program) -> Outputs:
         has_sh=has_sh,
         is_shared=is_shared,
         count=found("gaussian.count", spec.instances, "i32") if spec.counted else None,
-    )
-
-
-def _renamed(step: object, names: Mapping[str, str]) -> ComputePass:
-    """A pass of a program with some buffers exchanged."""
-    assert isinstance(step, ComputePass)
-    dispatches = []
-    for dispatch in step.dispatches:
-        bindings = tuple(
-            replace(b, buffer=names.get(b.buffer, b.buffer)) if isinstance(b, Range) else b
-            for b in dispatch.bindings
-        )
-        dispatches.append(replace(dispatch, bindings=bindings))
-    return ComputePass(step.label, tuple(dispatches))
-
-
-def _clear(sizes: Mapping[str, int]) -> Part:
-    """Zeros into buffers of so many bytes."""
-    return Part(
-        shaders={"generator.clear": assemble("generator/clear.wgsl")},
-        compute=(ComputePipeline("generator.clear", "generator.clear", ("read_write",)),),
-        steps=(
-            ComputePass(
-                "clear",
-                tuple(
-                    Dispatch("generator.clear", (name,), grid(-(-size // (4 * _CLEAR_WORDS))))
-                    for name, size in sizes.items()
-                ),
-            ),
-        ),
     )
