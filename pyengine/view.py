@@ -148,6 +148,13 @@ class View:
         x, y, z = (-_dot(row, columns[3]) / determinant + 0.0 for row in across)
         return (x, y, z)
 
+    def stretched(self, width: int, height: int) -> View:
+        """The same camera's image in other pixels, which need not be square."""
+        _size_px(width, "width", "stretched")
+        _size_px(height, "height", "stretched")
+        x, y = width / self.width, height / self.height
+        return View(width, height, self.fx * x, self.fy * y, self.cx * x, self.cy * y, self.view)
+
     def scaled(self, width: int, height: int) -> View:
         """The same camera for an image of another size.
 
