@@ -54,11 +54,11 @@ from pybuild.server import serving
 from pybuild.site import build_site
 from pyengine.bundle import Pose
 from pyengine.camera_inputs import CAMERA_ROLES, camera_values
-from pyengine.engine import scene_plan
 from pyengine.errors import InputError
 from pyengine.generator import GENERATE
 from pyengine.hosts.native import NativeHost, open_adapter
 from pyengine.program import Program
+from pyengine.scene_plan import scene_plan
 from pyengine.view import WORLD_UP, View
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from pybuild import formats
 from pybuild.bundle import describe
 from pybuild.pack import pack
 from pyengine.bundle import CHUNK_SIZE, Pose, Scene
-from pyengine.engine import FRAME, Engine, required_limits
+from pyengine.engine import Engine
 from pyengine.errors import DeviceError
 from pyengine.hosts.native import NativeHost, open_adapter
 from pyengine.passes.composite import composite
@@ -43,6 +43,7 @@ from pyengine.passes.project import project
 from pyengine.passes.sort import DIGIT_BITS, Sort, Variant, passes_for, variant_for
 from pyengine.passes.splat import splat, vertices_for
 from pyengine.plan import Adapter, Buffer, Part, Plan
+from pyengine.scene_plan import FRAME, required_limits
 from pyengine.structs import SortState
 from pyengine.view import WORLD_UP, View
 

@@ -13,8 +13,8 @@ from pybuild.networks import Network
 from pybuild.pack import LOG_SCALE_FLOOR, Packed, unpack
 from pybuild.sh import SH_C0
 from pyengine.bundle import CHUNK_SIZE, Scene
-from pyengine.engine import scene_plan
 from pyengine.plan import DEFAULT_LIMITS, Adapter, Plan
+from pyengine.scene_plan import scene_plan
 from pyengine.structs import ChunkBox
 
 __all__ = ["BufferSize", "Error", "folder_bytes", "gpu_buffers", "packing_errors", "pixel_bytes"]

@@ -17,9 +17,10 @@ from pybuild.gaussians import Gaussians
 from pybuild.networks import Network, input_bytes
 from pybuild.pack import Report, pack
 from pyengine.bundle import Scene
-from pyengine.engine import Engine, required_limits, scene_plan
+from pyengine.engine import Engine
 from pyengine.errors import DeviceError
 from pyengine.hosts.native import NativeHost, open_adapter
+from pyengine.scene_plan import required_limits, scene_plan
 from pyengine.view import View
 
 __all__ = ["Renderer", "in_memory", "render", "write_image"]

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pyengine.bundle import MAX_COUNT, BufferFile, Pose, Scene
-from pyengine.engine import required_limits, scene_plan
 from pyengine.errors import FormatError
 from pyengine.framing import default_pose
 from pyengine.passes.decode import BOUNDS, SAMPLES, decode, sample_stride
 from pyengine.passes.sort import variant_for
 from pyengine.plan import Adapter, Plan
+from pyengine.scene_plan import required_limits, scene_plan
 from pyengine.sources import Source
 from pyengine.structs import SortState
 

@@ -3,37 +3,32 @@
 An `Engine` makes the plan of a scene once and hands it to a host. After that a frame is: pack one
 struct, compare it with the last one, upload it, run a schedule; nothing is allocated on the GPU. A
 scene whose Gaussians a network makes has more schedules, which run the network first; they are
-chosen when one of its inputs changed (`pyengine.generator`).
+chosen when one of its inputs changed (`pyengine.generator`). Where a filter is on, each of them
+ends with its networks, and two more run those alone, or only show again what they made.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from pyengine.bundle import Scene
 from pyengine.camera_inputs import JACOBIAN_LIMIT
-from pyengine.errors import BundleError, InputError
-from pyengine.generator import CLEAR, GENERATE, RESTART, RUNS, STEPS, Generator
+from pyengine.errors import InputError
+from pyengine.filter import Filter
+from pyengine.filter_spec import FILTER_INPUTS
+from pyengine.generator import CLEAR, RESTART, RUNS, STEPS, Generator
 from pyengine.generator_spec import INPUTS
-from pyengine.passes.composite import composite
-from pyengine.passes.generated import SORT_ARGUMENTS, generated, live
-from pyengine.passes.network import network
-from pyengine.passes.project import project
-from pyengine.passes.sort import DIGIT_BITS, Sort, passes_for, variant_for
-from pyengine.passes.splat import splat, vertices_for
-from pyengine.plan import Adapter, Part, Plan
-from pyengine.program import Program
-from pyengine.program import required_limits as limits_of
+from pyengine.passes.filter import FAULTS
+from pyengine.passes.similar import FRAME as FILTER_FRAME
+from pyengine.passes.sort import DIGIT_BITS, passes_for
+from pyengine.scene_plan import CHECK, FILTER, FRAME, FRESH, OTHER, PRESENT
 from pyengine.structs import Frame
 from pyengine.timeline import Timeline
 from pyengine.view import View
 
-__all__ = ["FRAME", "NEAR", "Engine", "Host", "required_limits", "scene_plan"]
-
-FRAME = "frame"
-"""The schedule that draws the scene."""
+__all__ = ["NEAR", "Engine", "Host"]
 
 NEAR = 0.2
 """World units; centres nearer than this are not drawn (INRIA rasteriser)."""
@@ -49,74 +44,6 @@ class Host(Protocol):
         """Replay a schedule."""
 
 
-def scene_plan(
-    scene: Scene,
-    adapter: Adapter,
-    program: Program | None = None,
-    shaders: Mapping[str, str] | None = None,
-) -> Plan:
-    """The plan that draws a packed scene, or one that a generator makes.
-
-    Parameters
-    ----------
-    program : Program, optional
-        The generator's.
-    shaders : mapping, optional
-        Text of each of the program's shaders by its name.
-
-    Raises
-    ------
-    BundleError
-        The scene and the program do not fit together.
-    DeviceError
-        A kernel of the program that the adapter cannot run.
-    """
-    spec = scene.generator
-    variant = variant_for(adapter)
-    sort = Sort(
-        chunks=max(scene.chunk_count, 1),
-        passes=passes_for(scene.count),
-        splat_vertices=vertices_for(adapter),
-        variant=variant,
-        arguments=SORT_ARGUMENTS if spec is not None and spec.counted else None,
-    )
-    after = (sort.part(), splat(sort.order, adapter), composite())
-    if spec is None:
-        return Plan.of({FRAME: (project(scene), *after)})
-    if program is None:
-        raise BundleError("scene.json: its Gaussians come of a generator, whose program is missing")
-    made = network(scene, program, shaders or {}, adapter)
-    drawn = (generated(scene, spec, made.outputs), *after)
-    counts: tuple[Part, ...] = ()
-    if made.outputs.count is not None:
-        counts = (live(spec, made.outputs.count, variant),)
-    schedules: dict[str, tuple[Part, ...]] = {FRAME: drawn}
-    if made.clear is None:
-        return Plan.of({**schedules, GENERATE: (*made.runs, *counts, *drawn)})
-    for name, run in zip(RUNS, made.runs, strict=True):
-        schedules[name] = (run, *counts, *drawn)
-    for name, run in zip(STEPS, made.runs, strict=True):
-        schedules[name] = (run,)
-    schedules[RESTART] = (made.clear, *schedules[RUNS[0]])
-    schedules[CLEAR] = (made.clear,)
-    return Plan.of(schedules)
-
-
-def required_limits(plan: Plan, adapter: Adapter) -> dict[str, int]:
-    """Limits to ask of the adapter for a plan, by WebGPU's names.
-
-    Raises
-    ------
-    DeviceError
-        A buffer is beyond what the adapter offers.
-    """
-    if any(buffer.name == INPUTS for buffer in plan.buffers):
-        return limits_of(plan, adapter, "the generator")
-    return limits_of(
-        plan, adapter, "the scene", "a scene with fewer Gaussians or a lower SH degree"
-    )
-
-
 class Engine:
     """Draws one scene on one host.
 
@@ -130,12 +57,15 @@ class Engine:
     ----------
     generator : Generator or None
         The inputs of the network that makes the Gaussians.
+    filter : Filter or None
+        The filter that is on.
     timeline : Timeline
         When the generator is; at first paused at 0.
     """
 
-    def __init__(self, scene: Scene, host: Host) -> None:
+    def __init__(self, scene: Scene, host: Host, filter_: Filter | None = None) -> None:
         self.scene = scene
+        self.filter = filter_
         self.sh_degree = scene.sh_degree
         self.background: Sequence[float] = scene.background
         self.splat_scale = 1.0
@@ -147,6 +77,7 @@ class Engine:
         self._key_bits = passes_for(scene.count) * DIGIT_BITS
         self.frame_bytes = bytearray(Frame.size_bytes)
         self._drawn = bytearray(Frame.size_bytes)
+        self.held = False
 
     def draw(self, view: View) -> bool:
         """Draw the scene from ``view`` unless the canvas already shows just that.
@@ -154,23 +85,66 @@ class Engine:
         Returns
         -------
         bool
-            Whether anything was dispatched.
+            Whether anything was dispatched; where not, `held` says whether more is to come.
         """
-        self._pack(view)
+        shown, self.held = self.filter, False
+        seen = view if shown is None else shown.drawn(view)
+        self._pack(seen)
         generator = self.generator
         if generator is not None:
             generator.splat_scale = self.splat_scale
-        run = generator.next(view, self.timeline) if generator is not None else None
-        if run is None and self.frame_bytes == self._drawn:
+        run = generator.next(seen, self.timeline) if generator is not None else None
+        is_new = run is not None or self.frame_bytes != self._drawn
+        if shown is not None:
+            return self._draw_filtered(view, run, is_new, shown)
+        if is_new:
+            self._run(run, run or FRAME)
+        return is_new
+
+    def _draw_filtered(self, view: View, run: str | None, is_new: bool, shown: Filter) -> bool:
+        due = shown.fill(view, self.timeline, self.background)
+        if is_new and shown.hold():
+            self.held = True
+            is_new = False
+            if not due and not shown.must_show:
+                return False
+        if not (is_new or due or shown.must_show):
             return False
+        if due and shown.is_new and shown.spec.stateful:
+            self._host.run(FRESH)
+        # what shows again what the last run made is named by that run, not by the next
+        again = not is_new and not due and shown.spec.stateful
+        end = OTHER if shown.phase != again else ""
+        self._host.write(FILTER_FRAME, shown.frame_bytes)
+        if is_new or due:
+            self._host.write(FILTER_INPUTS, shown.input_bytes)
+        if is_new:
+            self._run(run, (run or FRAME) + end)
+        else:
+            self._host.run((FILTER if due else PRESENT) + end)
+        if is_new or due:
+            shown.ran()
+        shown.showed()
+        return True
+
+    def _run(self, run: str | None, schedule: str) -> None:
+        """Draw the scene anew, with what the generator has to do for it."""
+        generator = self.generator
         self._host.write("frame", self.frame_bytes)
         if generator is not None and run is not None:
             self._host.write(INPUTS, generator.input_bytes)
-        self._host.run(run or FRAME)
+        self._host.run(schedule)
         if generator is not None and run is not None:
             generator.done(run)
         self._drawn[:] = self.frame_bytes
-        return True
+
+    def check_filter(self) -> None:
+        """Count the numbers of the filter's image that are not finite, into `FAULTS`."""
+        shown = self.filter
+        if shown is not None:
+            self._host.write(FAULTS, bytearray(4))
+            last = shown.spec.stateful and shown.phase == 0
+            self._host.run(CHECK + (OTHER if last else ""))
 
     def advance(self, seconds: float) -> None:
         """Let time pass: the timeline goes on if it plays."""
@@ -216,9 +190,20 @@ class Engine:
         if self.generator is not None:
             self.generator.forget()
 
+    def go_on(self, other: Engine) -> None:
+        """Go on where another engine of the same scene was, with its buffers: another filter."""
+        self.generator, self.timeline = other.generator, other.timeline
+        self.sh_degree, self.background = other.sh_degree, other.background
+        self.splat_scale = other.splat_scale
+        shown, before = self.filter, other.filter
+        if shown is not None and before is not None and shown.spec.name == before.spec.name:
+            shown.take_over(before)
+
     def forget(self) -> None:
         """Draw the next frame whatever it is: the canvas was resized or lost."""
         self._drawn[:] = bytes(len(self._drawn))
+        if self.filter is not None:
+            self.filter.forget()
 
     def _pack(self, view: View) -> None:
         put, frame = Frame.pack_into, self.frame_bytes

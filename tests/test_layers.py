@@ -22,7 +22,7 @@ LAYERS = (
     ("bundle", "feeds", "generator_spec", "filter_spec", "camera", "sources", "framing"),
     ("passes", "program", "tuning"),
     ("inputs", "generator", "filter", "governor"),
-    ("engine", "drop"),
+    ("scene_plan", "engine", "drop"),
     ("hosts",),
 )
 """Of pyengine: a layer imports from itself and from those before it."""

@@ -17,13 +17,14 @@ from typing import Protocol
 from pyengine.bundle import Scene
 from pyengine.camera import Camera
 from pyengine.drop import READBACK, decode_needs, decode_plan, decoded_scene, table_bytes
-from pyengine.engine import FRAME, Engine, required_limits, scene_plan
+from pyengine.engine import Engine
 from pyengine.errors import FormatError, PlanError, VitrineError
 from pyengine.fields import document
 from pyengine.generator_spec import INPUTS
 from pyengine.passes.network import PREFIX
 from pyengine.plan import Adapter, Plan
 from pyengine.program import Program
+from pyengine.scene_plan import FRAME, required_limits, scene_plan
 from pyengine.sources import Bytes, Source, open_source, spz
 from pyengine.structs import STRUCTS
 from pyengine.view import View

@@ -38,10 +38,10 @@ from pybuild.generators.bundle import make_generator
 from pybuild.generators.describe import describe
 from pybuild.reference import Ellipsoids
 from pyengine.bundle import Pose
-from pyengine.engine import scene_plan
 from pyengine.errors import InputError
 from pyengine.generator import GENERATE
 from pyengine.plan import DEFAULT_LIMITS, Adapter
+from pyengine.scene_plan import scene_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 240

@@ -18,10 +18,10 @@ from pybuild.onnx.ir import Tensor, input_tensor, map_tensor
 from pybuild.runner import shader_texts
 from pyengine.bundle import Pose, Scene
 from pyengine.camera_inputs import IDENTITY
-from pyengine.engine import scene_plan
 from pyengine.feeds import FeedSpec
 from pyengine.generator_spec import GeneratorSpec
 from pyengine.plan import Adapter, Plan
+from pyengine.scene_plan import scene_plan
 
 Array = NDArray[np.float32]
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from pyengine.bundle import BufferFile, Pose, Scene
 from pyengine.drop import decode_plan
-from pyengine.engine import scene_plan
 from pyengine.plan import DEFAULT_LIMITS, Adapter, ComputePipeline, Plan, RenderPipeline
+from pyengine.scene_plan import scene_plan
 from pyengine.sources import Source
 from tests.pyengine.generators import generator
 

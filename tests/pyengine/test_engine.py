@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from pyengine.engine import FRAME, Engine, depth_range, required_limits, scene_plan
+from pyengine.engine import Engine, depth_range
 from pyengine.errors import DeviceError, PlanError
 from pyengine.hosts.null import NullHost
 from pyengine.passes.splat import vertices_for
 from pyengine.plan import DEFAULT_LIMITS, Adapter, ComputePass
+from pyengine.scene_plan import FRAME, required_limits, scene_plan
 from pyengine.structs import BATCHES, Frame
 from pyengine.view import WORLD_UP, View
 from tests.pyengine.plans import THREE_PASSES, TWO_PASSES, scene_of

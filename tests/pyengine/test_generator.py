@@ -16,13 +16,14 @@ import pytest
 from pybuild.networks import Network
 from pybuild.render import Renderer
 from pyengine.contract import Clip, Control
-from pyengine.engine import FRAME, Engine
+from pyengine.engine import Engine
 from pyengine.errors import InputError
 from pyengine.feeds import FeedSpec, Track
 from pyengine.generator import CLEAR, GENERATE, RESTART, RUNS, STEPS, Generator
 from pyengine.generator_spec import HEADER_BYTES, INPUTS, GeneratorSpec
 from pyengine.hosts.null import NullHost
 from pyengine.plan import DEFAULT_LIMITS, Adapter
+from pyengine.scene_plan import FRAME
 from pyengine.structs import BATCHES, Frame
 from pyengine.timeline import Timeline
 from pyengine.view import WORLD_UP, View

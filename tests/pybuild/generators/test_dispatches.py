@@ -11,10 +11,10 @@ import pytest
 
 from pybuild.generators.bundle import Made, make_generator
 from pybuild.options import BuildOptions, GeneratorOptions
-from pyengine.engine import FRAME, scene_plan
 from pyengine.generator import GENERATE, RUNS
 from pyengine.hosts.null import NullHost
 from pyengine.plan import DEFAULT_LIMITS, Adapter, ComputePass, Plan
+from pyengine.scene_plan import FRAME, scene_plan
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "assets" / "generators"

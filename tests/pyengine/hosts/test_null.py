@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 import pyengine.hosts.null as null
-from pyengine.engine import scene_plan
 from pyengine.errors import PlanError
 from pyengine.hosts.null import NullHost
 from pyengine.plan import (
@@ -31,6 +30,7 @@ from pyengine.plan import (
     RenderPipeline,
     Texture,
 )
+from pyengine.scene_plan import scene_plan
 from pyengine.structs import Frame
 from tests.pyengine.plans import adapters, kind_of, real_plans, scene_of
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from pybuild.runner import shader_texts
-from pyengine.engine import FRAME, scene_plan
 from pyengine.errors import PlanError
 from pyengine.hosts import page
 from pyengine.hosts.page import IDLE, PageHost
 from pyengine.plan import DEFAULT_LIMITS, Adapter
+from pyengine.scene_plan import FRAME, scene_plan
 from pyengine.structs import STRUCTS, Frame
 from pyengine.view import WORLD_UP, View
 from tests.pyengine.generators import Made, generator

@@ -12,13 +12,13 @@ import pytest
 from pybuild.onnx.compile import compile_tensors
 from pybuild.onnx.ir import constant, input_tensor, map_tensor
 from pybuild.runner import shader_texts
-from pyengine.engine import required_limits, scene_plan
 from pyengine.errors import BundleError, DeviceError
 from pyengine.feeds import FeedSpec
 from pyengine.generator_spec import INPUTS
 from pyengine.hosts.null import NullHost
 from pyengine.passes.network import PREFIX, network
 from pyengine.plan import DEFAULT_LIMITS, Adapter, ComputePass, Range
+from pyengine.scene_plan import required_limits, scene_plan
 from tests.pyengine.generators import Made, generator
 
 HARDWARE = Adapter(DEFAULT_LIMITS, subgroup_size=32)

@@ -17,12 +17,13 @@ from pybuild.pack import pack, unpack
 from pybuild.reference import Projected
 from pybuild.reference import project as oracle
 from pyengine.bundle import CHUNK_SIZE
-from pyengine.engine import FRAME, NEAR, Engine, depth_range
+from pyengine.engine import NEAR, Engine, depth_range
 from pyengine.hosts.native import NativeHost
 from pyengine.hosts.null import NullHost
 from pyengine.passes.project import project
 from pyengine.passes.sort import DIGIT_BITS, passes_for
 from pyengine.plan import Plan
+from pyengine.scene_plan import FRAME
 from pyengine.structs import Splat
 from pyengine.view import WORLD_UP, View
 
