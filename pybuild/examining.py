@@ -45,13 +45,16 @@ def inspect(
         must_be_model(source)
         with progress() as tell:
             facts = inspection.model_facts(source, sizes, tell)
-            facts["generator"], told = _generator(source, sizes)
+            facts["filter"], told = _filter(source)
+            facts["generator"] = None
+            if facts["filter"] is None:
+                facts["generator"], told = _generator(source, sizes)
     lines = [] if source.is_dir() else told
     print(json.dumps(facts, indent=1) if as_json else "\n".join([report.text(facts), *lines]))
 
 
 def check(model: Path, as_json: bool = False) -> int:
-    """Print how a generator's tensors were understood, or all that is wrong with it.
+    """Print how a generator's or a filter's tensors were understood, or all that is wrong.
 
     Returns
     -------
@@ -61,14 +64,18 @@ def check(model: Path, as_json: bool = False) -> int:
     Raises
     ------
     InputError
-        It is no generator, and JSON was not asked for.
+        It is neither, and JSON was not asked for.
     """
     from pybuild.compiling import must_be_model
+    from pybuild.filters.describe import filters_images
     from pybuild.generators.compile import compile_generator
     from pybuild.generators.describe import contract_facts, contract_lines, describe
 
     must_be_model(model)
     try:
+        if filters_images(model):
+            _check_filter(model, as_json)
+            return 0
         contract = describe(model)
         program = compile_generator(model, contract).compiled.program
     except (GraphError, ContractError) as error:
@@ -85,6 +92,45 @@ def check(model: Path, as_json: bool = False) -> int:
         print(f"{model}: a generator; {count} dispatch{'es' * (count != 1)}")
         print("\n".join(contract_lines(contract)))
     return 0
+
+
+def _check_filter(model: Path, as_json: bool) -> None:
+    """Print how a filter's tensors were understood; raise what is wrong."""
+    from pybuild.filters.describe import (
+        describe_filter,
+        filter_facts,
+        filter_lines,
+        filter_title,
+    )
+
+    contract = describe_filter(model)
+    if as_json:
+        facts = {"source": str(model), "problems": [], "filter": filter_facts(contract)}
+        print(json.dumps(facts, indent=1))
+        return
+    print(f"{model}: a filter: {filter_title(contract)}")
+    print("\n".join(filter_lines(contract)))
+
+
+def _filter(model: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """What a report says of a model that changes images, as JSON values and as lines."""
+    from pybuild.filters.describe import (
+        describe_filter,
+        filter_facts,
+        filter_lines,
+        filters_images,
+    )
+
+    if not filters_images(model):
+        return None, []
+    try:
+        contract = describe_filter(model)
+    except ContractError as error:
+        lines = ["", "Not the filter that it means to be:", *(f"  {p}" for p in error.problems)]
+        return {"problems": list(error.problems)}, lines
+    except GraphError:  # the report has it already
+        return {"problems": []}, []
+    return {"problems": [], **filter_facts(contract)}, ["", "Filter", *filter_lines(contract)]
 
 
 def _generator(model: Path, sizes: Sizes) -> tuple[dict[str, Any] | None, list[str]]:

@@ -20,11 +20,24 @@ from pyengine.contract import (
     Feed,
     Port,
     Product,
+    is_filter,
     is_generator,
     read_contract,
 )
+from pyengine.contract.values import PREFIX
 
-__all__ = ["contract_facts", "contract_lines", "describe", "goes_by_names", "makes_gaussians"]
+__all__ = [
+    "aligned",
+    "contract_facts",
+    "contract_lines",
+    "declared_ports",
+    "describe",
+    "filled",
+    "goes_by_names",
+    "makes_gaussians",
+    "opened_ports",
+    "without_nothing",
+]
 
 
 def describe(model: Path | onnx.ModelProto, sizes: Sizes | None = None) -> Contract:
@@ -44,7 +57,15 @@ def describe(model: Path | onnx.ModelProto, sizes: Sizes | None = None) -> Contr
         It lists everything that is wrong, operators included.
     """
     name, proto, _ = read_model(model)
-    metadata, inputs, outputs = _declared(proto)
+    metadata, inputs, outputs = declared_ports(proto)
+    if not any(key.startswith(PREFIX) for key in metadata) and is_filter(metadata, inputs, outputs):
+        raise ContractError(
+            name,
+            [
+                "wanted a generator of Gaussians, got a filter: an image to an image. Give it "
+                f"beside a scene, as in vitrine build scene.ply --filter {name}"
+            ],
+        )
     given = sizes is not None and bool(sizes.shapes)
     if not given and any(isinstance(size, str) for port in inputs for size in port.shape):
         return read_contract(metadata, inputs, outputs, name)  # which tells what is open
@@ -57,7 +78,7 @@ def describe(model: Path | onnx.ModelProto, sizes: Sizes | None = None) -> Contr
             told = [str(problem).rstrip(".") for problem in error.problems]
             raise ContractError(name, [*told, *more.problems]) from None
         raise
-    return read_contract(metadata, _ports(graph.inputs), _ports(graph.outputs), name)
+    return read_contract(metadata, opened_ports(graph.inputs), opened_ports(graph.outputs), name)
 
 
 def makes_gaussians(model: Path | onnx.ModelProto, sizes: Sizes | None = None) -> bool:
@@ -68,13 +89,13 @@ def makes_gaussians(model: Path | onnx.ModelProto, sizes: Sizes | None = None) -
     GraphError
         The file is no model.
     """
-    metadata, _, outputs = _declared(read_model(model)[1])
+    metadata, _, outputs = declared_ports(read_model(model)[1])
     if is_generator(metadata, outputs):
         return True
     if not any(port.name.lower().startswith("gauss") for port in outputs):
         return False
     try:
-        return is_generator({}, _ports(open_graph(model, sizes).outputs))
+        return is_generator({}, opened_ports(open_graph(model, sizes).outputs))
     except GraphError:
         return False
 
@@ -86,7 +107,11 @@ def goes_by_names(contract: Contract) -> bool:
 
 def contract_facts(contract: Contract) -> dict[str, Any]:
     """The contract as JSON values."""
-    facts = asdict(contract)
+    return without_nothing(asdict(contract))
+
+
+def without_nothing(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts of a contract without what its inputs and outputs do not have, or too much of."""
     for key in ("inputs", "outputs"):
         facts[key] = [
             {name: value for name, value in port.items() if value is not None}
@@ -100,15 +125,8 @@ def contract_facts(contract: Contract) -> dict[str, Any]:
 
 def contract_lines(contract: Contract) -> list[str]:
     """How each tensor was understood, as a table, and what the metadata say of the scene."""
-    rows = [("input", f.name, _type(f), _filled(f), f.why) for f in contract.inputs]
+    rows = [("input", f.name, _type(f), filled(f), f.why) for f in contract.inputs]
     rows += [("output", p.name, _type(p), _held(p), p.why) for p in contract.outputs]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
-    lines = [
-        "  ".join(
-            [*(text.ljust(width) for text, width in zip(row[:4], widths, strict=True)), row[4]]
-        )
-        for row in rows
-    ]
     colour = "RGB" if contract.output("gaussian.color") else f"SH of degree {contract.sh_degree}"
     told = [f"{contract.capacity:,} Gaussians" + ", " + colour]
     if contract.output("gaussian.count"):
@@ -119,10 +137,22 @@ def contract_lines(contract: Contract) -> list[str]:
         told.append(f"{contract.rate_hz:g} steps a second")
     if contract.antialiased:
         told.append("for the mip filter")
-    return [f"  {line.rstrip()}" for line in [*lines, "; ".join(told)]]
+    return aligned(rows, "; ".join(told))
 
 
-def _declared(proto: onnx.ModelProto) -> tuple[dict[str, str], list[Port], list[Port]]:
+def aligned(rows: Sequence[tuple[str, str, str, str, str]], last: str) -> list[str]:
+    """A table of tensors, and a line below it."""
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
+    lines = [
+        "  ".join(
+            [*(text.ljust(width) for text, width in zip(row[:4], widths, strict=True)), row[4]]
+        )
+        for row in rows
+    ]
+    return [f"  {line.rstrip()}" for line in [*lines, last]]
+
+
+def declared_ports(proto: onnx.ModelProto) -> tuple[dict[str, str], list[Port], list[Port]]:
     """Metadata, inputs and outputs as the file states them."""
     constants = {tensor.name for tensor in proto.graph.initializer}
     metadata = {entry.key: entry.value for entry in proto.metadata_props}
@@ -137,7 +167,8 @@ def _port(value: onnx.ValueInfoProto) -> Port:
     return Port(value.name, shape, dtype)
 
 
-def _ports(infos: Sequence[TensorInfo]) -> list[Port]:
+def opened_ports(infos: Sequence[TensorInfo]) -> list[Port]:
+    """Inputs or outputs as the compiler's front found them."""
     return [Port(info.name, info.shape, info.dtype) for info in infos]
 
 
@@ -145,7 +176,7 @@ def _type(port: Feed | Product) -> str:
     return f"{port.dtype} {'x'.join(map(str, port.shape)) or 'scalar'}"
 
 
-def _filled(feed: Feed) -> str:
+def filled(feed: Feed) -> str:
     """What fills an input."""
     told = [f"state of {feed.state}" if feed.state else feed.role]
     if feed.transposed:

@@ -21,7 +21,6 @@ and for filters of the rendered image::
 
 from __future__ import annotations
 
-from pyengine.contract.filter_sizes import bound_shapes
 from pyengine.contract.filters import is_filter, read_filter
 from pyengine.contract.model import (
     Clip,
@@ -46,7 +45,6 @@ __all__ = [
     "ImageFormat",
     "Port",
     "Product",
-    "bound_shapes",
     "is_filter",
     "is_generator",
     "read_contract",

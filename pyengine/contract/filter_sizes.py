@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from pyengine.contract.images import pictures
-from pyengine.contract.model import Port
-from pyengine.errors import ContractError
-
-__all__ = ["LARGEST", "Frame", "bound_shapes", "check_sizes", "shared_ratio"]
+__all__ = ["LARGEST", "Frame", "check_sizes", "shared_ratio"]
 
 LARGEST = 8
 """Output pixels for each input pixel along an axis; the least is 1 / LARGEST."""
@@ -87,71 +83,6 @@ def shared_ratio(problems: list[str], source: Frame, product: Frame) -> Fraction
     else:
         return high
     return None
-
-
-def bound_shapes(
-    inputs: Sequence[Port],
-    roles: Mapping[str, str],
-    size: tuple[int, int],
-    ratio: Fraction = Fraction(1),
-) -> dict[str, tuple[int, ...]]:
-    """Shapes of the inputs that a filter leaves open, for an image of one size.
-
-    Parameters
-    ----------
-    inputs : sequence of Port
-        As the model declares them.
-    roles : mapping
-        Role of each input, as a contract's feeds have it.
-    size : (width, height)
-        Of the image that is taken, pixels.
-    ratio : Fraction
-        How much larger the output is: the size of ``previous``.
-
-    Raises
-    ------
-    ContractError
-        The output would have no whole size.
-    """
-    width, height = size
-    if width * ratio % 1 or height * ratio % 1:
-        raise ContractError(
-            "filter",
-            [
-                f"{width}x{height} times {ratio} is no whole size; take multiples of "
-                f"{ratio.denominator}"
-            ],
-        )
-    given = int(width * ratio), int(height * ratio)
-    shapes: dict[str, tuple[int, ...]] = {}
-    symbols: dict[int | str, int] = {}
-    for port in inputs:
-        role = roles.get(port.name)
-        if role in ("image", "depth", "previous"):
-            shapes[port.name] = _closed(port, given if role == "previous" else size)
-        if role == "image":
-            symbols = dict(zip(port.shape, shapes[port.name], strict=True))
-    for port in inputs:
-        if port.name not in shapes:
-            shapes[port.name] = tuple(
-                pixels if isinstance(pixels, int) else symbols.get(pixels, 1)
-                for pixels in port.shape
-            )
-    return {
-        port.name: shapes[port.name]
-        for port in inputs
-        if any(isinstance(pixels, str) for pixels in port.shape)
-    }
-
-
-def _closed(port: Port, size: tuple[int, int]) -> tuple[int, ...]:
-    """An image's shape with its open sizes filled, and an open batch at 1."""
-    picture = next(pictures(port.shape), None)
-    by_axis = {picture.columns: size[0], picture.rows: size[1]} if picture else {}
-    return tuple(
-        pixels if isinstance(pixels, int) else by_axis.get(axis, 1)
-        for axis, pixels in enumerate(port.shape)
-    )
 
 
 def _must_be_equal(problems: list[str], frame: Frame, other: Frame) -> None:
