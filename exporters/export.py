@@ -139,6 +139,7 @@ def to_model(
     background: Sequence[float] | None = None,
     antialiased: bool = False,
     half: bool | Sequence[str] = False,
+    symbols: Mapping[str, Sequence[str]] | None = None,
     opset: int = 18,
 ) -> onnx.ModelProto:
     """The ONNX model of a module, checked.
@@ -171,6 +172,8 @@ def to_model(
     half : bool or names
         Parameters and buffers that are rounded to float16, in the module too, and stored so; True
         takes all of 1,024 elements and more.
+    symbols : input -> names
+        Of its last axes, which may then be of any length: a filter that is fully convolutional.
     """
     metadata: dict[str, Any] = {"contract": 1, "kind": kind}
     for name, (role, _) in inputs.items():
@@ -186,7 +189,7 @@ def to_model(
         ("quantization", quantization, outputs),
         ("control", controls, inputs),
         ("default", defaults, inputs),
-        ("image", images, inputs),
+        ("image", images, {**inputs, **outputs}),
     ):
         for name, value in (values or {}).items():
             if name not in known:
@@ -214,14 +217,17 @@ def to_model(
         if value is not None
     }
     halved = _rounded_to_half(module, half)
-    examples = [example for _, example in inputs.values()]
-    model = _traced(module, examples, tuple(inputs), tuple(outputs), opset)
+    for name in symbols or {}:
+        if name not in inputs:
+            raise ExportError(f"symbols of '{name}': there is no such input, only {[*inputs]}.")
+    examples = {name: example for name, (_, example) in inputs.items()}
+    model = _traced(module, examples, tuple(outputs), symbols or {}, opset)
     _strip(model)
     _store_as_half(model, halved)
     for key, value in metadata.items():
         text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
         model.metadata_props.add(key=f"vitrine.{key}", value=text)
-    _check(model)
+    _check(model, bool(symbols))
     return model
 
 
@@ -235,12 +241,17 @@ def _expect(value: str, known: frozenset[str], states: Mapping[str, str], where:
 
 def _traced(
     module: nn.Module,
-    examples: Sequence[Tensor],
-    inputs: Sequence[str],
+    examples: Mapping[str, Tensor],
     outputs: Sequence[str],
+    symbols: Mapping[str, Sequence[str]],
     opset: int,
 ) -> onnx.ModelProto:
     """PyTorch's own export, silently; it needs the onnxscript package."""
+    free = {name: torch.export.Dim(name, min=8) for names in symbols.values() for name in names}
+    shapes = [
+        {example.ndim - len(own) + k: free[symbol] for k, symbol in enumerate(own)} or None
+        for example, own in ((x, symbols.get(name, ())) for name, x in examples.items())
+    ]
     was = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -248,9 +259,10 @@ def _traced(
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 module.eval(),
-                tuple(examples),
-                input_names=list(inputs),
+                tuple(examples.values()),
+                input_names=list(examples),
                 output_names=list(outputs),
+                dynamic_shapes=shapes if symbols else None,
                 opset_version=opset,
                 dynamo=True,
                 optimize=False,
@@ -334,11 +346,11 @@ def _store_as_half(model: onnx.ModelProto, names: Sequence[str]) -> None:
     model.graph.node.extend(nodes)
 
 
-def _check(model: onnx.ModelProto) -> None:
+def _check(model: onnx.ModelProto, free: bool) -> None:
     onnx.checker.check_model(model, full_check=True)
     if model.functions or any(node.domain not in ("", "ai.onnx") for node in model.graph.node):
         raise ExportError("the model has operators that are not ONNX's own; write it without.")
-    for value in (*model.graph.input, *model.graph.output):
+    for value in () if free else (*model.graph.input, *model.graph.output):
         if any(not dim.HasField("dim_value") for dim in value.type.tensor_type.shape.dim):
             raise ExportError(f"'{value.name}': its shape must be known; pad to the capacity N.")
 

@@ -1,0 +1,239 @@
+"""Frames that Vitrine renders of the project's own scenes: what its filters learn from.
+
+A subject is a scene that can be drawn at any size, from cameras that a seed gives. The same cameras
+at twice the size are what an upscaler is to reach: the engine draws both, so a pair holds just what
+differs in use, the blur of 0.3 px around each splat too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from assets.make_sample import SAMPLE_CAMERA, make_sample
+from pybuild.framing import default_pose
+from pybuild.gaussians import Gaussians
+from pybuild.generators.bundle import make_generator
+from pybuild.networks import Network
+from pybuild.render import Renderer, in_memory
+from pyengine.bundle import Pose, Scene
+from pyengine.hosts.native import open_adapter
+from pyengine.view import WORLD_UP, View
+
+__all__ = [
+    "TEST_SUBJECTS",
+    "TRAIN_SUBJECTS",
+    "Image8",
+    "Subject",
+    "bicubic",
+    "cameras",
+    "captured",
+    "frames",
+    "pairs",
+    "psnr",
+    "subject",
+]
+
+Image8 = NDArray[np.uint8]
+GENERATORS = Path(__file__).resolve().parents[1] / "assets" / "generators"
+TRAIN_SUBJECTS = (
+    "bell-jar", "bell-jar-coarse", "scaffold", "room-1", "room-2", "room-3", "cloth", "pond",
+)  # fmt: skip
+TEST_SUBJECTS = ("jellyfish", "avatar", "room-4")
+"""No filter sees one of these while it learns."""
+TURNED = 180.0
+"""Degrees to either side from which most scenes may be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A scene and from where it may be seen.
+
+    Attributes
+    ----------
+    name : str
+    scene, load, network
+        As `Renderer` takes them.
+    pose : Pose
+        In whose surroundings the cameras are.
+    turn_deg : float
+        How far to either side of it they go around the target.
+    nearest, farthest : float
+        Their distance from the target, as shares of the pose's.
+    inputs : mapping
+        Of the generator.
+    times_s : sequence of float
+        When the generator is, in turn.
+    """
+
+    name: str
+    scene: Scene
+    load: Callable[[str], bytes]
+    pose: Pose
+    network: Network | None = None
+    turn_deg: float = TURNED
+    nearest: float = 0.3
+    farthest: float = 1.3
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    times_s: Sequence[float] = (0.0,)
+
+
+def subject(name: str) -> Subject:
+    """One of `TRAIN_SUBJECTS` or `TEST_SUBJECTS`."""
+    if name.startswith("bell-jar"):
+        cloud = make_sample(40_000 if name.endswith("coarse") else 180_000)
+        return replace(_cloud(name, cloud), pose=_pose(SAMPLE_CAMERA))
+    if name.startswith("room"):
+        picture = np.asarray(Image.open(GENERATORS / "pictures" / f"{name}.png").convert("RGB"))
+        room = _generator(name, "feedforward", inputs={"image": picture})
+        pose = Pose(room.pose.eye, (0.1, 0.1, 1.2), room.pose.fov_deg)
+        return replace(room, pose=pose, turn_deg=14.0, nearest=0.5, farthest=1.0)
+    if name == "scaffold":
+        return _generator(name, "scaffold")
+    if name == "cloth":
+        return _generator(name, "recurrent", times_s=(0.7,))
+    if name == "pond":
+        return _generator(name, "audio", inputs={"mel": _sound()}, times_s=(0.8,))
+    if name == "jellyfish":
+        return _generator(name, "hexplane", times_s=(0.4, 2.3, 3.7))
+    if name == "avatar":
+        walk = np.load(GENERATORS / "walk.npy")
+        return _generator(name, "avatar", inputs={"joints": walk[len(walk) // 3]})
+    raise ValueError(f"there is no subject {name!r}, only {(*TRAIN_SUBJECTS, *TEST_SUBJECTS)}")
+
+
+def captured(path: Path, read: Callable[[Path], Gaussians]) -> Subject:
+    """A scene file."""
+    return _cloud(path.name.split(".")[0], read(path))
+
+
+def cameras(of: Subject, count: int, size: tuple[int, int], seed: int) -> list[View]:
+    """Views of (width, height) around and inside a subject; each seed gives others."""
+    rng = np.random.default_rng(seed)
+    eye, target = np.asarray(of.pose.eye), np.asarray(of.pose.target)
+    away = eye - target
+    distance = float(np.linalg.norm(away))
+    yaw = math.atan2(away[0], -away[2])
+    pitch = math.asin(-away[1] / distance)
+    wide = of.turn_deg / TURNED
+    views = []
+    for k in range(count):
+        turn = yaw + math.radians(of.turn_deg) * (2 * (k + rng.uniform()) / count - 1)
+        lift = np.clip(pitch + wide * rng.uniform(-0.35, 0.6), -0.15, 1.2)
+        apart = distance * of.nearest * (of.farthest / of.nearest) ** rng.uniform()
+        middle = target + rng.normal(0, 0.1, 3) * apart
+        flat = apart * math.cos(lift)
+        place = middle + np.array(
+            (flat * math.sin(turn), -apart * math.sin(lift), -flat * math.cos(turn))
+        )
+        fov_deg = of.pose.fov_deg * rng.uniform(0.75, 1.3)
+        views.append(View.look_at(place.tolist(), middle.tolist(), WORLD_UP, fov_deg, *size))
+    return views
+
+
+def frames(
+    of: Subject, views: Sequence[View], backgrounds: Sequence[Sequence[float] | None] = (None,)
+) -> Iterator[Image8]:
+    """Images (height, width, 3) of views of one size, the backgrounds in turn; None is its own."""
+    width, height = views[0].width, views[0].height
+    with Renderer(of.scene, of.load, width, height, of.network, _adapter()) as renderer:
+        for name, values in of.inputs.items():
+            renderer.set_input(name, values)
+        for k, view in enumerate(views):
+            background = backgrounds[k % len(backgrounds)]
+            renderer.engine.background = tuple(background or of.scene.background)
+            time_s = of.times_s[k * len(of.times_s) // len(views)]
+            yield renderer.draw(view, time_s if of.network else None)
+
+
+def pairs(
+    of: Subject, count: int, size: tuple[int, int], seed: int, backgrounds: int = 0
+) -> list[tuple[Image8, Image8]]:
+    """Frames of ``size`` and of twice the size.
+
+    Parameters
+    ----------
+    backgrounds : int
+        Before how many other colours, beside the scene's own; one more of them is white.
+    """
+    rng = np.random.default_rng(seed)
+    colours = [
+        None,
+        *([(1.0, 1.0, 1.0)] if backgrounds else []),
+        *rng.uniform(size=(backgrounds, 3)),
+    ]
+    told = [None if c is None else tuple(float(x) for x in c) for c in colours]
+    views = cameras(of, count, size, seed)
+    low, high = frames(of, views, told), frames(of, [_doubled(v) for v in views], told)
+    return list(zip(low, high, strict=True))
+
+
+def bicubic(image: Image8) -> NDArray[np.float64]:
+    """Twice the size by cubic convolution (Keys 1981, a = -0.5), not rounded, 0 to 255."""
+    once = _cubic(image.astype(np.float64))
+    return np.clip(_cubic(once.swapaxes(0, 1)).swapaxes(0, 1), 0, 255)
+
+
+def _cubic(rows: NDArray[np.float64], a: float = -0.5) -> NDArray[np.float64]:
+    """Twice as many rows."""
+
+    def weight(d: float) -> float:
+        d = abs(d)
+        if d <= 1:
+            return (a + 2) * d**3 - (a + 3) * d**2 + 1
+        return a * (d**3 - 5 * d**2 + 8 * d - 4)
+
+    padded = np.pad(rows, ((2, 2), *((0, 0),) * (rows.ndim - 1)), mode="edge")
+    out = np.empty((2 * len(rows), *rows.shape[1:]))
+    for phase, offset in ((0, -0.25), (1, 0.25)):
+        out[phase::2] = sum(
+            weight(tap - offset) * padded[2 + tap : 2 + tap + len(rows)]
+            for tap in range(-2, 3)
+            if abs(tap - offset) < 2
+        )
+    return out
+
+
+def psnr(image: NDArray[Any], wanted: NDArray[Any]) -> float:
+    """Decibels between images of 0 to 255."""
+    error = np.mean((image.astype(np.float64) - wanted.astype(np.float64)) ** 2)
+    return float(10 * np.log10(255**2 / max(float(error), 1e-4)))
+
+
+@cache
+def _adapter() -> Any:
+    return open_adapter()
+
+
+def _pose(camera: Mapping[str, Any]) -> Pose:
+    return Pose(tuple(camera["eye"]), tuple(camera["target"]), camera["fov"])
+
+
+def _cloud(name: str, cloud: Gaussians) -> Subject:
+    scene, load = in_memory(cloud)
+    return Subject(name, scene, load, default_pose(cloud))
+
+
+def _generator(name: str, file: str, **options: Any) -> Subject:
+    made = make_generator(GENERATORS / f"{file}.onnx")
+    return Subject(name, made.scene, lambda _: b"", made.scene.pose, made.network, **options)
+
+
+def _sound() -> NDArray[np.float32]:
+    """Some bands that swell, for the pond."""
+    return (0.5 + 0.5 * np.sin(np.arange(32) / 3)).astype(np.float32)
+
+
+def _doubled(view: View) -> View:
+    return replace(
+        view, width=2 * view.width, height=2 * view.height,
+        fx=2 * view.fx, fy=2 * view.fy, cx=2 * view.cx, cy=2 * view.cy,
+    )  # fmt: skip
