@@ -78,10 +78,8 @@ def read_filter(
     taken, made = ([port.name for port in ports] for ports in (inputs, outputs))
     meta = Metadata(metadata, taken, made, image_outputs=True)
     _must_be_filter(meta, outputs, where)
-    for key in (*_OF_GENERATORS, *(e.removeprefix(PREFIX) for e in meta.entries)):
-        if meta.text(key) is not None and (
-            key in _OF_GENERATORS or key.startswith(("activation.", "quantization."))
-        ):
+    for key in (entry.removeprefix(PREFIX) for entry in meta.entries):
+        if key in _OF_GENERATORS or key.startswith(("activation.", "quantization.")):
             meta.wrong(key, "none: this key is for generators")
     rate = meta.number("rate", LEAST_HZ, MOST_HZ)
     told = read_override(override or {}, inputs, outputs, meta.problems)
