@@ -18,8 +18,10 @@ from pybuild.networks import Network, input_bytes
 from pybuild.pack import Report, pack
 from pyengine.bundle import Scene
 from pyengine.engine import Engine
-from pyengine.errors import DeviceError
+from pyengine.errors import DeviceError, InputError
+from pyengine.filter import Filter
 from pyengine.hosts.native import NativeHost, open_adapter
+from pyengine.passes.filter import FAULTS, Filtering
 from pyengine.scene_plan import required_limits, scene_plan
 from pyengine.view import View
 
@@ -44,6 +46,10 @@ class Renderer:
         What makes the Gaussians, where a generator does.
     adapter : wgpu adapter, optional
         `open_adapter` unless given.
+    filtering : Filtering, optional
+        The filter that the image goes through.
+    filter_files : mapping, optional
+        Content of the files of its programs' buffers.
 
     Attributes
     ----------
@@ -67,6 +73,8 @@ class Renderer:
         height: int,
         network: Network | None = None,
         adapter: Any = None,
+        filtering: Filtering | None = None,
+        filter_files: Mapping[str, bytes] | None = None,
     ) -> None:
         adapter = adapter or open_adapter()
         offered = NativeHost.describe(adapter)
@@ -77,7 +85,7 @@ class Renderer:
                 f"{largest_px} px a side. Use a smaller --size."
             )
         program, shaders = (network.program, network.shaders) if network else (None, None)
-        self.plan = scene_plan(scene, offered, program, shaders)
+        self.plan = scene_plan(scene, offered, program, shaders, filtering)
         limits = required_limits(self.plan, offered)
         limits[_TEXTURE_LIMIT] = largest_px
         readback_bytes = -(-width * 4 // 256) * 256 * height
@@ -86,10 +94,16 @@ class Renderer:
         )
         self.scene = scene
         self.host = NativeHost(width, height, adapter, limits)
-        self.engine = Engine(scene, self.host)
+        shown = None
+        if filtering is not None:
+            shown = Filter(filtering.spec, filtering.rung, filtering.rests)
+        self.engine = Engine(scene, self.host, shown)
+        files = {**(network.files if network else {}), **(filter_files or {})}
         try:
             with self._told():
-                self.host.build(self.plan, network.files.__getitem__ if network else load)
+                self.host.build(
+                    self.plan, lambda name: files[name] if name in files else load(name)
+                )
             for name, data in (network.tracks if network else {}).items():
                 assert self.engine.generator is not None
                 self.engine.generator.set_track(name, data)
@@ -105,7 +119,8 @@ class Renderer:
         InputError
             There is no such input, or the array is not one for it.
         """
-        feeds = self.scene.generator.feeds if self.scene.generator else ()
+        feeds = [*self.scene.generator.feeds] if self.scene.generator else []
+        feeds += self.engine.filter.feeds if self.engine.filter else []
         feed = next((feed for feed in feeds if feed.name == name), None)
         self.engine.set_input(name, values if feed is None else input_bytes(feed, values))
 
@@ -135,6 +150,13 @@ class Renderer:
             texels = self.host.read_texture()
         rgba = np.frombuffer(texels, np.uint8).reshape(self.host.height, self.host.width, 4)
         return np.ascontiguousarray(rgba[:, :, :3])
+
+    def faults(self) -> int:
+        """Numbers of the filter's image that are not finite; 0 without a filter."""
+        if self.engine.filter is None:
+            return 0
+        self.engine.check_filter()
+        return int(self.read(FAULTS, np.uint32)[0])
 
     def read(self, buffer: str, dtype: Any = np.float32) -> NDArray[Any]:
         """The elements of a buffer with usage readback."""
@@ -172,6 +194,8 @@ def render(
     network: Network | None = None,
     time_s: float | None = None,
     inputs: Mapping[str, object] | None = None,
+    filtering: Filtering | None = None,
+    filter_files: Mapping[str, bytes] | None = None,
 ) -> Image8:
     """Draw one image and read it back.
 
@@ -189,6 +213,8 @@ def render(
         When the generator is.
     inputs : mapping, optional
         Arrays for the generator's inputs by name; see `Renderer.set_input`.
+    filtering, filter_files
+        See `Renderer`.
 
     Returns
     -------
@@ -200,14 +226,24 @@ def render(
     DeviceError
         No adapter, or the image or the scene is beyond its limits.
     InputError
-        An input that the generator does not have, or that does not take the array.
+        An input that the generator does not have, or that does not take the array; a filter that
+        makes numbers that are not finite.
     """
-    with Renderer(scene, load, view.width, view.height, network) as renderer:
+    with Renderer(
+        scene, load, view.width, view.height, network, None, filtering, filter_files
+    ) as renderer:
         if background is not None:
             renderer.engine.background = tuple(background)
         for name, values in (inputs or {}).items():
             renderer.set_input(name, values)
-        return renderer.draw(view, time_s)
+        image = renderer.draw(view, time_s)
+        faults = renderer.faults()
+        if faults and filtering is not None:
+            raise InputError(
+                f"filter {filtering.spec.name!r}: made {faults} numbers that are not finite from "
+                "this image; is its range right? Try @range=0..255, or leave the filter out"
+            )
+        return image
 
 
 def in_memory(

@@ -173,16 +173,22 @@ class Engine:
         timeline.playing = playing and timeline.playing
 
     def set_input(self, name: str, values: object) -> None:
-        """Give an input of the generator its values; see `Generator.set_input`.
+        """Give an input of the generator or of the filter its values; see `Inputs.set_input`.
 
         Raises
         ------
         InputError
-            There is no generator, no such input, or not so many finite numbers.
+            There is no such input, or not so many finite numbers.
         """
-        if self.generator is None:
+        shown = self.filter
+        if shown is not None and any(feed.name == name for feed in shown.feeds):
+            shown.set_input(name, values)
+        elif self.generator is not None:
+            self.generator.set_input(name, values)
+        elif shown is not None:
+            shown.set_input(name, values)
+        else:
             raise InputError(f"input {name!r}: the scene has no generator")
-        self.generator.set_input(name, values)
 
     def take_over(self, other: Engine) -> None:
         """Go on where another engine of the same scene was; the GPU's buffers are new."""
