@@ -16,6 +16,8 @@ from pyengine.errors import ContractError, InputError
 __all__ = ["check", "inspect", "is_network"]
 
 SUFFIX = ".onnx"
+OPEN_SIZE = (384, 256)
+"""Width and height that a filter of any size is compiled for, to see that it can be."""
 
 
 def is_network(path: Path) -> bool:
@@ -96,6 +98,7 @@ def check(model: Path, as_json: bool = False) -> int:
 
 def _check_filter(model: Path, as_json: bool) -> None:
     """Print how a filter's tensors were understood; raise what is wrong."""
+    from pybuild.filters.compile import compile_filter
     from pybuild.filters.describe import (
         describe_filter,
         filter_facts,
@@ -104,11 +107,15 @@ def _check_filter(model: Path, as_json: bool) -> None:
     )
 
     contract = describe_filter(model)
+    image = contract.source.image
+    size = OPEN_SIZE if contract.open or image is None else (image.width, image.height)
+    count = len(compile_filter(model, contract, size).compiled.program.dispatches)
     if as_json:
-        facts = {"source": str(model), "problems": [], "filter": filter_facts(contract)}
-        print(json.dumps(facts, indent=1))
+        facts = {"source": str(model), "problems": [], "dispatches": count}
+        print(json.dumps({**facts, "filter": filter_facts(contract)}, indent=1))
         return
-    print(f"{model}: a filter: {filter_title(contract)}")
+    dispatches = f"{count} dispatch{'es' * (count != 1)}"
+    print(f"{model}: a filter: {filter_title(contract)}; {dispatches}")
     print("\n".join(filter_lines(contract)))
 
 

@@ -171,7 +171,7 @@ def test_check_tells_the_mapping(run: Run, tmp_path: Path) -> None:
     path = saved(enlarging(), tmp_path)
     status, out, err = run("check", path)
     assert (status, err) == (0, "")
-    assert "a filter: any size -> 2x; reads image\n" in out
+    assert "a filter: any size -> 2x; reads image; 1 dispatch\n" in out
     assert "float32 1x3x?x?" in out
     status, out, _ = run("check", path, "--json")
     facts = json.loads(out)
@@ -247,5 +247,5 @@ def test_the_example_of_the_docs_works(run: Run, tmp_path: Path) -> None:
     )
     status, out, err = run("check", "fog.onnx")
     assert (status, err) == (0, "")
-    assert "a filter: any size -> 1x; reads image, depth, control\n" in out
+    assert "a filter: any size -> 1x; reads image, depth, control; 1 dispatch\n" in out
     assert onnx.load("fog.onnx").graph.output[0].name == "foggy"
