@@ -107,6 +107,16 @@ InstancesOption = Annotated[
         "world. Tracks start one after the other.",
     ),
 ]
+FilterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        metavar="MODEL.onnx[@KEY=VALUE,...][+...]",
+        help="A network on the image; once for each that can be picked, the first is on. Keys: "
+        "range=0..255, channels=bgr, size=640x360, tiles=32, strength=0.8, name=... With + one "
+        "reads the image of the one before.",
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -142,6 +152,7 @@ def build(
     settings: SetOption = None,
     track: TrackOption = None,
     instances: InstancesOption = None,
+    filters: FilterOption = None,
 ) -> None:
     """Make a folder with a web page that shows SCENE; any static host can serve it.
 
@@ -155,6 +166,7 @@ def build(
         arguments.color(background),
         title,
         arguments.generator(time, given, settings, track, instances),
+        tuple(filters or ()),
     )
     commands.build(scene, out, options)
 
@@ -183,6 +195,7 @@ def serve(
     settings: SetOption = None,
     track: TrackOption = None,
     instances: InstancesOption = None,
+    filters: FilterOption = None,
 ) -> None:
     """Serve a site for this machine until Ctrl-C.
 
@@ -191,6 +204,7 @@ def serve(
     options = BuildOptions(
         up=up.value if up else None,
         generator=arguments.generator(time, given, settings, track, instances),
+        filters=tuple(filters or ()),
     )
     commands.serve(source, host, port, watch, options)
 
@@ -226,6 +240,15 @@ def render(
     settings: SetOption = None,
     track: TrackOption = None,
     instances: InstancesOption = None,
+    filters: Annotated[
+        str | None,
+        typer.Option(
+            "--filter",
+            metavar="MODEL.onnx[@KEY=VALUE,...][+...]",
+            help="A network that the image goes through, as in vitrine build; or the name of a "
+            "filter that a built scene has.",
+        ),
+    ] = None,
 ) -> None:
     """Draw one image of SCENE without a browser: the blended colour as it is, no tone curve."""
     camera = commands.Camera(
@@ -239,6 +262,7 @@ def render(
         arguments.color(background),
         up.value if up else None,
         arguments.generator(time, given, settings, track, instances),
+        filters,
     )
     commands.render(scene, out, camera, drawing)
 

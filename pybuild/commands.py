@@ -12,6 +12,7 @@ from typing import Any
 
 from pybuild import formats, report
 from pybuild.bundle import bundle_folder, describe, read_bundle
+from pybuild.filters.bundle import make_filters, read_filtering
 from pybuild.generators.bundle import make_generator
 from pybuild.generators.describe import contract_lines, goes_by_names
 from pybuild.generators.given import read_given
@@ -27,6 +28,7 @@ from pybuild.terminal import notice, progress
 from pyengine.bundle import Scene
 from pyengine.contract import Contract
 from pyengine.errors import InputError, ViewError
+from pyengine.passes.filter import Filtering
 from pyengine.view import WORLD_UP, View
 
 __all__ = ["Camera", "Drawing", "build", "inspect", "render", "serve"]
@@ -66,6 +68,7 @@ class Drawing:
     background: Vector | None = None
     up: str | None = None
     generator: GeneratorOptions = field(default_factory=GeneratorOptions)
+    filter: str | None = None
 
 
 def build(scene: Path, out: Path, options: BuildOptions, served: bool = False) -> None:
@@ -81,6 +84,9 @@ def build(scene: Path, out: Path, options: BuildOptions, served: bool = False) -
     if site.generator is not None:
         print(f"{scene}: a generator")
         print("\n".join(contract_lines(site.generator.contract)))
+    for spec in site.scene.filters:
+        sizes = ", ".join(f"{w}x{h}" for w, h in (rung.output for rung in spec.rungs))
+        print(f"filter {spec.name}: {sizes}")
     print(
         f"{scene if served else out}: {site.scene.count:,} Gaussians in {seconds:.1f} s; "
         f"{report.megabytes(raw)}, {report.megabytes(sent)} to download."
@@ -141,6 +147,7 @@ def render(source: Path, out: Path, camera: Camera, drawing: Drawing) -> None:
         opened = _opened(source, drawing, tell)
         scene = opened.scene
         view = camera.for_scene(scene)
+        filtering, files = _filtering(source, scene, drawing.filter, (view.width, view.height))
         if tell:
             tell("drawing", 0.9)
         image = draw(
@@ -151,11 +158,25 @@ def render(source: Path, out: Path, camera: Camera, drawing: Drawing) -> None:
             opened.network,
             opened.time_s,
             opened.inputs,
+            filtering,
+            files,
         )
         write_image(out, image)
     if opened.contract is not None and goes_by_names(opened.contract):
         print("\n".join([f"{source}: understood by its names", *contract_lines(opened.contract)]))
     print(f"{out}: {view.width}x{view.height} px, {scene.count:,} Gaussians")
+
+
+def _filtering(
+    source: Path, scene: Scene, text: str | None, shown: tuple[int, int]
+) -> tuple[Filtering | None, Mapping[str, bytes]]:
+    """The filter that was asked for: one of a built scene by its name, or a model."""
+    if text is None:
+        return None, {}
+    if any(spec.name == text for spec in scene.filters):
+        return read_filtering(bundle_folder(source), scene, text, shown)
+    (made,) = make_filters([text], shown)
+    return made.filtering(), made.files()
 
 
 def inspect(source: Path, as_json: bool, up: str | None) -> None:
@@ -199,8 +220,10 @@ def _folder_facts(folder: Path, up: str | None) -> dict[str, Any]:
 def _scene_facts(scene: Scene, network: Network | None = None) -> dict[str, Any]:
     spec = scene.generator
     generator = {} if spec is None else {"generator": spec.to_dict()}
+    filters = [item.to_dict() for item in scene.filters]
     return {
         **generator,
+        **({"filters": filters} if filters else {}),
         "count": scene.count,
         "sh_degree": scene.sh_degree,
         "antialiased": scene.antialiased,
@@ -296,7 +319,8 @@ def _flags(options: BuildOptions) -> list[str]:
     """The command line that gives these options."""
     flags: list[str] = []
     for name, value in options.to_dict().items():
-        if name != "generator":
+        if name not in ("generator", "filters"):
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             flags += [f"--{name.removesuffix('_deg')}={text}"]
+    flags += [f"--filter={text}" for text in options.filters]
     return flags + options.generator.flags()

@@ -112,6 +112,8 @@ class BuildOptions:
     title : str, optional
         Of the page; the scene file's name unless given.
     generator : GeneratorOptions
+    filters : tuple of str
+        As the command line gives them: `pybuild.filters.given`.
     """
 
     up: str | None = None
@@ -121,6 +123,7 @@ class BuildOptions:
     background: Vector | None = None
     title: str | None = None
     generator: GeneratorOptions = GeneratorOptions()
+    filters: tuple[str, ...] = ()
 
     def pose(self, gaussians: Gaussians) -> Pose:
         """Where the camera starts."""
@@ -129,9 +132,10 @@ class BuildOptions:
     def to_dict(self) -> dict[str, object]:
         """For the site's record: plain JSON values."""
         plain = {name: value for name, value in asdict(self).items() if value is not None}
-        del plain["generator"]
+        del plain["generator"], plain["filters"]
         generator = self.generator.to_dict()
-        return {**plain, "generator": generator} if generator else plain
+        more: dict[str, object] = {"generator": generator} if generator else {}
+        return {**plain, **more, **({"filters": list(self.filters)} if self.filters else {})}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], where: str) -> BuildOptions:
@@ -150,7 +154,10 @@ class BuildOptions:
         eye, target = (_vector(data.get(name), name, where) for name in ("eye", "target"))
         background = _vector(data.get("background"), "background", where)
         generator = GeneratorOptions.from_dict(data.get("generator"), where)
-        return cls(up, eye, target, fov, background, title, generator)
+        filters = data.get("filters", [])
+        if not isinstance(filters, list) or not all(isinstance(item, str) for item in filters):
+            raise InputError(f"{where}: 'filters' must be strings; build the site again")
+        return cls(up, eye, target, fov, background, title, generator, tuple(filters))
 
 
 def posed(

@@ -16,6 +16,7 @@ from pybuild.archive import engine_archive
 from pybuild.atomic import staging_folder, unwritable, write_bytes
 from pybuild.bundle import read_bundle, write_bundle
 from pybuild.compress import FAST_QUALITY, write_sibling
+from pybuild.filters.bundle import add_filters, make_filters
 from pybuild.gaussians import Gaussians
 from pybuild.generators.bundle import Made, write_generator
 from pybuild.options import BuildOptions
@@ -139,6 +140,20 @@ def write_scene(
     InputError
         The scene cannot be read, or an option has no use for it.
     """
+    filters = make_filters(options.filters, report=_part(report, "", 0.0, _LEVELS["read"]))
+    scene, made = _write_scene(source, bundle, options, report, notices)
+    if filters:
+        scene = add_filters(bundle, filters)
+    return scene, made
+
+
+def _write_scene(
+    source: Path | Gaussians,
+    bundle: Path,
+    options: BuildOptions,
+    report: Report,
+    notices: list[str],
+) -> tuple[Scene, Made | None]:
     if not (isinstance(source, Path) and is_model(source)):
         return _write_cloud(source, bundle, options, report, notices), None
     made = write_generator(source, bundle, options, _part(report, "", 0.0, _LEVELS["pack"]))
