@@ -216,10 +216,10 @@ def to_model(
         )
         if value is not None
     }
-    halved = _rounded_to_half(module, half)
     for name in symbols or {}:
         if name not in inputs:
             raise ExportError(f"symbols of '{name}': there is no such input, only {[*inputs]}.")
+    halved = _rounded_to_half(module, half)
     examples = {name: example for name, (_, example) in inputs.items()}
     model = _traced(module, examples, tuple(outputs), symbols or {}, opset)
     _strip(model)

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from exporters.export import export
+from exporters.export import Exported, export
 from exporters.frames import (
     TEST_SUBJECTS,
     TRAIN_SUBJECTS,
@@ -49,6 +50,8 @@ DULL = 0.2
 EASY = 0.5
 """Squared error, of 255: frames that cubic convolution misses by less count no more."""
 RATE = 4e-3
+SAVE = 5000
+"""Steps between two files."""
 Pairs = Sequence[tuple[Image8, Image8]]
 
 
@@ -96,8 +99,11 @@ def _turned(piece: Tensor, turn: int) -> Tensor:
     return piece.transpose(1, 2) if turn & 4 else piece
 
 
-def train(model: Upscaler, given: Pairs, steps: int) -> None:
-    """Learn, so that the mean of all frames' decibels rises: each counts by what cubic misses."""
+def train(model: Upscaler, given: Pairs, steps: int, save: Callable[[], None]) -> None:
+    """Learn, so that the mean of all frames' decibels rises: each counts by what cubic misses.
+
+    ``save`` is called every `SAVE` steps and at the end.
+    """
     pieces = Pieces(given, torch.Generator().manual_seed(2))
     print(f"{len(given)} pairs, {len(pieces.places)} places for pieces", flush=True)
     optimiser = torch.optim.Adam(model.parameters(), RATE, betas=(0.9, 0.99))
@@ -119,13 +125,29 @@ def train(model: Upscaler, given: Pairs, steps: int) -> None:
             told = f"{step + 1:6d}  {total / 1000:.4f}  {time.monotonic() - began_s:.0f} s"
             print(told, flush=True)
             total = 0.0
+        if step % SAVE == SAVE - 1 or step == steps - 1:
+            save()
 
 
-def upscaled(model: Upscaler, image: Image8) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def write(model: Upscaler, path: Path) -> Exported:
+    """The model as it is now, for images of any height and width."""
+    example = torch.rand(1, 3, 36, 64, generator=torch.Generator().manual_seed(3))
+    return export(
+        model,
+        {"image": ("image", example)},
+        {"upscaled": "image"},
+        path,
+        kind="filter",
+        symbols={"image": ("height", "width")},
+    )
+
+
+def upscaled(model: Upscaler, image: Image8) -> NDArray[np.float64]:
     """Twice the size, 0 to 255."""
     with torch.no_grad():
-        made = model(_tensor(image)[None].float() / 255)[0].permute(1, 2, 0)
-    return 255 * made.clamp(0, 1).double().numpy()
+        made: Tensor = model(_tensor(image)[None].float() / 255)[0].permute(1, 2, 0)
+    shown: NDArray[np.float64] = made.clamp(0, 1).double().numpy()
+    return 255 * shown
 
 
 def compare(model: Upscaler, of: Subject, seed: int) -> str:
@@ -153,17 +175,7 @@ def main() -> None:
         print(f"{of.name}: {VIEWS} pairs", flush=True)
     model = Upscaler(arguments.width)
     print(f"{multiply_adds(model)} multiply-adds at a pixel of the smaller size", flush=True)
-    train(model, given, arguments.steps)
-    example = torch.rand(1, 3, 36, 64, generator=torch.Generator().manual_seed(3))
-    told = export(
-        model,
-        {"image": ("image", example)},
-        {"upscaled": "image"},
-        arguments.out,
-        kind="filter",
-        symbols={"image": ("height", "width")},
-    )
-    print(told)
+    train(model, given, arguments.steps, lambda: print(write(model, arguments.out), flush=True))
     print("| cameras not seen | cubic, dB | upscaler, dB | gain |\n|---|---:|---:|---:|")
     for of in subjects:
         print(compare(model, of, 900), flush=True)

@@ -29,15 +29,13 @@ class Upscaler(nn.Module):
         super().__init__()
         self.margin = sum(reach)
         channels = (3, *(width for _ in reach[1:]), 12)
-        self.layers = nn.ModuleList(
-            nn.Conv2d(channels[k], channels[k + 1], 2 * r + 1) for k, r in enumerate(reach)
-        )
+        layers = [nn.Conv2d(channels[k], channels[k + 1], 2 * r + 1) for k, r in enumerate(reach)]
+        self.layers = nn.ModuleList(layers)
         self.linear = nn.Conv2d(3, 12, 2 * RADIUS + 1, groups=3, bias=False)
         with torch.no_grad():
             self.linear.weight.copy_(cubic().repeat(3, 1, 1)[:, None])
-            last = self.layers[-1]
-            last.weight.mul_(0.1)
-            last.bias.zero_()
+            layers[-1].weight.mul_(0.1)
+            layers[-1].bias = nn.Parameter(torch.zeros(channels[-1]))
 
     def forward(self, image: Tensor) -> Tensor:
         wide = functional.pad(image, (self.margin,) * 4, mode="replicate")

@@ -123,14 +123,38 @@ def test_half_rounds_the_module_and_loses_nothing_more(
         ({"controls": {}}, "'lift': a control has one element"),
         ({"defaults": {"time": [0, 1]}}, "'time': 1 numbers, got 2"),
         ({"half": ["tables"]}, "half: there is no 'tables'"),
+        ({"symbols": {"lifts": ("n",)}}, "symbols of 'lifts': there is no such input"),
     ],
-    ids=["output", "input", "state", "activation", "tensor", "control", "default", "half"],
+    ids=["output", "input", "state", "activation", "tensor", "control", "default", "half", "free"],
 )
 def test_errors_name_the_tensor(change: dict[str, Any], message: str) -> None:
     """What is wrong is told before PyTorch traces anything."""
     options = {"inputs": INPUTS, "outputs": OUTPUTS, "controls": LIFT} | change
     with pytest.raises(ExportError, match=message):
         to_model(Swarm(), **options)
+
+
+def test_axes_with_symbols_take_any_length(tmp_path: Path) -> None:
+    """A filter's file tells the names, and computes the module at a size that was no example."""
+    import onnxruntime
+
+    class Blur(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def forward(self, image: Any) -> Any:
+            wide = torch.nn.functional.pad(image, (1, 1, 1, 1), mode="replicate")
+            return torch.nn.functional.avg_pool2d(wide, 3, 1)
+
+    path = tmp_path / "blur.onnx"
+    symbols = {"image": ("height", "width")}
+    inputs = {"image": ("image", torch.rand(1, 3, 20, 24))}
+    export(Blur(), inputs, {"blurred": "image"}, path, kind="filter", symbols=symbols)
+    (image,) = onnx.load(path).graph.input
+    assert [d.dim_param or d.dim_value for d in image.type.tensor_type.shape.dim] == [
+        1, 3, "height", "width",
+    ]  # fmt: skip
+    given = torch.rand(1, 3, 9, 31, generator=torch.Generator().manual_seed(1))
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (made,) = session.run(None, {"image": given.numpy()})
+    np.testing.assert_allclose(made, Blur()(given).numpy(), atol=1e-6)
 
 
 def test_a_file_that_computes_something_else_is_not_written(tmp_path: Path) -> None:
