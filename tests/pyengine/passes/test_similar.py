@@ -43,7 +43,7 @@ from tests.page.test_shaders import COMPILE, gpu_page  # noqa: F401  a fixture
 Image = NDArray[np.float32]
 
 WORKGROUPS = ((2, 3, 4), (1, 1, 1), (65535, 1, 1), *((n, 1, 2) for n in range(1, 101)))
-"""Of a network of more dispatches than the pass has lanes, of which only the first two are there."""
+"""Of a network of more dispatches than the pass has lanes; only the first two are there."""
 
 SIZES = ((1, 1), (7, 3), (128, 72), (640, 360), (1280, 720))
 """Width and height: fewer texels than points, as many, and more."""
