@@ -203,10 +203,10 @@ def _count(image: str, numbers: int) -> Part:
     constants = {"GROUPS": _GROUPS, "NUMBERS": numbers}
     return Part(
         buffers=(Buffer(FAULTS, 4, ("storage", "upload", "readback")),),
-        shaders={"filter.faults": assemble("filter/faults.wgsl", constants)},
-        compute=(ComputePipeline("filter.faults", "filter.faults", ("read", "read_write")),),
+        shaders={"filter.count": assemble("filter/faults.wgsl", constants)},
+        compute=(ComputePipeline("filter.count", "filter.count", ("read", "read_write")),),
         steps=(
-            ComputePass("faults", (Dispatch("filter.faults", (image, FAULTS), (_GROUPS, 1, 1)),)),
+            ComputePass("faults", (Dispatch("filter.count", (image, FAULTS), (_GROUPS, 1, 1)),)),
         ),
     )
 
