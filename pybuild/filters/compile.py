@@ -34,7 +34,17 @@ from pybuild.onnx.problems import GraphError, Problem
 from pyengine.contract import FilterContract
 from pyengine.errors import ContractError, InputError
 
-__all__ = ["BACKGROUND", "DEPTH", "IMAGE", "PREVIOUS", "RENDER", "FilterProgram", "compile_filter"]
+__all__ = [
+    "BACKGROUND",
+    "DEPTH",
+    "IMAGE",
+    "PREVIOUS",
+    "RENDER",
+    "FilterProgram",
+    "FilterTensors",
+    "compile_filter",
+    "filter_tensors",
+]
 
 RENDER, DEPTH, BACKGROUND = "render", "depth", "background"
 """Textures of what was drawn, and the colour behind it."""
@@ -114,22 +124,54 @@ def compile_filter(
     InputError
         A size or an overlap that cannot be.
     """
+    made = filter_tensors(model, contract, size, source, tiles)
+    height, width, _ = made.outputs[0].shape
+    compiled = compile_tensors(made.name, made.inputs, made.outputs, weights, half)
+    return FilterProgram(compiled, contract, size, (width, height), made.inner, made.tiles)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterTensors:
+    """A filter before it is cut into kernels.
+
+    Attributes
+    ----------
+    name : str
+        The graph's.
+    outputs, inputs : lists of Tensor
+        Of the program; the image is the first output.
+    inner, tiles
+        See `FilterProgram`.
+    """
+
+    name: str
+    outputs: list[Tensor]
+    inputs: list[Tensor]
+    inner: Size
+    tiles: int
+
+
+def filter_tensors(
+    model: Path | onnx.ModelProto,
+    contract: FilterContract,
+    size: Size,
+    source: Source = "render",
+    tiles: int | None = None,
+) -> FilterTensors:
+    """What `compile_filter` compiles; its parameters and errors."""
     elastic = Elastic(model, contract)
     if not all(1 <= n <= MAX_SIZE for n in size):
         wanted = f"wanted 1 to {MAX_SIZE} pixels along each side"
         raise InputError(f"{elastic.name}: cannot be made for {size[0]}x{size[1]}; {wanted}")
     _check_names(elastic.name, contract)
+    fitted, grid, shrunk = _arranged(elastic, size, source, tiles)
+    _check_constants(elastic.name, fitted.graph)
     try:
-        fitted, grid, shrunk = _arranged(elastic, size, source, tiles)
-        _check_constants(elastic.name, fitted.graph)
-        make = _Make(contract, fitted, size, source, grid, shrunk)
-        outputs, inputs = make.tensors()
-        compiled = compile_tensors(fitted.graph.name, inputs, outputs, weights, half)
+        outputs, inputs = _Make(contract, fitted, size, source, grid, shrunk).tensors()
     except GraphError as error:  # of the graph's own name, which no user knows
         raise type(error)(elastic.name, error.problems) from None
-    height, width, _ = outputs[0].shape
-    return FilterProgram(
-        compiled, contract, size, (width, height), fitted.inner, grid.count if grid else 1
+    return FilterTensors(
+        fitted.graph.name, outputs, inputs, fitted.inner, grid.count if grid else 1
     )
 
 

@@ -84,15 +84,17 @@ def parse_filter(text: str) -> tuple[GivenFilter, ...]:
 
 def _parts(text: str) -> list[str]:
     """One text a network; of the ways to cut it the one that finds longer files."""
-    pieces, marks = _STAGE.split(text), [m.start() for m in _STAGE.finditer(text)]
+    marks = [match.start() for match in _STAGE.finditer(text)]
     ends = [*marks, len(text)]
-    parts, start, k = [], 0, 0
-    while k < len(pieces):
-        found = next(
-            (j for j in range(len(pieces) - 1, k, -1) if _file_of(text[start : ends[j]])), k
-        )
-        parts.append(text[start : ends[found]])
-        start, k = ends[found] + 1, found + 1
+    parts, start = [], 0
+    while start <= len(text):
+        end = next(end for end in ends if end >= start)
+        for later in ends[ends.index(end) + 1 :]:
+            found = _file_of(text[start:later])
+            if found is not None and start + len(str(found[0])) > end:
+                end = later  # the plus is of the file's name
+        parts.append(text[start:end])
+        start = end + 1
     return parts
 
 

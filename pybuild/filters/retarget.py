@@ -8,7 +8,8 @@ another size, and stays as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -190,6 +191,9 @@ class Elastic:
             It cannot be opened, or its output is of another size.
         """
         found = self._opened(inner, self.own or (_FRIENDLY, _FRIENDLY))
+        problems = _misshaped(found.graph)
+        if problems:
+            raise GraphError(self.name, problems)
         if found.ratio == base.ratio:
             return found
         wanted, got = base.output(inner), found.output(inner)
@@ -330,6 +334,19 @@ def _light(name: str, proto: onnx.ModelProto, folder: Path | None) -> onnx.Model
     return model
 
 
+def _misshaped(graph: Graph) -> list[Problem]:
+    """Reshapes to sizes that are baked in: inference of shapes believes them."""
+    problems = []
+    for node in graph.nodes:
+        if node.op != "Reshape" or node.domain:
+            continue
+        taken, made = (graph.infos[name].shape for name in (node.inputs[0], node.outputs[0]))
+        if math.prod(taken) != math.prod(made):
+            reason = f"its shape is {list(made)} whatever it is given, as here {list(taken)}"
+            problems.append(Problem(reason, "", node.op, node.name, node.domain, node.opset))
+    return problems
+
+
 def _declare(value: onnx.ValueInfoProto, dims: Dims) -> None:
     shape = value.type.tensor_type.shape
     del shape.dim[:]
@@ -346,8 +363,8 @@ def _up(size: Size, multiple: int) -> Size:
 
 
 def _reason(error: GraphError) -> str:
-    """Of several problems the first: the others follow from it."""
-    return str(error.problems[0]).rstrip(".")
+    """Of several problems the first, as the others follow from it; there is nothing to mend."""
+    return str(replace(error.problems[0], hint="")).rstrip(".")
 
 
 def _x(size: Size) -> str:
