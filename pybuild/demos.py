@@ -12,7 +12,7 @@
     places = [[0, 0, 0, 0], [1, 0, 0, 90]]  # instances: x, y, z, degrees about the vertical axis
 
 The other keys are options of ``vitrine build``: ``eye``, ``target``, ``fov``, ``background``,
-``input``, ``set``, ``time`` (of the poster).
+``input``, ``set``, ``time`` (of the poster), ``filter``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pybuild.filters.given import parse_filter
 from pybuild.options import BuildOptions, GeneratorOptions
 from pyengine.errors import InputError
 from pyengine.generator_spec import MAX_INSTANCES
@@ -45,6 +46,7 @@ _OTHERS = (
     "set",
     "time",
     "places",
+    "filter",
 )
 _KEYS = (*_TEXTS, *_OTHERS)
 
@@ -75,7 +77,9 @@ class Demo:
         """Everything that it is made of."""
         given = self.options.generator
         paths = [text.partition("=")[2] for text in (*given.inputs, *given.tracks)]
-        return [self.source, *(Path(text.rpartition("@")[0] or text) for text in paths)]
+        filters = [stage.path for text in self.options.filters for stage in parse_filter(text)]
+        tracks = [Path(text.rpartition("@")[0] or text) for text in paths]
+        return [self.source, *tracks, *filters]
 
 
 def read_demos(table: Path) -> tuple[Demo, ...]:
@@ -132,6 +136,7 @@ class _Row:
             GeneratorOptions(
                 time_s, self._files("input"), tuple(self._texts("set")), self._files("track")
             ),
+            tuple(str(self.table.parent / text) for text in self._texts("filter")),
         )
         folder = self.table.parent
         return Demo(name, title, text, family, folder / source, options, places)
