@@ -162,7 +162,7 @@ def main() -> None:
     """Render, train, export, and tell what was reached."""
     parser = argparse.ArgumentParser(description="Train the upscaler on Vitrine's own renders.")
     parser.add_argument("out", type=Path, nargs="?", default=OUT, metavar="OUT.onnx")
-    parser.add_argument("--steps", type=int, default=40_000)
+    parser.add_argument("--steps", type=int, default=30_000)
     parser.add_argument("--width", type=int, default=8, help="channels between layers")
     parser.add_argument("--scenes", type=Path, nargs="*", default=[], help="to compare with too")
     arguments = parser.parse_args()
