@@ -6,22 +6,26 @@
  * @typedef {{buffer: string, offset_bytes: number}} Indirect
  * @typedef {{buffer: string, offset_bytes: number, size_bytes: number}} Range
  * @typedef {{name: string, size_bytes: number, usage: string[], source: string | null}} BufferPlan
- * @typedef {{name: string, format: string, usage: string[]}} TexturePlan
+ * @typedef {{name: string, format: string, usage: string[], size: number[] | null}} TexturePlan
  * @typedef {{name: string, shader: string, layout: string[], constants: Record<string, number>,
  *   entry: string}} ComputePlan
  * @typedef {{name: string, shader: string, layout: string[], constants: Record<string, number>,
- *   target: string | null, blend: string, depth: string, vertex: string, fragment: string}} RenderPlan
+ *   target: string | null, blend: string, depth: string, vertex: string, fragment: string,
+ *   extra: string | null}} RenderPlan
  * @typedef {{pipeline: string, bindings: (string | Range)[], workgroups: number[] | Indirect}} DispatchPlan
  * @typedef {{pipeline: string, bindings: string[], count: number[] | Indirect}} DrawPlan
  * @typedef {{label: string, dispatches?: DispatchPlan[], target?: string | null, depth?: string | null,
- *   clear?: boolean, draws?: DrawPlan[]}} PassPlan
+ *   clear?: boolean, extra?: string | null, draws?: DrawPlan[]}} PassPlan
  * @typedef {{buffers: BufferPlan[], textures: TexturePlan[], shaders: Record<string, string>,
  *   compute: ComputePlan[], render: RenderPlan[], schedules: Record<string, PassPlan[]>,
  *   subgroups: string[], needs: string[]}} Plan
  * @typedef {{pipeline: any, group: GPUBindGroup, args: GPUBuffer | null, offset: number,
  *   counts: number[]}} Command
  * @typedef {{label: string, compute: boolean, commands: Command[], target: string | null,
- *   depth: string | null, clear: boolean}} Pass
+ *   extra: string | null, depth: string | null, clear: boolean}} Pass
+ * @typedef {{plan: Plan, buffers: Map<string, GPUBuffer>, compiled: Map<string, Compiled>,
+ *   configured: boolean}} Before
+ * @typedef {{pipeline: GPUComputePipeline | GPURenderPipeline, layout: GPUBindGroupLayout}} Compiled
  */
 
 const CANVAS = "canvas";
@@ -60,8 +64,10 @@ export class Executor {
    *   a plan that draws nothing.
    * @param {GPUTextureFormat} format
    * @param {Map<string, GPUBuffer>} adopted Buffers of the plan that are there already.
+   * @param {Before | null} from An executor of the same device and scene, whose buffers and pipelines
+   *   are taken over where they are the same; it goes on until `leave`.
    */
-  constructor(device, plan, context, format, adopted = new Map()) {
+  constructor(device, plan, context, format, adopted = new Map(), from = null) {
     this.device = device;
     this.plan = plan;
     this.context = context;
@@ -77,13 +83,23 @@ export class Executor {
     this.pipelines = new Map();
     /** @type {Map<string, GPUBindGroupLayout>} */
     this.layouts = new Map();
+    /** Pipelines by all that makes them what they are. @type {Map<string, Compiled>} */
+    this.compiled = new Map();
+    /** Those of the one before. @type {Map<string, Compiled>} */
+    this.known = from ? from.compiled : new Map();
+    /** Buffers of the one before, whose content stays. @type {Set<string>} */
+    this.taken = new Set();
     /** @type {Pass[][]} */
     this.schedules = [];
-    for (const { name, size_bytes, usage } of plan.buffers) {
+    const before = new Map((from?.plan.buffers ?? []).map((buffer) => [JSON.stringify(buffer), buffer.name]));
+    for (const buffer of plan.buffers) {
+      const { name, size_bytes, usage } = buffer;
       const descriptor = { label: name, size: size_bytes, usage: flags(BUFFER_USAGE, usage) };
-      this.buffers.set(name, adopted.get(name) ?? device.createBuffer(descriptor));
+      const taken = before.has(JSON.stringify(buffer)) ? from?.buffers.get(name) : undefined;
+      if (taken) this.taken.add(name);
+      this.buffers.set(name, taken ?? adopted.get(name) ?? device.createBuffer(descriptor));
     }
-    this.configured = false;
+    this.configured = from?.configured ?? false;
   }
 
   /**
@@ -92,33 +108,45 @@ export class Executor {
    */
   async compile(report) {
     const { device, plan } = this;
-    /** @type {Record<string, GPUShaderModule>} */
-    const modules = {};
-    for (const name of Object.keys(plan.shaders)) {
-      modules[name] = device.createShaderModule({ label: name, code: shaderText(plan, name) });
-    }
+    /** @type {Map<string, GPUShaderModule>} */
+    const modules = new Map();
+    const module = (/** @type {string} */ name) => {
+      const made = modules.get(name)
+        ?? device.createShaderModule({ label: name, code: shaderText(plan, name) });
+      modules.set(name, made);
+      return made;
+    };
     const total = plan.compute.length + plan.render.length;
     let done = 0;
-    /** @param {string} name @param {Promise<GPUComputePipeline | GPURenderPipeline>} made */
-    const keep = async (name, made) => {
-      this.pipelines.set(name, await made);
+    /** @param {ComputePlan | RenderPlan} pipeline
+     * @param {() => Promise<GPUComputePipeline | GPURenderPipeline>} make */
+    const keep = async (pipeline, make) => {
+      const { name, shader, ...rest } = pipeline;
+      const key = JSON.stringify([shaderText(plan, shader), rest]);
+      const known = this.known.get(key);
+      if (known) this.layouts.set(name, known.layout);
+      const made = known?.pipeline ?? await make();
+      this.pipelines.set(name, made);
+      const layout = /** @type {GPUBindGroupLayout} */ (this.layouts.get(name));
+      this.compiled.set(key, { pipeline: made, layout });
       report(++done, total);
     };
     await Promise.all([
       ...plan.compute.map((pipeline) =>
-        keep(pipeline.name, device.createComputePipelineAsync({
+        keep(pipeline, () => device.createComputePipelineAsync({
           label: pipeline.name,
           layout: this.#layout(pipeline, GPUShaderStage.COMPUTE),
           compute: {
-            module: modules[pipeline.shader],
+            module: module(pipeline.shader),
             entryPoint: pipeline.entry,
             constants: pipeline.constants,
           },
         }))),
       ...plan.render.map((pipeline) =>
-        keep(pipeline.name, device.createRenderPipelineAsync(
-          this.#renderDescriptor(pipeline, modules[pipeline.shader])))),
+        keep(pipeline, () => device.createRenderPipelineAsync(
+          this.#renderDescriptor(pipeline, module(pipeline.shader))))),
     ]);
+    this.known = new Map();
   }
 
   /** @param {RenderPlan} pipeline @param {GPUShaderModule} module @returns {GPURenderPipelineDescriptor} */
@@ -126,12 +154,16 @@ export class Executor {
     const format = /** @type {GPUTextureFormat} */ (
       pipeline.target === CANVAS ? this.format : pipeline.target);
     const blend = pipeline.blend === "under" ? { color: UNDER, alpha: UNDER } : undefined;
-    const constants = pipeline.constants;
+    const { constants, extra } = pipeline;
+    const second = /** @type {GPUTextureFormat | null} */ (extra);
     return {
       label: pipeline.name,
       layout: this.#layout(pipeline, GPUShaderStage.VERTEX | GPUShaderStage.FRAGMENT),
       vertex: { module, entryPoint: pipeline.vertex, constants },
-      fragment: { module, entryPoint: pipeline.fragment, constants, targets: format ? [{ format, blend }] : [] },
+      fragment: {
+        module, entryPoint: pipeline.fragment, constants,
+        targets: [...(format ? [{ format, blend }] : []), ...(second ? [{ format: second, blend }] : [])],
+      },
       primitive: { topology: "triangle-list" },
       depthStencil: pipeline.depth === "none" ? undefined : {
         format: "depth32float",
@@ -153,7 +185,7 @@ export class Executor {
     return this.device.createPipelineLayout({ label: name, bindGroupLayouts: [group] });
   }
 
-  /** Make the textures of the canvas's size anew, and the commands that name them.
+  /** Make the textures, most of which have the canvas's size, anew, and the commands that name them.
    * @param {number} width @param {number} height */
   resize(width, height) {
     const { device, format } = this;
@@ -162,10 +194,10 @@ export class Executor {
     for (const texture of this.textures.values()) texture.destroy();
     this.textures.clear();
     this.views.clear();
-    for (const { name, format, usage } of this.plan.textures) {
+    for (const { name, format, usage, size } of this.plan.textures) {
       const texture = this.device.createTexture({
         label: name,
-        size: [width, height],
+        size: size ?? [width, height],
         format: /** @type {GPUTextureFormat} */ (format),
         usage: flags(TEXTURE_USAGE, usage),
       });
@@ -177,6 +209,7 @@ export class Executor {
         label: pass.label,
         compute: pass.dispatches !== undefined,
         target: pass.target ?? null,
+        extra: pass.extra ?? null,
         depth: pass.depth ?? null,
         clear: pass.clear ?? true,
         commands: pass.dispatches
@@ -256,8 +289,8 @@ export class Executor {
     const loadOp = pass.clear ? "clear" : "load";
     const work = encoder.beginRenderPass({
       label: pass.label,
-      colorAttachments: pass.target === null ? [] : [
-        { view: this.#view(pass.target), loadOp, storeOp: "store", clearValue: [0, 0, 0, 0] }],
+      colorAttachments: [pass.target, pass.extra].flatMap((target) => target === null ? [] : [
+        { view: this.#view(target), loadOp, storeOp: "store", clearValue: [0, 0, 0, 0] }]),
       depthStencilAttachment: pass.depth === null ? undefined : {
         view: this.#view(pass.depth), depthLoadOp: loadOp, depthStoreOp: "store", depthClearValue: 1,
       },
@@ -278,9 +311,39 @@ export class Executor {
     return /** @type {GPUTextureView} */ (this.views.get(name));
   }
 
+  /** Read a buffer's first bytes back. @param {string} name @param {number} size */
+  async read(name, size) {
+    const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
+    const readable = this.device.createBuffer({ label: "read", size, usage });
+    const encoder = this.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(this.buffer(name), 0, readable, 0, size);
+    this.device.queue.submit([encoder.finish()]);
+    try {
+      await readable.mapAsync(GPUMapMode.READ);
+      return readable.getMappedRange().slice(0);
+    } finally {
+      readable.destroy();
+    }
+  }
+
   /** Free all that the plan made; the device stays. */
   destroy() {
-    for (const buffer of this.buffers.values()) buffer.destroy();
+    this.#free(new Set());
+  }
+
+  /** Free all but what another one took over. @param {Executor} heir */
+  leave(heir) {
+    this.#free(new Set(heir.buffers.values()));
+  }
+
+  /** Free what it has not taken over, as it is not to be shown after all. */
+  drop() {
+    this.#free(new Set([...this.taken].map((name) => this.buffer(name))));
+  }
+
+  /** @param {Set<GPUBuffer>} kept */
+  #free(kept) {
+    for (const buffer of this.buffers.values()) if (!kept.has(buffer)) buffer.destroy();
     for (const texture of this.textures.values()) texture.destroy();
     this.buffers.clear();
     this.textures.clear();

@@ -66,7 +66,24 @@ export async function fetchBytes(url, report, expected) {
   return bytes;
 }
 
+/**
+ * Pyodide with the engine in it.
+ * @param {string} base URL of the modules.
+ */
+export async function startPython(base) {
+  const config = JSON.parse(await fetchText(new URL("config.json", base)));
+  const home = new URL(config.pyodide, base);
+  const archive = fetchBytes(new URL("engine.zip", base), () => {});
+  const { loadPyodide } = await import(new URL("pyodide.mjs", home).href);
+  const python = await loadPyodide({ indexURL: home.href });
+  python.unpackArchive(await archive, "zip", { extractDir: "/engine" });
+  python.runPython("import sys; sys.path.insert(0, '/engine')");
+  return python;
+}
+
 const LIMITS = /** @type {const} */ (["maxBufferSize", "maxStorageBufferBindingSize"]);
+/** Features that a filter may be the first to need. */
+const OPTIONAL = ["float32-blendable", "shader-f16", "subgroups"];
 
 export const openDevice = {
   /** @returns {Promise<GPUAdapter>} */
@@ -95,10 +112,14 @@ export const openDevice = {
   /**
    * @param {GPUAdapter} adapter @param {Record<string, number>} limits
    * @param {string[]} features That the plan needs; times are taken where they can be.
+   * @param {boolean} open Whether plans follow that may need more: all that the adapter has.
    */
-  device(adapter, limits, features) {
-    const timed = adapter.features.has("timestamp-query") ? ["timestamp-query"] : [];
-    const requiredFeatures = /** @type {GPUFeatureName[]} */ ([...features, ...timed]);
-    return adapter.requestDevice({ label: "vitrine", requiredFeatures, requiredLimits: limits });
+  device(adapter, limits, features, open = false) {
+    const wanted = ["timestamp-query", ...(open ? OPTIONAL : [])];
+    const there = wanted.filter((name) => adapter.features.has(name));
+    const requiredFeatures = /** @type {GPUFeatureName[]} */ ([...new Set([...features, ...there])]);
+    const most = open ? Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])) : {};
+    const requiredLimits = { ...limits, ...most };
+    return adapter.requestDevice({ label: "vitrine", requiredFeatures, requiredLimits });
   },
 };

@@ -1,9 +1,12 @@
 // Times the passes of a frame by timestamp queries, and reads the number of splats drawn.
 // Only while the overlay is on: it reads back, which a steady frame never does.
 
-const MAX_PASSES = 32;
+const MAX_PASSES = 64;
 /** Passes that a generator brings beside its own. */
 const OF_GENERATOR = new Set(["clear", "live"]);
+
+/** What decides whether a filter rests. */
+const OF_FILTER = new Set(["similar"]);
 
 /** @typedef {{gpuMs: Record<string, number> | null, drawn: number}} Timing */
 
@@ -34,7 +37,7 @@ export class PassTimer {
   /** Where a pass writes its two stamps.
    * @param {string} label */
   stamps(label) {
-    if (!this.queries) return undefined;
+    if (!this.queries || this.labels.length === MAX_PASSES) return undefined;
     const first = 2 * this.labels.length;
     this.labels.push(label);
     return {
@@ -64,8 +67,9 @@ export class PassTimer {
     /** @type {Record<string, number>} */
     const gpuMs = {};
     this.labels.forEach((label, i) => {
-      const first = label.split(/[._]/)[0]; // splat_0, splat.mask_1, ... are one stage
-      const stage = OF_GENERATOR.has(first) ? "generator" : first;
+      // splat_0, splat.mask_1, ... are one stage; filter:0, filter:1 are those of a filter
+      const first = label.split(/[._]/)[0];
+      const stage = OF_GENERATOR.has(first) ? "generator" : OF_FILTER.has(first) ? "filter:0" : first;
       gpuMs[stage] = (gpuMs[stage] ?? 0) + Number(stamps[2 * i + 1] - stamps[2 * i]) / 1e6;
     });
     const drawn = new Uint32Array(data, 16 * MAX_PASSES, 4)[this.keyCountOffset / 4];

@@ -18,6 +18,8 @@ const PICTURES = "image/*";
 export class Dials {
   #hooks;
   #body = document.createElement("div");
+  /** Room for what is shown over the inputs: the filters. */
+  above = document.createElement("div");
   /** @type {Map<string, (value: number) => void>} */
   #sliders = new Map();
   /** @type {{button: HTMLButtonElement, name: string, kind: string}[]} */
@@ -31,12 +33,19 @@ export class Dials {
     this.element.hidden = true;
     this.element.setAttribute("aria-label", "Inputs");
     this.#body.className = "body";
-    this.element.append(this.#body);
+    this.above.className = "body above";
+    this.above.hidden = true;
+    this.element.append(this.above, this.#body);
+  }
+
+  /** The inputs alone, for another panel. */
+  get body() {
+    return this.#body;
   }
 
   /** Whether there is anything to turn. */
   get empty() {
-    return !this.#body.childElementCount;
+    return !this.#body.childElementCount && this.above.hidden;
   }
 
   /** For another scene. @param {Feed[]} feeds */
@@ -49,6 +58,7 @@ export class Dials {
       else if (feed.role === "image") this.#body.append(this.#picture(feed.name));
       else if (feed.role === "audio.mel") this.#body.append(this.#sound(feed.name));
     }
+    this.#body.hidden = !this.#body.childElementCount;
     this.refresh();
   }
 

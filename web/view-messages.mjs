@@ -59,6 +59,8 @@ export function messageFor(code, detail) {
       return { title: "The scene did not load", body: detail, retry: true };
     case "file":
       return { title: "This file cannot be shown", body: detail, retry: false };
+    case "filter":
+      return { title: "The filter is not shown", body: detail, retry: false };
     case "limits":
       return { title: "The scene is too large for this device", body: detail, retry: false };
     default:

@@ -68,6 +68,11 @@ export class Player {
     });
   }
 
+  /** When a scene is shown. */
+  begun() {
+    return this.#hooks.ready();
+  }
+
   /** Whether there is a clip, or something else that goes on. */
   get plays() {
     return this.#info?.feeds.some(({ role, track }) => TIMED.has(role) || role === "state" || track) ?? false;

@@ -4,12 +4,37 @@ import { ReflectingElement } from "./view-attributes.mjs";
 
 /** @import {Player} from "./view-player.mjs" */
 
-/** Where an element keeps its player, out of sight of the page. */
+/** Where an element keeps its player and its filters, out of sight of the page. */
 export const PLAYER = Symbol("player");
+export const FILTER = Symbol("filter");
 
 export class PlayingElement extends ReflectingElement {
   /** Set by the element, in its constructor. @type {Player} */
   [PLAYER] = /** @type {any} */ (null);
+
+  /** @type {import("./view-filter.mjs").FilterControls} */
+  [FILTER] = /** @type {any} */ (null);
+
+  /** Name of the filter that is on; empty where none is. A new value picks one, as `setFilter`. */
+  get filter() {
+    return this[FILTER].name;
+  }
+
+  set filter(name) {
+    this.setAttribute("filter", name || "none");
+  }
+
+  /**
+   * Let the picture go through a filter of the scene.
+   * @param {string | null} name  Empty, null or "none": the splats as they are.
+   * @param {{strength?: number, split?: number}} [look]  0 to 1 both: how much of the filter is
+   *   shown, and the share of the width, from the left, that is shown as it was.
+   * @returns {Promise<void>}  When it is on; rejects with the code `filter` when it cannot be.
+   */
+  async setFilter(name, look) {
+    await this[PLAYER].begun();
+    return this[FILTER].set(name, look);
+  }
 
   /** Seconds into the clip. A new value is gone to, as by `seek`. */
   get time() {

@@ -18,6 +18,7 @@
  * @property {string} adapter
  * @property {number} gpuBytes
  * @property {GeneratorInfo | null} [generator]  Of a scene that a network makes.
+ * @property {FilterInfo[]} [filters]  What the picture may go through.
  *
  * @typedef {object} Feed  An input of a generator; pyengine/generator_spec.py.
  * @property {string} name
@@ -34,6 +35,21 @@
  * @property {{duration: number, loop: boolean} | null} clip  Duration in seconds.
  * @property {number | null} rate  Steps a second of a generator with state.
  *
+ * @typedef {object} FilterInfo  pyengine/filter_spec.py.
+ * @property {string} name
+ * @property {number} strength  0 to 1.
+ * @property {string[]} stages  Labels.
+ * @property {Feed[]} inputs  Its sliders.
+ * @property {boolean} first  It is on when the scene opens.
+ *
+ * @typedef {object} FilterState  What is on.
+ * @property {string} name  Empty: none.
+ * @property {string | null} message  For the visitor.
+ * @property {[number, number]} [render]  Pixels that the splats are drawn at.
+ * @property {[number, number]} [output]  Pixels that it makes.
+ * @property {number} [levels]  Sizes that suit the canvas.
+ * @property {number} [gpuBytes]
+ *
  * @typedef {object} Clock  Where the timeline is.
  * @property {number} time  Seconds.
  * @property {number} phase  0 to 1 of the clip.
@@ -48,8 +64,8 @@
  * @property {number} [zoom]  Natural-log steps, positive is closer.
  * @property {[number, number, number]} [move]  Held fly axes, -1 to 1: x right, y down, z forward.
  *
- * @typedef {{generator?: number, project: number, sort: number, splat: number,
- *   composite: number}} GpuTimes  In ms.
+ * @typedef {Record<string, number>} GpuTimes  In ms: generator, project, sort, splat, composite; of
+ *   a filter filter:0, filter:1, ... and present.
  *
  * @typedef {object} FrameStats
  * @property {number} cpuMs
@@ -61,7 +77,7 @@
  * @typedef {{stage: Stage, loaded: number, total: number}} Progress  In bytes; total 0: unknown.
  *
  * @typedef {"no-webgpu" | "no-adapter" | "download" | "file" | "engine" | "limits"} WorkerErrorCode
- * @typedef {WorkerErrorCode | "view" | "input" | "media" | "disposed"} ErrorCode
+ * @typedef {WorkerErrorCode | "view" | "filter" | "input" | "media" | "disposed"} ErrorCode
  *
  * @typedef {{type: "init", canvas: OffscreenCanvas, src: string | null, base: string,
  *   width: number, height: number}} InitMessage
@@ -84,6 +100,8 @@
  *   | {type: "image", name: string, bitmap: ImageBitmap}
  *   | {type: "bands", name: string, bands: Float32Array}
  *   | {type: "pointer", x: number, y: number, pressed: boolean}
+ *   | {type: "filter", name: string, strength?: number, split?: number, id: number}
+ *   | {type: "look", strength?: number, split?: number}
  *   | {type: "dispose"}} ToWorker
  *
  * @typedef {{type: "progress"} & Progress
@@ -92,6 +110,8 @@
  *   | {type: "settled", id: number}
  *   | {type: "view", id: number, error: string | null}
  *   | {type: "set", id: number, error: string | null}
+ *   | {type: "filtered", id: number, error: string | null}
+ *   | {type: "filter"} & FilterState
  *   | {type: "clock"} & Clock
  *   | {type: "error", code: WorkerErrorCode, message: string}
  *   | {type: "lost", message: string}

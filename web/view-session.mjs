@@ -124,6 +124,15 @@ export class Session {
     return this.#ask((id) => ({ type: "set", name, values, id }));
   }
 
+  /**
+   * Resolves when the filter is on; rejects when it cannot be.
+   * @param {string} name  Empty: none.
+   * @param {{strength?: number, split?: number}} look
+   */
+  setFilter(name, { strength, split }) {
+    return this.#ask((id) => ({ type: "filter", name, strength, split, id }));
+  }
+
   /** Free the GPU and end the worker; whoever still waits is told so. */
   end() {
     if (this.#ended) return;
@@ -142,11 +151,12 @@ export class Session {
    * @param {(message: FromWorker) => void} receive
    */
   #take(message, receive) {
-    if (message.type === "settled" || message.type === "view" || message.type === "set") {
+    if (message.type === "settled" || message.type === "view" || message.type === "set"
+      || message.type === "filtered") {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
       const error = message.type === "settled" ? null : message.error;
-      const code = message.type === "set" ? "input" : "view";
+      const code = /** @type {const} */ ({ set: "input", filtered: "filter", view: "view", settled: "view" })[message.type];
       if (error) waiting?.reject?.(new VitrineError(code, error));
       else waiting?.resolve?.();
     } else {

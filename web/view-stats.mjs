@@ -5,9 +5,10 @@
 const PAINT_MS = 250;
 /** A longer pause is a scene that stood still, not a slow frame. */
 const STILL_MS = 1000;
-const PASSES = /** @type {const} */ (["generator", "project", "sort", "splat", "composite"]);
+const PASSES = ["generator", "project", "sort", "splat", "composite", "present"];
 
-/** @typedef {"fps" | "frame" | "cpu" | "gpu" | "generator" | "project" | "sort" | "splat" | "composite" | "drawn" | "size" | "memory" | "adapter"} Row */
+/** Others are stages of a filter: filter:0, filter:1, ...
+ * @typedef {"fps" | "frame" | "cpu" | "gpu" | "generator" | "project" | "sort" | "splat" | "composite" | "present" | "drawn" | "size" | "filter" | "memory" | "adapter" | `filter:${number}`} Row */
 
 /** @type {[Row, string][]} */
 const ROWS = [
@@ -20,12 +21,14 @@ const ROWS = [
   ["sort", "Sort"],
   ["splat", "Splat"],
   ["composite", "Composite"],
+  ["present", "Present"],
   ["drawn", "Splats drawn"],
   ["size", "Pixels"],
+  ["filter", "Filter"],
   ["memory", "GPU memory"],
   ["adapter", "Adapter"],
 ];
-const INDENTED = new Set(PASSES.map(String));
+const INDENTED = new Set(PASSES);
 
 export class Stats {
   /** @type {FrameStats[]} */
@@ -34,6 +37,8 @@ export class Stats {
   #cells = new Map();
   #timer = 0;
   #lastFrame = 0;
+  /** Of the filter that is on. @type {string[]} */
+  #stages = [];
 
   constructor() {
     this.element = document.createElement("dl");
@@ -41,16 +46,39 @@ export class Stats {
     this.element.hidden = true;
     this.element.setAttribute("aria-live", "off");
     this.element.setAttribute("aria-label", "Frame statistics");
-    for (const [row, label] of ROWS) {
-      const term = document.createElement("dt");
-      term.textContent = label;
-      const cell = document.createElement("dd");
-      cell.textContent = "–";
-      cell.dataset.row = term.dataset.row = row;
-      if (INDENTED.has(row)) term.className = "indented";
-      this.#cells.set(row, cell);
-      this.element.append(term, cell);
+    for (const [row, label] of ROWS) this.element.append(...this.#row(row, label));
+    this.filter(null, []);
+  }
+
+  /** @param {Row} row @param {string} label */
+  #row(row, label) {
+    const term = document.createElement("dt");
+    term.textContent = label;
+    const cell = document.createElement("dd");
+    cell.textContent = "–";
+    cell.dataset.row = term.dataset.row = row;
+    if (INDENTED.has(row) || row.includes(":")) term.className = "indented";
+    this.#cells.set(row, cell);
+    return [term, cell];
+  }
+
+  /** What the picture goes through.
+   * @param {import("./view-protocol.mjs").FilterState | null} state @param {string[]} labels Of its stages. */
+  filter(state, labels) {
+    for (const row of this.element.querySelectorAll('[data-row^="filter:"]')) row.remove();
+    for (const name of this.#stages) this.#cells.delete(/** @type {Row} */ (name));
+    this.#stages = labels.map((_, i) => `filter:${i}`);
+    const present = this.element.querySelector("[data-row=present]");
+    labels.forEach((label, i) => present?.before(...this.#row(`filter:${i}`, label)));
+    const on = Boolean(state?.name);
+    for (const [row, hidden] of /** @type {const} */ ([["present", !on], ["filter", !on], ["composite", on]])) {
+      for (const cell of this.element.querySelectorAll(`[data-row=${row}]`)) {
+        /** @type {HTMLElement} */ (cell).hidden = hidden;
+      }
     }
+    const [from, to] = [state?.render, state?.output].map((size) => size?.join(" × ") ?? "–");
+    this.#put("filter", from === to ? from : `${from} → ${to}`);
+    if (state?.gpuBytes) this.#put("memory", `${(state.gpuBytes / 1e6).toFixed(1)} MB`);
   }
 
   get on() {
@@ -107,10 +135,10 @@ export class Stats {
   /** @param {GpuTimes[]} times */
   #paintGpu(times) {
     let total = 0;
-    for (const pass of PASSES) {
+    for (const pass of [...PASSES, ...this.#stages]) {
       const value = times.length ? mean(times.map((time) => time[pass] ?? 0)) : 0;
       total += value;
-      this.#put(pass, times.length ? ms(value) : "–");
+      this.#put(/** @type {Row} */ (pass), times.length ? ms(value) : "–");
     }
     this.#put("gpu", times.length ? ms(total) : "not measured here");
   }
@@ -130,7 +158,7 @@ export class Stats {
  * @param {FrameStats} frame
  */
 function duration({ intervalMs, gpuMs }) {
-  const gpu = gpuMs ? PASSES.reduce((sum, pass) => sum + (gpuMs[pass] ?? 0), 0) : 0;
+  const gpu = Object.values(gpuMs ?? {}).reduce((sum, time) => sum + time, 0);
   return Math.max(intervalMs, gpu);
 }
 

@@ -74,6 +74,14 @@ select:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
 .dial { display: grid; grid-template-columns: 1fr auto; gap: 1px 10px; }
 .dial output { color: var(--quiet); font-variant-numeric: tabular-nums; }
 .dial input { grid-column: 1 / -1; width: 100%; }
+.dials .above:not([hidden]) + .body:not([hidden]) { border-top: 1px solid var(--line); margin-top: 12px; padding-top: 12px; }
+.filter { display: grid; grid-template-columns: auto 1fr; align-items: center; gap: 10px; }
+.filter select { text-align: left; text-align-last: left; background: rgb(255 255 255 / 0.1); color: inherit; min-width: 0; }
+.divider { position: absolute; top: 0; bottom: 0; left: 50%; width: 24px; margin-left: -12px; cursor: ew-resize;
+  touch-action: none; outline: none; }
+.divider::after { content: ""; position: absolute; top: 50%; left: 50%; width: 8px; height: 34px; border-radius: 99px;
+  transform: translate(-50%, -50%); background: #f2f3f5; box-shadow: 0 1px 6px rgb(0 0 0 / 0.5); }
+.divider:focus-visible::after { outline: 2px solid var(--accent); outline-offset: 2px; }
 .feed { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
 .feed span { width: 100%; }
 .feed button { flex: 1; white-space: nowrap; }

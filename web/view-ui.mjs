@@ -3,6 +3,7 @@
  * It knows nothing of the engine; the element tells it what to show and hears what was clicked.
  */
 
+import { FilterControls } from "./view-filter.mjs";
 import { DESCRIPTION, Help } from "./view-help.mjs";
 import { ICONS } from "./view-icons.mjs";
 import { Stats } from "./view-stats.mjs";
@@ -50,6 +51,8 @@ function make(tag, className, ...children) {
 
 export class Ui {
   stats = new Stats();
+  /** Set with the player. @type {FilterControls} */
+  filter = /** @type {any} */ (null);
   #root = make("div", "root");
   #poster = make("div", "poster gone");
   #words = make("div", "panel words");
@@ -103,9 +106,11 @@ export class Ui {
     }
   }
 
-  /** The parts that play a generator. @param {import("./view-player.mjs").Player} player */
+  /** The parts that play a generator, and the filters beside its inputs. @param {import("./view-player.mjs").Player} player */
   set player(player) {
     this.#player = player;
+    this.filter = new FilterControls(player.dials.above, (text) => this.interrupt("Filter", text));
+    this.stage.after(this.filter.divider);
     this.help.element.before(player.dials.element, player.timeline.element);
     this.fit();
   }

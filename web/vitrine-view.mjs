@@ -13,7 +13,7 @@ import { Keys } from "./view-keys.mjs";
 import { Loading } from "./view-loading.mjs";
 import { cannotOpen, GPU_LOST, INVITATION, messageFor, opens } from "./view-messages.mjs";
 import { Player } from "./view-player.mjs";
-import { PLAYER, PlayingElement, wishes } from "./view-playing.mjs";
+import { FILTER, PLAYER, PlayingElement, wishes } from "./view-playing.mjs";
 import { pageScrolls, Pointers } from "./view-pointer.mjs";
 import { Deferred, Session, VitrineError } from "./view-session.mjs";
 import { Ui } from "./view-ui.mjs";
@@ -23,7 +23,7 @@ import { Watch } from "./view-watch.mjs";
 /** @import {Command} from "./view-keys.mjs" */
 
 export class VitrineView extends PlayingElement {
-  static observedAttributes = ["src", "poster", "controls", "speed", "loop", "aria-label"];
+  static observedAttributes = ["src", "poster", "controls", "speed", "loop", "filter", "aria-label"];
 
   #ui = new Ui(this, (action) => this.#command(action));
   #queue = new InputQueue((input) => {
@@ -71,6 +71,7 @@ export class VitrineView extends PlayingElement {
       hint: (text) => this.#ui.showHint(text),
       wishes: () => wishes(this),
     });
+    this[FILTER] = this.#ui.filter;
     this.#ui.label = "3D scene";
   }
 
@@ -142,6 +143,7 @@ export class VitrineView extends PlayingElement {
     if (name === "speed") this[PLAYER].setSpeed(wishes(this).speed);
     else if (name === "loop") this[PLAYER].setLoop(wishes(this).loop);
     else if (old === value) return;
+    else if (name === "filter") this.#pickFilter();
     else if (name === "poster") this.#showPoster();
     else if (name === "controls") this.#showControls(value !== "none");
     else if (name === "aria-label") this.#ui.label = value || "3D scene";
@@ -188,6 +190,7 @@ export class VitrineView extends PlayingElement {
       return;
     }
     if (!this.#watch.visible) this.#session.post({ type: "visible", on: false });
+    if (this.hasAttribute("filter")) this.#pickFilter();
     if (source instanceof File) this.#postFile(source, this.#session);
   }
 
@@ -198,6 +201,7 @@ export class VitrineView extends PlayingElement {
     this.#session = null;
     this.#info = null;
     this[PLAYER].end();
+    this[FILTER].begin([], null);
     this.#ui.fit();
     this.#ui.dropCanvas();
     this.#opening?.reject?.(error ?? new VitrineError("disposed", "Another scene was loaded."));
@@ -219,6 +223,11 @@ export class VitrineView extends PlayingElement {
         break;
       case "frame":
         this.#ui.stats.add(message);
+        break;
+      case "filter":
+        this[FILTER].tick(message);
+        this.#ui.stats.filter(message, this[FILTER].stages);
+        this.#tell("filter", { name: message.name });
         break;
       case "lost":
         this.#ui.cover();
@@ -246,6 +255,7 @@ export class VitrineView extends PlayingElement {
     this.#info = info;
     if (!again) {
       this[PLAYER].begin(info, this.#session);
+      this[FILTER].begin(info.filters ?? [], this.#session);
       this.#ui.fit();
     }
     this.#ui.state = "ready";
@@ -309,6 +319,15 @@ export class VitrineView extends PlayingElement {
     const { title, body } = messageFor(code, message);
     this.#ui.interrupt(title, body);
     this.#tell("error", { code, message });
+  }
+
+  /** The filter that the attribute names; without one the scene's own stays. */
+  #pickFilter() {
+    const name = this.getAttribute("filter");
+    if (name === null || !this.#session) return;
+    this.#session.setFilter(name === "none" ? "" : name, {}).catch((error) => {
+      if (error.code === "filter") this.#complain("filter", error.message);
+    });
   }
 
   /** @param {string} event @param {object} detail */

@@ -4,19 +4,23 @@
 import { unpack } from "./dropped.mjs";
 import { Executor } from "./executor.mjs";
 import { Feeds } from "./feeds.mjs";
+import { Filters } from "./filters.mjs";
 import { fetchBundle } from "./generator.mjs";
-import { Failure, fetchBytes, fetchText, openDevice } from "./loading.mjs";
+import { Failure, fetchText, openDevice, startPython } from "./loading.mjs";
+import { Memory } from "./memory.mjs";
 import { PassTimer } from "./timer.mjs";
 
 const IDLE = -1;
+const HELD = -2;
 /** A frame after a longer pause counts as this much of a held key, or of a clip. */
 const HELD_S = 0.1;
 const PLAYED_S = 0.5;
 
-/** @typedef {{open_scene: Function, frame: Function, uniforms: Function, redraw: Function,
+/** @typedef {{open_scene: Function, frame: Function, uniforms: Function, status: Function, redraw: Function,
  *   reset: Function, set_view: Function, show_file: Function, play: Function, seek: Function,
  *   set_speed: Function, set_loop: Function, reset_state: Function, set_track: Function
  * } & import("./feeds.mjs").Host & import("./dropped.mjs").Opener} Engine */
+/** @typedef {import("./filters.mjs").Host} FilterHost */
 /** @typedef {import("./generator.mjs").Bundle} Bundle */
 
 /** @type {OffscreenCanvas} */
@@ -38,8 +42,11 @@ let executor = null;
 let timer = null;
 /** @type {any} */
 let opened = null;
-/** @type {{data: Uint8Array<ArrayBuffer>, release: () => void} | null} */
-let uniforms = null;
+/** What Python fills, by the buffer that takes it; and the status of a frame.
+ * @type {Record<string, Memory>} */
+let memories = {};
+/** @type {FilterHost | null} */
+let filterHost = null;
 /** Of a generator. @type {Feeds | null} */
 let feeds = null;
 /** The last clock that the element was told. */
@@ -68,17 +75,18 @@ function fail(error) {
   tell({ type: "error", code, message: error instanceof Error ? error.message : String(error) });
 }
 
-async function startPython() {
-  const config = JSON.parse(await fetchText(new URL("config.json", base)));
-  const home = new URL(config.pyodide, base);
-  const archive = fetchBytes(new URL("engine.zip", base), () => {});
-  const { loadPyodide } = await import(new URL("pyodide.mjs", home).href);
-  const python = await loadPyodide({ indexURL: home.href });
-  python.unpackArchive(await archive, "zip", { extractDir: "/engine" });
-  python.runPython("import sys; sys.path.insert(0, '/engine')");
-  progress("engine")(1, 1);
-  return python;
-}
+const filters = new Filters({
+  host: () => /** @type {FilterHost} */ (filterHost),
+  executor: () => executor,
+  size: () => size,
+  swap(made, answer) {
+    executor?.leave(made);
+    executor = made;
+    take(answer);
+    schedule();
+  },
+  tell,
+});
 
 /** Everything that the first frame waits for, side by side. */
 async function start() {
@@ -90,6 +98,7 @@ async function start() {
 
 async function startEngine() {
   engine = /** @type {Engine} */ ((await python).pyimport("pyengine.hosts.page"));
+  filterHost ??= /** @type {FilterHost} */ ((await python).pyimport("pyengine.hosts.page_filter"));
   return engine;
 }
 
@@ -104,7 +113,7 @@ async function show(adapter, { program, shaders, files, tracks }) {
     const wrong = host.set_track(name, await files[file]);
     if (wrong) throw new Failure("download", wrong);
   }
-  const device = await openDevice.device(adapter, answer.limits, answer.features);
+  const device = await openDevice.device(adapter, answer.limits, answer.features, "filters" in answer.info);
   await present(adapter, device, answer, new Map(), files);
 }
 
@@ -122,8 +131,8 @@ async function showFile(name, data) {
  * @param {GPUAdapter} adapter @param {GPUDevice} device @param {any} answer
  * @param {Map<string, GPUBuffer>} adopted
  * @param {Bundle["files"]} files By the `source` of the plan's buffers.
- * @param {Function} change Tells Python that its scene is the one that is shown now. */
-async function present(adapter, device, answer, adopted, files, change = () => {}) {
+ * @param {Function} [change] Tells Python that its scene is the one that is shown now: of a file. */
+async function present(adapter, device, answer, adopted, files, change) {
   const context = /** @type {GPUCanvasContext} */ (canvas.getContext("webgpu"));
   const format = navigator.gpu.getPreferredCanvasFormat();
   try {
@@ -133,7 +142,7 @@ async function present(adapter, device, answer, adopted, files, change = () => {
       if (source && source in files) made.write(name, 0, await files[source]);
     }));
     await compiled;
-    change();
+    change?.();
     executor?.device.destroy();
     executor = made;
   } catch (error) {
@@ -141,21 +150,32 @@ async function present(adapter, device, answer, adopted, files, change = () => {
     throw error;
   }
   device.lost.then((info) => lost(device, info));
-  opened = answer;
   inFlight = 0;
+  take(answer);
   timer = overlay ? newTimer(device) : null;
-  size.changed = true;
-  uniforms?.release();
   const host = /** @type {Engine} */ (engine);
-  const proxy = host.uniforms();
-  uniforms = proxy.getBuffer("u8");
-  proxy.destroy();
   feeds?.release();
   feeds = answer.generator ? new Feeds(host, answer.generator.feeds) : null;
   schedule();
   const { vendor, architecture, description } = adapter.info;
   const name = description || [vendor, architecture].filter(Boolean).join(" ");
   tell({ type: "ready", info: { ...answer.info, adapter: name, generator: answer.generator } });
+  filters.begin(adapter, change ? "" : sceneUrl, answer.info.filters ?? []);
+}
+
+/** What Python made is shown from now on. @param {any} answer */
+function take(answer) {
+  const host = /** @type {Engine} */ (engine);
+  const shown = /** @type {FilterHost} */ (filterHost);
+  opened = answer;
+  for (const memory of Object.values(memories)) memory.release();
+  memories = {
+    frame: new Memory(() => host.uniforms()),
+    status: new Memory(() => host.status()),
+    filter: new Memory(() => shown.filter_bytes()),
+    "filter.inputs": new Memory(() => shown.filter_inputs()),
+  };
+  size.changed = true;
 }
 
 /** The device went away: bring it back with the same scene.
@@ -197,7 +217,7 @@ function schedule() {
 /** @param {number} now */
 function tick(now) {
   scheduled = false;
-  if (!executor || !engine || !uniforms) return;
+  if (!executor || !engine) return;
   const started = performance.now();
   const interval = lastTime ? now - lastTime : 0; // 0: the first after a pause
   lastTime = now;
@@ -218,9 +238,9 @@ function tick(now) {
     came?.changed ? 1 : 0);
   orbit[0] = orbit[1] = pan[0] = pan[1] = look[0] = look[1] = input.zoom = 0;
   const playing = tellClock();
-  if (index !== IDLE) draw(index, started, interval, playing);
-  else if (inFlight === 0) settle();
-  if (flying || playing) schedule();
+  if (index >= 0) draw(index, started, interval, playing);
+  else if (index === IDLE && inFlight === 0) settle();
+  if (flying || playing || index === HELD) schedule();
   else lastTime = index === IDLE ? 0 : lastTime;
 }
 
@@ -241,17 +261,23 @@ const answered = (id, error) => tell({ type: "set", id, error: error || null });
  * @param {boolean} playing Frames follow by themselves, so that none is the last. */
 function draw(index, started, interval, playing) {
   const target = /** @type {Executor} */ (executor);
+  const { buffer, byteOffset } = memories.status.bytes;
+  const status = new DataView(buffer, byteOffset, 8);
+  const [before, level] = [status.getInt32(0, true), status.getInt32(4, true)];
   for (const name of opened.uploads[index]) {
-    target.write(name, 0, name === "inputs" && feeds ? feeds.bytes : uniformBytes());
+    target.write(name, 0, name === "inputs" && feeds ? feeds.bytes : memories[name].bytes);
   }
+  if (before !== IDLE) target.run(before, null);
   const waiting = playing ? settling.splice(0) : [];
   const timed = timer && !timer.busy ? timer : null;
   target.run(index, timed);
+  calls += filters.drawn();
+  filters.govern(level);
   const cpuMs = performance.now() - started;
   const timing = timed?.read().catch(() => null); // the overlay was closed meanwhile
   inFlight += 1;
   target.device.queue.onSubmittedWorkDone().then(async () => {
-    if (target !== executor) {
+    if (target.device !== executor?.device) {
       settling.push(...waiting); // for the frame of the next device
       schedule();
       return;
@@ -262,17 +288,6 @@ function draw(index, started, interval, playing) {
     if (times) tell({ type: "frame", cpuMs, intervalMs: interval, ...times });
     schedule(); // one more tick: draws what came meanwhile, or finds that all is settled
   });
-}
-
-/** The engine's uniforms where they lie in Python's memory; taken anew when that memory grew. */
-function uniformBytes() {
-  if (uniforms && uniforms.data.byteLength === 0) {
-    uniforms.release();
-    const proxy = /** @type {Engine} */ (engine).uniforms();
-    uniforms = proxy.getBuffer("u8");
-    proxy.destroy();
-  }
-  return /** @type {{data: Uint8Array<ArrayBuffer>}} */ (uniforms).data;
 }
 
 /** @param {number[]} ids Of those who waited for this frame. */
@@ -295,13 +310,15 @@ const handlers = {
     base = message.base;
     sceneUrl = message.src;
     handlers.resize(message);
-    python = startPython();
+    python = startPython(base);
+    python.then(() => progress("engine")(1, 1), () => {});
     python.catch(() => {}); // told by whoever waits for it
     if (sceneUrl) opening = start().catch(fail);
   },
   resize({ width, height }) {
     if (width === size.width && height === size.height) return;
     Object.assign(size, { width, height, changed: true });
+    filters.resized();
     schedule();
   },
   input({ orbit, pan, look, zoom, move }) {
@@ -361,7 +378,7 @@ const handlers = {
   },
   set({ name, values, id }) {
     if (feeds) feeds.set(name, values, id);
-    else answered(id, "this scene has no inputs");
+    else answered(id, engine ? engine.set_input(name, JSON.stringify(values)) : "no scene is loaded");
     schedule();
   },
   image({ name, bitmap }) {
@@ -375,6 +392,17 @@ const handlers = {
   },
   pointer({ x, y, pressed }) {
     feeds?.point(x, y, pressed);
+    schedule();
+  },
+  filter({ name, strength, split, id }) {
+    filters.choose(name).then(() => {
+      filters.look(strength, split);
+      tell({ type: "filtered", id, error: null });
+      schedule();
+    }, (error) => tell({ type: "filtered", id, error: error.message }));
+  },
+  look({ strength, split }) {
+    filters.look(strength, split);
     schedule();
   },
   counters({ id }) {

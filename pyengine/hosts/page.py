@@ -4,14 +4,16 @@ web/worker.mjs calls `open_scene` once and hands the plan to web/executor.mjs. A
 `frame`: numbers come in, the index of the schedule to replay comes out, and JavaScript reads the
 uniforms straight from the memory of `uniforms`, a bytearray whose address it knows. A generator's
 inputs lie in another, `inputs`, into which JavaScript may write too. Nothing here holds a
-JavaScript object, so a frame cannot call back.
+JavaScript object, so a frame cannot call back. `pyengine.hosts.page_filter` puts filters on.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pyengine.bundle import Scene
@@ -20,17 +22,23 @@ from pyengine.drop import READBACK, decode_needs, decode_plan, decoded_scene, ta
 from pyengine.engine import Engine
 from pyengine.errors import FormatError, PlanError, VitrineError
 from pyengine.fields import document
+from pyengine.filter import Filter
+from pyengine.filter_spec import FILTER_INPUTS, FilterSpec
 from pyengine.generator_spec import INPUTS
+from pyengine.passes.filter import FAULTS
 from pyengine.passes.network import PREFIX
+from pyengine.passes.similar import FRAME as FILTER_FRAME
 from pyengine.plan import Adapter, Plan
 from pyengine.program import Program
-from pyengine.scene_plan import FRAME, required_limits, scene_plan
+from pyengine.scene_plan import required_limits, scene_plan, uploads
 from pyengine.sources import Bytes, Source, open_source, spz
 from pyengine.structs import STRUCTS
 from pyengine.view import View
 
 __all__ = [
+    "HELD",
     "IDLE",
+    "PageHost",
     "Stage",
     "decoded",
     "frame",
@@ -49,6 +57,9 @@ __all__ = [
     "set_track",
     "set_view",
     "show_file",
+    "staged",
+    "status",
+    "told",
     "uniforms",
 ]
 
@@ -56,30 +67,55 @@ IDLE = -1
 """What `frame` returns when the canvas already shows the current state."""
 
 
+HELD = -2
+"""What `frame` returns when the picture is to be renewed, but not in this frame."""
+
+_UPLOADED = ("frame", INPUTS, FILTER_FRAME, FILTER_INPUTS, FAULTS)
+_STATUS = struct.Struct("<2i")
+
+
 class PageHost:
-    """Remembers what JavaScript is to upload and replay after the call returns."""
+    """Remembers what JavaScript is to upload and replay after the call returns.
+
+    Attributes
+    ----------
+    before, pending : int
+        Indices of the schedules to replay, in this order; `IDLE` where there is none.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.schedules = list(plan.schedules)
-        self.pending = IDLE
+        self.before = self.pending = IDLE
 
     def write(self, buffer: str, data: bytearray, offset_bytes: int = 0) -> None:
         """These lie where JavaScript reads them; anything else has no way out."""
-        if buffer not in ("frame", INPUTS) or offset_bytes:
-            raise PlanError(f"the page uploads 'frame' and {INPUTS!r} only, not {buffer!r}")
+        if buffer not in _UPLOADED or offset_bytes:
+            raise PlanError(f"the page uploads {', '.join(_UPLOADED)} only, not {buffer!r}")
 
     def run(self, schedule: str) -> None:
         """Note the schedule."""
-        self.pending = self.schedules.index(schedule)
+        self.before, self.pending = self.pending, self.schedules.index(schedule)
+
+    def rest(self) -> None:
+        """A frame begins: nothing is noted."""
+        self.before = self.pending = IDLE
 
 
 @dataclass(slots=True)
 class Stage:
-    """What is shown: the engine on its host, and the camera before it."""
+    """What is shown: the engine on its host, and the camera before it.
+
+    ``program`` and ``shaders`` are the generator's, from which another plan can be made.
+    ``filters`` remembers, by their names, those that were on. ``status`` is what `status` gives.
+    """
 
     host: PageHost
     engine: Engine
     camera: Camera
+    program: Program | None = None
+    shaders: Mapping[str, str] = field(default_factory=dict)
+    filters: dict[str, Filter] = field(default_factory=dict)
+    status: bytearray = field(default_factory=lambda: bytearray(_STATUS.size))
 
 
 @dataclass(slots=True)
@@ -133,8 +169,9 @@ def open_scene(
         JSON: ``plan``, ``limits`` and ``features`` to ask for, ``files`` of the buffers,
         ``uploads`` of each schedule (names of buffers to write before it is replayed), ``structs``
         offsets, ``info``; of a generator also ``generator``: its ``feeds`` as in scene.json with
-        ``offset_bytes`` and ``size_bytes`` in `inputs`, ``clip`` and ``rate``. Or ``error``, a
-        message for the visitor.
+        ``offset_bytes`` and ``size_bytes`` in `inputs`, ``clip`` and ``rate``. ``info`` has what
+        may be picked as ``filters``: ``name``, ``strength``, ``stages`` (labels), ``inputs`` and
+        ``first``. Or ``error``, a message for the visitor.
     """
     try:
         scene = Scene.from_json(scene_text)
@@ -144,8 +181,8 @@ def open_scene(
         needed = required_limits(plan, adapter)
     except VitrineError as error:
         return json.dumps({"error": str(error)})
-    _stage[:] = [_staged(scene, plan)]
-    return _told(scene, plan, needed, program)
+    _stage[:] = [staged(scene, plan, program, shaders)]
+    return told(scene, plan, needed, program)
 
 
 def _network(
@@ -161,20 +198,31 @@ def _network(
     return program, shaders
 
 
-def _staged(scene: Scene, plan: Plan) -> Stage:
+def staged(
+    scene: Scene,
+    plan: Plan,
+    program: Program | None = None,
+    shaders: Mapping[str, str] | None = None,
+) -> Stage:
     """An engine on its host, with the camera of the scene before if that was the same one."""
     host = PageHost(plan)
-    camera = Camera(scene.pose)
-    engine = Engine(scene, host)
+    made = Stage(host, Engine(scene, host), Camera(scene.pose), program, shaders or {})
     if _stage and _stage[0].engine.scene == scene:  # the device was lost: the visitor was not
-        camera = _stage[0].camera
-        engine.take_over(_stage[0].engine)
-    return Stage(host, engine, camera)
+        before = _stage[0]
+        made.camera, made.filters = before.camera, before.filters
+        made.engine.take_over(before.engine)
+    return made
 
 
-def _told(scene: Scene, plan: Plan, needed: dict[str, int], program: Program | None = None) -> str:
-    """What JavaScript needs to know of a scene, as JSON."""
-    files = {name: buffer.file for name, buffer in scene.buffers.items()}
+def told(
+    scene: Scene,
+    plan: Plan,
+    needed: dict[str, int],
+    program: Program | None = None,
+    others: Mapping[str, str] | None = None,
+) -> str:
+    """What JavaScript needs to know of a scene, as JSON; ``others`` are files of a filter."""
+    files = {name: buffer.file for name, buffer in scene.buffers.items()} | dict(others or {})
     more = {}
     spec = scene.generator
     if spec is not None and program is not None:
@@ -193,18 +241,28 @@ def _told(scene: Scene, plan: Plan, needed: dict[str, int], program: Program | N
             "limits": needed,
             "features": plan.features,
             "files": files,
-            "uploads": [
-                ["frame"] if name == FRAME else ["frame", INPUTS] for name in plan.schedules
-            ],
+            "uploads": uploads(plan),
             **more,
             "structs": {name: struct.offsets for name, struct in STRUCTS.items()},
             "info": {
                 "count": scene.count,
                 "shDegree": scene.sh_degree,
                 "gpuBytes": sum(buffer.size_bytes for buffer in plan.buffers),
+                **({"filters": [_choice(item) for item in scene.filters]} if scene.filters else {}),
             },
         }
     )
+
+
+def _choice(spec: FilterSpec) -> dict[str, object]:
+    """What a visitor may know of a filter."""
+    return {
+        "name": spec.name,
+        "strength": spec.strength,
+        "stages": [stage.label for stage in spec.stages],
+        "inputs": [feed.to_dict() for feed, _ in spec.inputs() if feed.control is not None],
+        "first": spec.first,
+    }
 
 
 def _refusal(error: VitrineError) -> str:
@@ -298,8 +356,8 @@ def decoded(*readback: JsBytes) -> str:
         needed = required_limits(plan, dropped.adapter)
     except VitrineError as error:
         return _refusal(error)
-    dropped.stage = _staged(scene, plan)
-    return _told(scene, plan, needed)
+    dropped.stage = staged(scene, plan)
+    return told(scene, plan, needed)
 
 
 def show_file() -> None:
@@ -320,6 +378,13 @@ def inputs() -> bytearray:
     """
     generator = _stage[0].engine.generator
     return bytearray() if generator is None else generator.input_bytes
+
+
+def status() -> bytearray:
+    """Two i32 that `frame` leaves: a schedule to replay before the one that it returns, or `IDLE`;
+    and the step down the ladder of sizes that the filter should be shown at.
+    """
+    return _stage[0].status
 
 
 def frame(
@@ -358,7 +423,7 @@ def frame(
     Returns
     -------
     int
-        Index of the schedule to replay, or `IDLE`.
+        Index of the schedule to replay, `IDLE`, or `HELD`: ask again.
     """
     stage = _stage[0]
     camera = stage.camera
@@ -372,12 +437,13 @@ def frame(
         camera.zoom(zoom)
     if move_x or move_y or move_z:
         camera.fly(move_x, move_y, move_z, seconds)
-    stage.host.pending = IDLE
+    stage.host.rest()
     if changed and stage.engine.generator is not None:
         stage.engine.generator.touch()
     stage.engine.advance(seconds)
-    stage.engine.draw(camera.view(width, height))
-    return stage.host.pending
+    ran = stage.engine.draw(camera.view(width, height))
+    _STATUS.pack_into(stage.status, 0, stage.host.before, 0)
+    return HELD if stage.engine.held and not ran else stage.host.pending
 
 
 def redraw() -> None:
@@ -435,10 +501,21 @@ def set_input(name: str, text: str) -> str:
     """
     try:
         values = document(text, f"input {name!r}", "an array of numbers")
-        _stage[0].engine.set_input(name, values)
+        engine = _stage[0].engine
+        shown = engine.filter
+        if shown is not None and not _generates(engine, name):
+            shown.set_input(name, values)
+        else:
+            engine.set_input(name, values)
     except VitrineError as error:
         return str(error)
     return ""
+
+
+def _generates(engine: Engine, name: str) -> bool:
+    """Whether the generator has an input of a name, which then goes before a filter's."""
+    spec = engine.scene.generator
+    return spec is not None and any(feed.name == name for feed in spec.feeds)
 
 
 def set_track(name: str, data: JsBytes) -> str:

@@ -1,0 +1,210 @@
+// Filters of the scene that is shown: choosing a size, fetching it, and building its plan beside
+// the one that goes on meanwhile. Python's side is pyengine/hosts/page_filter.py.
+
+import { Executor } from "./executor.mjs";
+import { Failure, fetchBytes, openDevice } from "./loading.mjs";
+import { fetchProgram } from "./program-files.mjs";
+
+const FAULTS = "filter.faults";
+/** A canvas that is being resized is left alone until it rests. */
+const RESIZED_MS = 250;
+
+/**
+ * @typedef {{choose_filter: Function, open_filter: Function, show_filter: Function,
+ *   filter_bytes: Function, filter_inputs: Function, check_filter: Function,
+ *   set_filter: Function}} Host Of pyengine/hosts/page_filter.py.
+ * @typedef {{rung: number, programs: string[], levels: number, render?: [number, number],
+ *   output?: [number, number], error?: string}} Choice
+ * @typedef {{name: string, first: boolean}} Listed
+ * @typedef {object} Hooks
+ * @property {() => Host} host
+ * @property {() => Executor | null} executor That is shown.
+ * @property {(made: Executor, answer: any) => void} swap Show another from now on.
+ * @property {() => {width: number, height: number}} size Of the canvas.
+ * @property {(message: Record<string, unknown>) => void} tell
+ */
+
+export class Filters {
+  #hooks;
+  /** @type {GPUAdapter | null} */
+  #adapter = null;
+  #url = "";
+  /** What may be picked. @type {Listed[]} */
+  #listed = [];
+  /** What was picked, whether it is shown already or not; null: nobody did. @type {string | null} */
+  #wanted = null;
+  /** What is shown. @type {{name: string, rung: number}} */
+  #shown = { name: "", rung: -1 };
+  #level = 0;
+  #look = { strength: -1, split: -1 };
+  /** One after the other. @type {Promise<unknown>} */
+  #chain = Promise.resolve();
+  #timer = 0;
+  #due = false;
+
+  /** @param {Hooks} hooks */
+  constructor(hooks) {
+    this.#hooks = hooks;
+  }
+
+  /** Another scene is shown, or the same one on another device: put on what belongs there.
+   * @param {GPUAdapter} adapter @param {string} url Of scene.json; empty for a file.
+   * @param {Listed[]} listed */
+  begin(adapter, url, listed) {
+    this.#adapter = adapter;
+    if (url !== this.#url || !url) this.#level = 0;
+    this.#url = url;
+    this.#listed = listed;
+    this.#shown = { name: "", rung: -1 };
+    if (!listed.length) return;
+    const name = this.#wanted ?? listed.find(({ first }) => first)?.name ?? "";
+    if (name) this.#put(name).catch((error) => this.#complain(name, error));
+  }
+
+  /** Pick one; empty: none. @param {string} name @returns {Promise<void>} */
+  choose(name) {
+    if (!this.#adapter) {
+      this.#wanted = name; // for the scene that is on its way
+      return Promise.resolve();
+    }
+    if (name && !this.#listed.some((item) => item.name === name)) {
+      const names = this.#listed.map((item) => item.name).join(", ");
+      const rest = names ? `; it has ${names}.` : ".";
+      return Promise.reject(new Failure("filter", `This scene has no filter ${name}${rest}`));
+    }
+    if (name !== this.#wanted) this.#level = 0;
+    this.#wanted = name;
+    return this.#put(name).catch((error) => {
+      if (this.#wanted === name) this.#wanted = this.#shown.name;
+      throw error;
+    });
+  }
+
+  /** @param {number | undefined} strength @param {number | undefined} split 0 to 1. */
+  look(strength, split) {
+    const cut = (/** @type {number} */ value) => Math.min(1, Math.max(0, value));
+    if (strength !== undefined && Number.isFinite(strength)) this.#look.strength = cut(strength);
+    if (split !== undefined && Number.isFinite(split)) this.#look.split = cut(split);
+    this.#apply();
+  }
+
+  /** The canvas has another size: another rung may suit it. */
+  resized() {
+    clearTimeout(this.#timer);
+    if (!this.#shown.name) return;
+    this.#timer = setTimeout(() => this.#again(), RESIZED_MS);
+  }
+
+  /** What the governor wishes. @param {number} level Steps down the ladder. */
+  govern(level) {
+    if (level === this.#level || !this.#shown.name) return;
+    this.#level = level;
+    this.#again();
+  }
+
+  /** A frame was drawn; after the first of a filter, count what is not finite.
+   * @returns {number} Calls into Python. */
+  drawn() {
+    if (!this.#due) return 0;
+    this.#due = false;
+    this.#check(this.#shown.name).catch(() => {}); // the device went
+    return 1;
+  }
+
+  /** @param {string} name */
+  async #check(name) {
+    const executor = /** @type {Executor} */ (this.#hooks.executor());
+    const index = this.#hooks.host().check_filter();
+    if (index < 0) return;
+    executor.write(FAULTS, 0, new Uint8Array(4));
+    executor.run(index, null);
+    const [faults] = new Uint32Array(await executor.read(FAULTS, 4));
+    if (!faults || this.#shown.name !== name) return;
+    const numbers = `${faults} number${faults === 1 ? "" : "s"} that ${faults === 1 ? "is" : "are"}`;
+    const message = `The filter ${name} made ${numbers} not finite; the splats are shown as they are`;
+    await this.choose("");
+    this.#hooks.tell({ type: "filter", name: "", message });
+  }
+
+  /** The same one, at the size that suits it now. */
+  #again() {
+    const { name } = this.#shown;
+    if (name && name === (this.#wanted ?? name)) {
+      this.#put(name).catch((error) => this.#complain(name, error));
+    }
+  }
+
+  /** @param {string} name @param {unknown} error */
+  #complain(name, error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = `The filter ${name} is not shown: ${reason}`;
+    this.#hooks.tell({ type: "filter", name: this.#shown.name, message });
+  }
+
+  #apply() {
+    const { name } = this.#shown;
+    if (name) this.#hooks.host().set_filter(name, this.#look.strength, this.#look.split);
+  }
+
+  /** @param {string} name @returns {Promise<void>} */
+  #put(name) {
+    const done = this.#chain.then(() => this.#swap(name));
+    this.#chain = done.catch(() => {});
+    return done;
+  }
+
+  /** @param {string} name */
+  async #swap(name) {
+    const from = this.#hooks.executor();
+    if (!from || (this.#wanted ?? name) !== name) return; // another one is wanted by now
+    const host = this.#hooks.host();
+    const { width, height } = this.#hooks.size();
+    /** @type {Choice} */
+    const choice = JSON.parse(host.choose_filter(name, width, height, this.#level));
+    if (choice.error) throw new Failure("filter", choice.error);
+    const shown = this.#shown;
+    if (shown.name === name && shown.rung === choice.rung) return;
+    const built = await this.#build(from, name, choice).catch((error) => {
+      if (this.#hooks.executor() === from) throw error;
+    });
+    if (!built) return; // the device was lost meanwhile: what comes after it puts this on
+    const { made, answer } = built;
+    if (this.#hooks.executor() !== from || (this.#wanted ?? name) !== name) return made.drop();
+    host.show_filter();
+    this.#shown = { name, rung: choice.rung };
+    if (!name || name !== shown.name) this.#look.strength = -1;
+    this.#due = Boolean(name);
+    this.#hooks.swap(made, answer);
+    this.#apply();
+    const { render, output, levels } = choice;
+    const { gpuBytes } = answer.info;
+    this.#hooks.tell({ type: "filter", name, render, output, levels, gpuBytes, message: null });
+  }
+
+  /** @param {Executor} from @param {string} name @param {Choice} choice */
+  async #build(from, name, choice) {
+    const folders = choice.programs.map((folder) => new URL(`${folder}/`, this.#url));
+    const found = await Promise.all(folders.map(fetchProgram));
+    const answer = JSON.parse(this.#hooks.host().open_filter(
+      name, choice.rung, JSON.stringify(found.map(({ text }) => text)),
+      JSON.stringify(found.map(({ shaders }) => shaders)),
+      JSON.stringify(openDevice.describe(/** @type {GPUAdapter} */ (this.#adapter)))));
+    if (answer.error) throw new Failure("filter", answer.error);
+    const { device, context, format } = from;
+    const made = new Executor(device, answer.plan, context, format, new Map(), from);
+    try {
+      await Promise.all([made.compile(() => {}), ...made.plan.buffers.map(async (buffer) => {
+        const { name, source, size_bytes } = buffer;
+        if (!source || made.taken.has(name)) return;
+        const url = new URL(answer.files[source], this.#url);
+        const bytes = await fetchBytes(url, () => {});
+        if (bytes.length > size_bytes) throw new Failure("download", `${url.href} is too large.`);
+        made.write(name, 0, bytes);
+      })]);
+    } catch (error) {
+      made.drop();
+      throw error;
+    }
+    return { made, answer };
+  }
+}
