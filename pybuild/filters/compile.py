@@ -51,7 +51,10 @@ RENDER, DEPTH, BACKGROUND = "render", "depth", "background"
 IMAGE, PREVIOUS = "image", "previous"
 """The image that goes in where no splats do, the output, and the output of the run before."""
 
-LINEAR = ("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "InstanceNormalization")
+LINEAR = (
+    *("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"),
+    *("InstanceNormalization", "GroupNormalization", "LayerNormalization"),
+)
 """Operators whose weights must be finite; elsewhere an infinity may be meant, as in a mask."""
 MAX_SIZE = 8192
 """Pixels along an axis: what every adapter has textures of."""

@@ -84,9 +84,9 @@ def wanted_of(
 
 
 def psnr(found: Array, wanted: Array) -> float:
-    """Decibels, of a peak of 1."""
+    """Decibels, of the largest number that is wanted as the peak."""
     apart = np.mean((found.astype(np.float64) - wanted) ** 2)
-    return float(-10 * np.log10(max(apart, 1e-20)))
+    return float(-10 * np.log10(max(apart, 1e-20) / np.abs(wanted).max() ** 2))
 
 
 # ----------------------------------------------------------------------------------------- formats
