@@ -99,6 +99,24 @@ export class FilterControls {
     this.#describe();
   }
 
+  /** @param {string} name Of an input of the one that is on. */
+  has(name) {
+    return this.#info?.inputs.some((feed) => feed.name === name) ?? false;
+  }
+
+  /**
+   * @param {string} name
+   * @param {number | ArrayLike<number> | null} values
+   */
+  async setInput(name, values) {
+    const numbers = typeof values === "number" ? [values] : values && Array.from(values, Number);
+    await this.#session?.setInput(name, numbers);
+    const feed = this.#info?.inputs.find((item) => item.name === name);
+    const value = numbers ? numbers[0] : feed?.control?.default ?? 0;
+    this.#turned.set(`${this.name}/${name}`, value);
+    this.#inputs.show(name, value);
+  }
+
   /** What the worker says. @param {FilterState} state */
   tick(state) {
     if (state.message) this.#tell(state.message);

@@ -68,6 +68,11 @@ export class Player {
     });
   }
 
+  /** @param {string} name Of an input. */
+  has(name) {
+    return this.#info?.feeds.some((feed) => feed.name === name) ?? false;
+  }
+
   /** When a scene is shown. */
   begun() {
     return this.#hooks.ready();

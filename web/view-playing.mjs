@@ -95,14 +95,16 @@ export class PlayingElement extends ReflectingElement {
   }
 
   /**
-   * Give an input its values: as many as one instance takes, or as all do. null gives it back to
+   * Give an input, of the generator or of the filter that is on, its values: as many as one instance takes, or as all do. null gives it back to
    * what fills it otherwise: its default, a track, the clock or the camera.
    * @param {string} name
    * @param {number | ArrayLike<number> | null} values
    * @returns {Promise<void>}  Rejects with the code `input` when it does not take them.
    */
-  setInput(name, values) {
-    return this[PLAYER].setInput(name, values);
+  async setInput(name, values) {
+    await this[PLAYER].begun();
+    const filtered = this[FILTER].has(name) && !this[PLAYER].has(name);
+    return (filtered ? this[FILTER] : this[PLAYER]).setInput(name, values);
   }
 
   /**

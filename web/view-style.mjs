@@ -58,7 +58,7 @@ button.text.first:hover { background: color-mix(in srgb, var(--accent), #fff 25%
   gap: 2px; padding: 3px 8px 3px 3px; transition: opacity 260ms ease; }
 .player.short { right: auto; padding-right: 12px; }
 .root.idle .player.playing:not(:hover, :focus-within) { opacity: 0; }
-.root:not([data-state="ready"]) :is(.player, .dials), .root.bare :is(.player, .dials) { display: none; }
+.root:not([data-state="ready"]) :is(.player, .dials, .divider), .root.bare :is(.player, .dials, .divider) { display: none; }
 .player .time { font-variant-numeric: tabular-nums; color: var(--quiet); white-space: nowrap; padding: 0 8px; }
 .player .scrub { flex: 1; min-width: 40px; margin: 0 4px; }
 select { -webkit-appearance: none; appearance: none; font: inherit; color: var(--quiet); height: 34px; min-width: 42px;

@@ -25,6 +25,7 @@ from pyengine.fields import document
 from pyengine.filter import Filter
 from pyengine.filter_spec import FILTER_INPUTS, FilterSpec
 from pyengine.generator_spec import INPUTS
+from pyengine.governor import Governor
 from pyengine.passes.filter import FAULTS
 from pyengine.passes.network import PREFIX
 from pyengine.passes.similar import FRAME as FILTER_FRAME
@@ -106,7 +107,8 @@ class Stage:
     """What is shown: the engine on its host, and the camera before it.
 
     ``program`` and ``shaders`` are the generator's, from which another plan can be made.
-    ``filters`` remembers, by their names, those that were on. ``status`` is what `status` gives.
+    ``filters`` remembers, by their names, those that were on; ``governor`` keeps the rate of the
+    one that is, whose sizes are ``ladder``. ``status`` is what `status` gives.
     """
 
     host: PageHost
@@ -115,6 +117,8 @@ class Stage:
     program: Program | None = None
     shaders: Mapping[str, str] = field(default_factory=dict)
     filters: dict[str, Filter] = field(default_factory=dict)
+    governor: Governor | None = None
+    ladder: list[int] = field(default_factory=list)
     status: bytearray = field(default_factory=lambda: bytearray(_STATUS.size))
 
 
@@ -442,8 +446,20 @@ def frame(
         stage.engine.generator.touch()
     stage.engine.advance(seconds)
     ran = stage.engine.draw(camera.view(width, height))
-    _STATUS.pack_into(stage.status, 0, stage.host.before, 0)
-    return HELD if stage.engine.held and not ran else stage.host.pending
+    held = stage.engine.held and not ran
+    level = _governed(stage, seconds if ran or held else 0.0)
+    _STATUS.pack_into(stage.status, 0, stage.host.before, level)
+    return HELD if held else stage.host.pending
+
+
+def _governed(stage: Stage, seconds: float) -> int:
+    """The step down the ladder that suits the frames so far, one of which took so long."""
+    shown, governor = stage.engine.filter, stage.governor
+    if shown is None or governor is None:
+        return 0
+    if governor.frame(seconds):
+        shown.every = governor.every
+    return governor.level
 
 
 def redraw() -> None:

@@ -16,6 +16,7 @@ from pyengine.errors import BundleError, InputError, VitrineError
 from pyengine.fields import document
 from pyengine.filter import Filter, ladder
 from pyengine.filter_spec import FilterSpec
+from pyengine.governor import Governor
 from pyengine.hosts import page
 from pyengine.hosts.page import IDLE, PageHost, Stage
 from pyengine.passes.filter import Filtering
@@ -33,7 +34,12 @@ __all__ = [
     "show_filter",
 ]
 
+TARGET_FPS = 30.0
+"""Frames a second for which a filter gives up size, and then being renewed in each frame."""
+
 _opened: list[Stage] = []
+_ladder: list[int] = []
+"""Rungs that suit the canvas, of the last `choose_filter`."""
 
 
 def choose_filter(name: str, width: int, height: int, level: int = 0) -> str:
@@ -62,6 +68,7 @@ def choose_filter(name: str, width: int, height: int, level: int = 0) -> str:
     except VitrineError as error:
         return json.dumps({"error": str(error)})
     rungs = ladder(spec, max(width, 1), max(height, 1))
+    _ladder[:] = rungs
     rung = rungs[min(max(level, 0), len(rungs) - 1)]
     chosen = spec.rungs[rung]
     return json.dumps(
@@ -120,13 +127,27 @@ def show_filter() -> None:
     made, before = _opened.pop(), page._stage[0]
     shown = made.engine.filter
     made.engine.go_on(before.engine)
+    made.governor = None
     if shown is not None:
         known = made.filters.get(shown.spec.name)
         if known is not None:
             shown.take_over(known)
         made.filters[shown.spec.name] = shown
+        made.governor = _governor(shown, before)
+        made.ladder = list(_ladder)
+        shown.every = made.governor.every
     made.camera = before.camera
     page._stage[:] = [made]
+
+
+def _governor(shown: Filter, before: Stage) -> Governor:
+    """The one that is there, if the same filter was on with the same sizes to choose from."""
+    costs = [float(shown.spec.rungs[rung].pixels) for rung in _ladder]
+    last = before.engine.filter
+    same = last is not None and last.spec is shown.spec and before.ladder == _ladder
+    if before.governor is not None and same:
+        return before.governor
+    return Governor(TARGET_FPS, len(costs), costs=costs)
 
 
 def set_filter(name: str, strength: float, split: float) -> str:
