@@ -102,7 +102,7 @@ def train(model: Painting, given: list[Image8], steps: int, save: Callable[[], N
     pieces = Pieces(given, model.margin, torch.Generator().manual_seed(2))
     optimiser = torch.optim.Adam(model.parameters(), RATE, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, RATE, total_steps=steps, pct_start=0.05, final_div_factor=1e3
+        optimiser, RATE, total_steps=max(steps, 100), pct_start=0.05, final_div_factor=1e3
     )
     began_s, total = time.monotonic(), 0.0
     for step in range(steps):
