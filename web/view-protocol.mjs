@@ -72,6 +72,7 @@
  * @property {GpuTimes | null} gpuMs  null where the adapter has no timestamp queries.
  * @property {number | null} drawn  Splats that survived culling.
  * @property {number} intervalMs  Since the frame before.
+ * @property {number} [every]  A filter's picture is renewed once in so many frames.
  *
  * @typedef {"engine" | "scene" | "shaders"} Stage
  * @typedef {{stage: Stage, loaded: number, total: number}} Progress  In bytes; total 0: unknown.

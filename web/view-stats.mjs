@@ -39,6 +39,9 @@ export class Stats {
   #lastFrame = 0;
   /** Of the filter that is on. @type {string[]} */
   #stages = [];
+  #sizes = "–";
+  /** @type {number | undefined} */
+  #filteredBytes;
 
   constructor() {
     this.element = document.createElement("dl");
@@ -77,8 +80,10 @@ export class Stats {
       }
     }
     const [from, to] = [state?.render, state?.output].map((size) => size?.join(" × ") ?? "–");
-    this.#put("filter", from === to ? from : `${from} → ${to}`);
-    if (state?.gpuBytes) this.#put("memory", `${(state.gpuBytes / 1e6).toFixed(1)} MB`);
+    this.#sizes = from === to ? from : `${from} → ${to}`;
+    this.#put("filter", this.#sizes);
+    this.#filteredBytes = state?.gpuBytes;
+    if (state?.gpuBytes) this.#put("memory", megabytes(state.gpuBytes));
   }
 
   get on() {
@@ -110,7 +115,7 @@ export class Stats {
     for (const cell of this.element.querySelectorAll("[data-row=generator]")) {
       /** @type {HTMLElement} */ (cell).hidden = !info?.generator;
     }
-    this.#put("memory", info ? `${(info.gpuBytes / 1e6).toFixed(1)} MB` : "–");
+    this.#put("memory", info ? megabytes(this.#filteredBytes ?? info.gpuBytes) : "–");
     this.count = info?.count ?? null;
   }
 
@@ -127,7 +132,8 @@ export class Stats {
     this.#put("frame", ms(interval));
     this.#put("cpu", ms(mean(frames.map(({ cpuMs }) => cpuMs))));
     this.#paintGpu(frames.flatMap(({ gpuMs }) => (gpuMs ? [gpuMs] : [])));
-    const drawn = frames[frames.length - 1].drawn;
+    const { drawn, every = 1 } = frames[frames.length - 1];
+    this.#put("filter", every > 1 ? `${this.#sizes}, each ${every} frames` : this.#sizes);
     const of = this.count ? ` of ${this.count.toLocaleString("en")}` : "";
     this.#put("drawn", drawn === null ? "–" : drawn.toLocaleString("en") + of);
   }
@@ -165,6 +171,11 @@ function duration({ intervalMs, gpuMs }) {
 /** @param {number[]} values */
 function mean(values) {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** @param {number} bytes */
+function megabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 /** @param {number} value */

@@ -256,6 +256,7 @@ export class VitrineView extends PlayingElement {
     if (!again) {
       this[PLAYER].begin(info, this.#session);
       this[FILTER].begin(info.filters ?? [], this.#session);
+      this.#ui.stats.filter(null, []);
       this.#ui.fit();
     }
     this.#ui.state = "ready";

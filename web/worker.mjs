@@ -262,8 +262,8 @@ const answered = (id, error) => tell({ type: "set", id, error: error || null });
 function draw(index, started, interval, playing) {
   const target = /** @type {Executor} */ (executor);
   const { buffer, byteOffset } = memories.status.bytes;
-  const status = new DataView(buffer, byteOffset, 8);
-  const [before, level] = [status.getInt32(0, true), status.getInt32(4, true)];
+  const status = new DataView(buffer, byteOffset, 12);
+  const [before, level, every] = [0, 4, 8].map((at) => status.getInt32(at, true));
   for (const name of opened.uploads[index]) {
     target.write(name, 0, name === "inputs" && feeds ? feeds.bytes : memories[name].bytes);
   }
@@ -285,7 +285,7 @@ function draw(index, started, interval, playing) {
     inFlight -= 1;
     settle(waiting);
     const times = await timing;
-    if (times) tell({ type: "frame", cpuMs, intervalMs: interval, ...times });
+    if (times) tell({ type: "frame", cpuMs, intervalMs: interval, every, ...times });
     schedule(); // one more tick: draws what came meanwhile, or finds that all is settled
   });
 }

@@ -72,7 +72,7 @@ HELD = -2
 """What `frame` returns when the picture is to be renewed, but not in this frame."""
 
 _UPLOADED = ("frame", INPUTS, FILTER_FRAME, FILTER_INPUTS, FAULTS)
-_STATUS = struct.Struct("<2i")
+_STATUS = struct.Struct("<3i")
 
 
 class PageHost:
@@ -385,8 +385,9 @@ def inputs() -> bytearray:
 
 
 def status() -> bytearray:
-    """Two i32 that `frame` leaves: a schedule to replay before the one that it returns, or `IDLE`;
-    and the step down the ladder of sizes that the filter should be shown at.
+    """Three i32 that `frame` leaves: a schedule to replay before the one that it returns, or
+    `IDLE`; the step down the ladder of sizes that the filter should be shown at; and in how many
+    frames its picture is renewed once.
     """
     return _stage[0].status
 
@@ -448,7 +449,8 @@ def frame(
     ran = stage.engine.draw(camera.view(width, height))
     held = stage.engine.held and not ran
     level = _governed(stage, seconds if ran or held else 0.0)
-    _STATUS.pack_into(stage.status, 0, stage.host.before, level)
+    shown = stage.engine.filter
+    _STATUS.pack_into(stage.status, 0, stage.host.before, level, shown.every if shown else 1)
     return HELD if held else stage.host.pending
 
 
