@@ -569,7 +569,12 @@ FAULTS: dict[str, tuple[tuple[Port, ...], tuple[Port, ...], dict[str, object | N
     ),
     "another version": ((), PLAIN, {"vitrine.contract": "2"}, "wanted 1, the version"),
     "no version": ((), PLAIN, {"vitrine.contract": None}, "add vitrine.contract = 1"),
-    "a filter": ((), PLAIN, {"vitrine.kind": "filter"}, "give it beside a scene, as in vitrine build"),
+    "a filter": (
+        (),
+        PLAIN,
+        {"vitrine.kind": "filter"},
+        "give it beside a scene, as in vitrine build",
+    ),
     "no Gaussians": (
         (),
         (Port("y", (1, 8), "float32"),),
