@@ -90,7 +90,7 @@ def similar(
     kept_bytes = CELLS_X * CELLS_Y * SIDE * SIDE * _POINT_BYTES
     arguments_bytes = len(workgroups) * _ARGUMENT_BYTES
     name = "filter.similar"
-    text = _table(workgroups) + assemble("filter/similar.wgsl", constants)
+    text = _after_name(assemble("filter/similar.wgsl", constants), _table(workgroups))
     bindings = (FRAME, image, kept, arguments, counts)
     return Part(
         buffers=(
@@ -113,3 +113,9 @@ def _table(workgroups: tuple[tuple[int, int, int], ...]) -> str:
     """The workgroups as a constant, which `assemble` has for single numbers only."""
     rows = ", ".join(f"vec4u({x}u, {y}u, {z}u, 0u)" for x, y, z in workgroups)
     return f"const WORKGROUPS = array<vec4u, {len(workgroups)}>({rows});\n"
+
+
+def _after_name(text: str, more: str) -> str:
+    """A shader's text with more behind its first line, which names its file."""
+    name, rest = text.split("\n", 1)
+    return f"{name}\n{more}{rest}"

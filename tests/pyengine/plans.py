@@ -5,12 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from pybuild.filters.bundle import make_filters
 from pyengine.bundle import BufferFile, Pose, Scene
 from pyengine.drop import decode_plan
 from pyengine.plan import DEFAULT_LIMITS, Adapter, ComputePipeline, Plan, RenderPipeline
 from pyengine.scene_plan import scene_plan
 from pyengine.sources import Source
+from tests.pyengine.filters import deep
 from tests.pyengine.generators import generator
 
 SUBGROUP_SIZES = (0, 4, 8, 16, 32, 64, 128)
@@ -66,8 +70,13 @@ def real_plans() -> Iterator[tuple[str, Plan]]:
         counted = generator(TWO_PASSES, 2, counted=True)
         yield f"generator, {kind_of(adapter)}", counted.plan(adapter)
     for sh_degree, antialiased in ((None, True), (0, False), (3, False)):
-        made = generator(TWO_PASSES, 1, sh_degree, stateful=True, antialiased=antialiased)
-        yield f"generator of degree {sh_degree}, {antialiased}", made.plan(adapters()[0])
+        stepping = generator(TWO_PASSES, 1, sh_degree, stateful=True, antialiased=antialiased)
+        yield f"generator of degree {sh_degree}, {antialiased}", stepping.plan(adapters()[0])
+    with TemporaryDirectory() as folder:
+        made = make_filters([str(deep(Path(folder)))], (96, 64))[0]
+    for adapter, count in itertools.product(adapters()[::4], (TWO_PASSES, THREE_PASSES)):
+        plan = scene_plan(scene_of(count), adapter, filtering=made.filtering(rests=True))
+        yield f"a filter with depth, {kind_of(adapter)}, {count} splats", plan
     for adapter in adapters():
         source = Source("file", "ply", TWO_PASSES, 0, False, 0, 4096, ())
         yield f"decode, {kind_of(adapter)}", decode_plan(source, adapter)

@@ -147,7 +147,7 @@ def test_instances_that_share_their_colours(adapter: Any) -> None:
 def variant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Variant:
     """A way of sorting, whatever the adapter would take."""
     variant: Variant = request.param
-    monkeypatch.setattr("pyengine.engine.variant_for", lambda adapter: variant)
+    monkeypatch.setattr("pyengine.scene_plan.variant_for", lambda adapter: variant)
     return variant
 
 
