@@ -1,5 +1,5 @@
 // A file that was dropped on the page: inflated here, its header read by Python
-// (pyengine/hosts/page.py, `open_file`), its rows uploaded as they stand and unpacked by the GPU.
+// (pyengine/hosts/page_file.py), its rows uploaded as they stand and unpacked by the GPU.
 // It gets a device of its own, so that what is shown stays as it is until the new scene is ready,
 // and all of the old one's memory goes with the old device.
 
@@ -7,7 +7,7 @@ import { Executor } from "./executor.mjs";
 import { Failure, openDevice } from "./loading.mjs";
 
 /** @typedef {{inflated_bytes: Function, open_file: Function, payload: Function,
- *   decoded: Function}} Opener */
+ *   decoded: Function, show_file: Function}} Opener Of pyengine/hosts/page_file.py. */
 
 const HEADER_BYTES = 16;
 const PIECE_BYTES = 32 << 20;
@@ -24,32 +24,32 @@ function checked(text) {
 /**
  * Unpack a file on a new device.
  * @param {string} name @param {ArrayBuffer} data @param {GPUAdapter} adapter
- * @param {Opener} engine
+ * @param {Opener} host
  * @param {(loaded: number, total: number) => void} report Bytes uploaded.
  * @returns {Promise<{device: GPUDevice, answer: any, buffers: Map<string, GPUBuffer>}>} What
  *   `decoded` told, and the buffers that its plan draws.
  */
-export async function unpack(name, data, adapter, engine, report) {
+export async function unpack(name, data, adapter, host, report) {
   /** @type {GPUDevice | null} */
   let device = null;
   try {
-    const file = await inflated(name, data, engine);
+    const file = await inflated(name, data, host);
     const source = checked(
-      engine.open_file(name, file, JSON.stringify(openDevice.describe(adapter))));
+      host.open_file(name, file, JSON.stringify(openDevice.describe(adapter))));
     device = await openDevice.device(adapter, source.limits, source.features);
     for (const filter of FILTERS) device.pushErrorScope(filter);
     const made = new Executor(device, source.plan, null, "rgba8unorm");
     await made.compile(() => {});
     made.resize(1, 1);
     made.write("source_table", 0, new Uint8Array(source.table));
-    await uploadAll(made, file, source, engine, report);
+    await uploadAll(made, file, source, host, report);
     made.run(0, null);
     const read = await readAll(made, source.readback);
     for (const _ of FILTERS) {
       const error = await device.popErrorScope();
       if (error) throw new Failure("limits", `${name}: the GPU could not unpack it (${error.message}).`);
     }
-    const answer = checked(engine.decoded(...read));
+    const answer = checked(host.decoded(...read));
     const buffers = new Map();
     for (const [label, buffer] of made.buffers) {
       if (KEPT.includes(label)) buffers.set(label, buffer);
@@ -68,10 +68,10 @@ const FILTERS = /** @type {GPUErrorFilter[]} */ (["validation", "out-of-memory"]
 
 /**
  * The file, or what its gzip stream holds: no more than its header promises.
- * @param {string} name @param {ArrayBuffer} data @param {Opener} engine
+ * @param {string} name @param {ArrayBuffer} data @param {Opener} host
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-async function inflated(name, data, engine) {
+async function inflated(name, data, host) {
   const file = new Uint8Array(data);
   if (file[0] !== 0x1f || file[1] !== 0x8b) return file;
   const stream = new Blob([data]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -89,7 +89,7 @@ async function inflated(name, data, engine) {
         filled += head.length;
         value = value.subarray(head.length);
         if (filled < HEADER_BYTES) continue;
-        limit = checked(engine.inflated_bytes(bytes, file.length, name)).limit;
+        limit = checked(host.inflated_bytes(bytes, file.length, name)).limit;
         const all = new Uint8Array(limit);
         all.set(bytes);
         bytes = all;
@@ -112,12 +112,12 @@ async function inflated(name, data, engine) {
 
 /**
  * @param {Executor} made @param {Uint8Array<ArrayBuffer>} file
- * @param {{start: number, size: number, inflated: boolean}} source @param {Opener} engine
+ * @param {{start: number, size: number, inflated: boolean}} source @param {Opener} host
  * @param {(loaded: number, total: number) => void} report
  */
-async function uploadAll(made, file, source, engine, report) {
+async function uploadAll(made, file, source, host, report) {
   if (!source.inflated) return upload(made, file.subarray(source.start), source.size, report);
-  const proxy = engine.payload();
+  const proxy = host.payload();
   const view = proxy.getBuffer("u8");
   proxy.destroy();
   try {

@@ -20,6 +20,7 @@ const RESIZED_MS = 250;
  * @property {() => Host} host
  * @property {() => Executor | null} executor That is shown.
  * @property {(made: Executor, answer: any) => void} swap Show another from now on.
+ * @property {() => void} schedule Ask for a frame.
  * @property {() => {width: number, height: number}} size Of the canvas.
  * @property {(message: Record<string, unknown>) => void} tell
  */
@@ -46,6 +47,21 @@ export class Filters {
   constructor(hooks) {
     this.#hooks = hooks;
   }
+
+  /** Of the element's messages. @type {Record<string, (message: any) => void>} */
+  handlers = {
+    filter: ({ name, strength, split, id }) => {
+      this.choose(name).then(() => {
+        this.look(strength, split);
+        this.#hooks.tell({ type: "filtered", id, error: null });
+        this.#hooks.schedule();
+      }, (error) => this.#hooks.tell({ type: "filtered", id, error: error.message }));
+    },
+    look: ({ strength, split }) => {
+      this.look(strength, split);
+      this.#hooks.schedule();
+    },
+  };
 
   /** Another scene is shown, or the same one on another device: put on what belongs there.
    * @param {GPUAdapter} adapter @param {string} url Of scene.json; empty for a file.

@@ -1,13 +1,14 @@
 // The worker that an element starts: Pyodide, the engine, the GPU device and the frame loop.
 // Messages are drawn in docs/architecture.md; the element's side is vitrine-view.mjs.
 
+import { Drags } from "./drags.mjs";
 import { unpack } from "./dropped.mjs";
 import { Executor } from "./executor.mjs";
-import { Feeds } from "./feeds.mjs";
 import { Filters } from "./filters.mjs";
 import { fetchBundle } from "./generator.mjs";
 import { Failure, fetchText, openDevice, startPython } from "./loading.mjs";
 import { Memory } from "./memory.mjs";
+import { Playback } from "./playback.mjs";
 import { PassTimer } from "./timer.mjs";
 
 const IDLE = -1;
@@ -16,10 +17,10 @@ const HELD = -2;
 const HELD_S = 0.1;
 const PLAYED_S = 0.5;
 
-/** @typedef {{open_scene: Function, frame: Function, uniforms: Function, status: Function, redraw: Function,
- *   reset: Function, set_view: Function, show_file: Function, play: Function, seek: Function,
- *   set_speed: Function, set_loop: Function, reset_state: Function, set_track: Function
- * } & import("./feeds.mjs").Host & import("./dropped.mjs").Opener} Engine */
+/** @typedef {{open_scene: Function, frame: Function, uniforms: Function, status: Function,
+ *   redraw: Function, reset: Function, set_view: Function, set_track: Function
+ * } & import("./playback.mjs").Host} Engine Of pyengine/hosts/page.py. */
+/** @typedef {import("./dropped.mjs").Opener} FileHost */
 /** @typedef {import("./filters.mjs").Host} FilterHost */
 /** @typedef {import("./generator.mjs").Bundle} Bundle */
 
@@ -47,12 +48,8 @@ let opened = null;
 let memories = {};
 /** @type {FilterHost | null} */
 let filterHost = null;
-/** Of a generator. @type {Feeds | null} */
-let feeds = null;
-/** The last clock that the element was told. */
-let told = "";
 
-const input = { orbit: [0, 0], pan: [0, 0], look: [0, 0], zoom: 0, move: [0, 0, 0] };
+const drags = new Drags();
 const size = { width: 1, height: 1, changed: true };
 let overlay = false;
 let visible = true;
@@ -83,6 +80,16 @@ const filters = new Filters({
     executor?.leave(made);
     executor = made;
     take(answer);
+    schedule();
+  },
+  schedule,
+  tell,
+});
+
+const playback = new Playback({
+  host: () => engine,
+  resume(begins) {
+    if (begins) lastTime = 0; // the clip goes on from now, not from the last frame
     schedule();
   },
   tell,
@@ -120,7 +127,8 @@ async function show(adapter, { program, shaders, files, tracks }) {
 /** Unpack a file and draw it; until then, and if it fails, what is shown stays.
  * @param {string} name @param {ArrayBuffer} data */
 async function showFile(name, data) {
-  const host = await startEngine();
+  await startEngine();
+  const host = /** @type {FileHost} */ ((await python).pyimport("pyengine.hosts.page_file"));
   const adapter = await openDevice.adapter();
   const { device, answer, buffers } = await unpack(name, data, adapter, host, progress("scene"));
   await present(adapter, device, answer, buffers, {}, host.show_file);
@@ -153,9 +161,7 @@ async function present(adapter, device, answer, adopted, files, change) {
   inFlight = 0;
   take(answer);
   timer = overlay ? newTimer(device) : null;
-  const host = /** @type {Engine} */ (engine);
-  feeds?.release();
-  feeds = answer.generator ? new Feeds(host, answer.generator.feeds) : null;
+  playback.begin(/** @type {Engine} */ (engine), answer.generator?.feeds);
   schedule();
   const { vendor, architecture, description } = adapter.info;
   const name = description || [vendor, architecture].filter(Boolean).join(" ");
@@ -228,34 +234,17 @@ function tick(now) {
     engine.redraw();
     size.changed = false;
   }
-  const { orbit, pan, look, zoom, move } = input;
-  const flying = move[0] !== 0 || move[1] !== 0 || move[2] !== 0;
-  const came = feeds?.flush(answered);
-  calls += 1 + (came?.calls ?? 0);
+  const { flying } = drags;
+  const came = playback.flush();
+  calls += 1 + came.calls;
   const index = engine.frame(
-    Math.min(interval / 1000, flying ? HELD_S : PLAYED_S), size.width, size.height,
-    orbit[0], orbit[1], pan[0], pan[1], look[0], look[1], zoom, move[0], move[1], move[2],
-    came?.changed ? 1 : 0);
-  orbit[0] = orbit[1] = pan[0] = pan[1] = look[0] = look[1] = input.zoom = 0;
-  const playing = tellClock();
+    Math.min(interval / 1000, flying ? HELD_S : PLAYED_S), size.width, size.height, ...drags.take(), came.changed ? 1 : 0);
+  const playing = playback.tellClock();
   if (index >= 0) draw(index, started, interval, playing);
   else if (index === IDLE && inFlight === 0) settle();
   if (flying || playing || index === HELD) schedule();
   else lastTime = index === IDLE ? 0 : lastTime;
 }
-
-/** Tell the element where the clip is, if that is news; whether it goes on by itself. */
-function tellClock() {
-  if (!feeds) return false;
-  const { clock } = feeds;
-  const text = JSON.stringify(clock);
-  if (text !== told) tell({ type: "clock", ...clock });
-  told = text;
-  return clock.playing && feeds.runs;
-}
-
-/** @param {number} id @param {string} error */
-const answered = (id, error) => tell({ type: "set", id, error: error || null });
 
 /** @param {number} index @param {number} started @param {number} interval
  * @param {boolean} playing Frames follow by themselves, so that none is the last. */
@@ -265,7 +254,7 @@ function draw(index, started, interval, playing) {
   const status = new DataView(buffer, byteOffset, 12);
   const [before, level, every] = [0, 4, 8].map((at) => status.getInt32(at, true));
   for (const name of opened.uploads[index]) {
-    target.write(name, 0, name === "inputs" && feeds ? feeds.bytes : memories[name].bytes);
+    target.write(name, 0, (name === "inputs" && playback.bytes) || memories[name].bytes);
   }
   if (before !== IDLE) target.run(before, null);
   const waiting = playing ? settling.splice(0) : [];
@@ -295,16 +284,10 @@ function settle(ids = settling.splice(0)) {
   for (const id of ids) tell({ type: "settled", id });
 }
 
-/** Do something to a generator's engine before the next frame.
- * @param {(host: Engine) => void} act */
-function change(act) {
-  if (!feeds || !engine) return;
-  act(engine);
-  schedule();
-}
-
 /** @type {Record<string, (message: any) => void>} */
 const handlers = {
+  ...playback.handlers,
+  ...filters.handlers,
   init(message) {
     canvas = message.canvas;
     base = message.base;
@@ -321,15 +304,8 @@ const handlers = {
     filters.resized();
     schedule();
   },
-  input({ orbit, pan, look, zoom, move }) {
-    for (const [sum, add] of [[input.orbit, orbit], [input.pan, pan], [input.look, look]]) {
-      if (add) {
-        sum[0] += add[0];
-        sum[1] += add[1];
-      }
-    }
-    input.zoom += zoom ?? 0;
-    if (move) input.move = move;
+  input(message) {
+    drags.add(message);
     schedule();
   },
   reset() {
@@ -358,51 +334,6 @@ const handlers = {
   visible({ on }) {
     visible = on;
     lastTime = 0;
-    schedule();
-  },
-  play({ on }) {
-    lastTime = 0; // the clip goes on from now, not from the last frame
-    change((host) => host.play(on));
-  },
-  seek({ time }) {
-    change((host) => host.seek(time));
-  },
-  speed({ speed }) {
-    change((host) => host.set_speed(speed));
-  },
-  loop({ on }) {
-    change((host) => host.set_loop(on));
-  },
-  restart() {
-    change((host) => host.reset_state());
-  },
-  set({ name, values, id }) {
-    if (feeds) feeds.set(name, values, id);
-    else answered(id, engine ? engine.set_input(name, JSON.stringify(values)) : "no scene is loaded");
-    schedule();
-  },
-  image({ name, bitmap }) {
-    if (feeds) feeds.show(name, bitmap);
-    else bitmap.close();
-    schedule();
-  },
-  bands({ name, bands }) {
-    feeds?.hear(name, bands);
-    schedule();
-  },
-  pointer({ x, y, pressed }) {
-    feeds?.point(x, y, pressed);
-    schedule();
-  },
-  filter({ name, strength, split, id }) {
-    filters.choose(name).then(() => {
-      filters.look(strength, split);
-      tell({ type: "filtered", id, error: null });
-      schedule();
-    }, (error) => tell({ type: "filtered", id, error: error.message }));
-  },
-  look({ strength, split }) {
-    filters.look(strength, split);
     schedule();
   },
   counters({ id }) {

@@ -4,7 +4,8 @@ web/worker.mjs calls `open_scene` once and hands the plan to web/executor.mjs. A
 `frame`: numbers come in, the index of the schedule to replay comes out, and JavaScript reads the
 uniforms straight from the memory of `uniforms`, a bytearray whose address it knows. A generator's
 inputs lie in another, `inputs`, into which JavaScript may write too. Nothing here holds a
-JavaScript object, so a frame cannot call back. `pyengine.hosts.page_filter` puts filters on.
+JavaScript object, so a frame cannot call back. `pyengine.hosts.page_filter` puts filters on,
+`pyengine.hosts.page_file` shows files that were dropped.
 """
 
 from __future__ import annotations
@@ -18,37 +19,32 @@ from typing import Protocol
 
 from pyengine.bundle import Scene
 from pyengine.camera import Camera
-from pyengine.drop import READBACK, decode_needs, decode_plan, decoded_scene, table_bytes
 from pyengine.engine import Engine
 from pyengine.errors import FormatError, PlanError, VitrineError
 from pyengine.fields import document
 from pyengine.filter import Filter
-from pyengine.filter_spec import FILTER_INPUTS, FilterSpec
+from pyengine.filter_spec import FILTER_INPUTS
 from pyengine.generator_spec import INPUTS
 from pyengine.governor import Governor
+from pyengine.hosts.page_scene import told
 from pyengine.passes.filter import FAULTS
-from pyengine.passes.network import PREFIX
 from pyengine.passes.similar import FRAME as FILTER_FRAME
 from pyengine.plan import Adapter, Plan
 from pyengine.program import Program
-from pyengine.scene_plan import required_limits, scene_plan, uploads
-from pyengine.sources import Bytes, Source, open_source, spz
-from pyengine.structs import STRUCTS
+from pyengine.scene_plan import required_limits, scene_plan
 from pyengine.view import View
 
 __all__ = [
     "HELD",
     "IDLE",
+    "JsBytes",
     "PageHost",
     "Stage",
-    "decoded",
     "frame",
-    "inflated_bytes",
     "inputs",
-    "open_file",
     "open_scene",
-    "payload",
     "play",
+    "redraw",
     "reset",
     "reset_state",
     "seek",
@@ -57,10 +53,8 @@ __all__ = [
     "set_speed",
     "set_track",
     "set_view",
-    "show_file",
     "staged",
     "status",
-    "told",
     "uniforms",
 ]
 
@@ -122,19 +116,6 @@ class Stage:
     status: bytearray = field(default_factory=lambda: bytearray(_STATUS.size))
 
 
-@dataclass(slots=True)
-class Dropped:
-    """A file between its drop and its first frame.
-
-    ``payload`` holds the arrays that only Python can inflate, until JavaScript has uploaded them.
-    """
-
-    source: Source
-    adapter: Adapter
-    payload: bytes
-    stage: Stage | None = None
-
-
 class JsBytes(Protocol):
     """A Uint8Array, as Pyodide shows it."""
 
@@ -148,7 +129,6 @@ class JsBytes(Protocol):
 
 
 _stage: list[Stage] = []
-_dropped: list[Dropped] = []
 
 
 def open_scene(
@@ -216,159 +196,6 @@ def staged(
         made.camera, made.filters = before.camera, before.filters
         made.engine.take_over(before.engine)
     return made
-
-
-def told(
-    scene: Scene,
-    plan: Plan,
-    needed: dict[str, int],
-    program: Program | None = None,
-    others: Mapping[str, str] | None = None,
-) -> str:
-    """What JavaScript needs to know of a scene, as JSON; ``others`` are files of a filter."""
-    files = {name: buffer.file for name, buffer in scene.buffers.items()} | dict(others or {})
-    more = {}
-    spec = scene.generator
-    if spec is not None and program is not None:
-        named = [buffer for buffer in program.buffers if buffer.file]
-        files |= {PREFIX + buffer.name: f"{spec.program}/{buffer.file}" for buffer in named}
-        told = spec.to_dict()
-        places = {
-            name: {"offset_bytes": part.offset_bytes, "size_bytes": part.size_bytes}
-            for name, part in spec.layout().items()
-        }
-        feeds = [feed | places.get(feed["name"], {}) for feed in told["feeds"]]
-        more["generator"] = {"feeds": feeds, "clip": told["clip"], "rate": told["rate"]}
-    return json.dumps(
-        {
-            "plan": plan.to_dict(),
-            "limits": needed,
-            "features": plan.features,
-            "files": files,
-            "uploads": uploads(plan),
-            **more,
-            "structs": {name: struct.offsets for name, struct in STRUCTS.items()},
-            "info": {
-                "count": scene.count,
-                "shDegree": scene.sh_degree,
-                "gpuBytes": sum(buffer.size_bytes for buffer in plan.buffers),
-                **({"filters": [_choice(item) for item in scene.filters]} if scene.filters else {}),
-            },
-        }
-    )
-
-
-def _choice(spec: FilterSpec) -> dict[str, object]:
-    """What a visitor may know of a filter."""
-    return {
-        "name": spec.name,
-        "strength": spec.strength,
-        "stages": [stage.label for stage in spec.stages],
-        "inputs": [feed.to_dict() for feed, _ in spec.inputs() if feed.control is not None],
-        "first": spec.first,
-    }
-
-
-def _refusal(error: VitrineError) -> str:
-    """An error as JSON: the message, and whose fault it is."""
-    code = "file" if isinstance(error, FormatError) else "limits"
-    return json.dumps({"error": str(error), "code": code})
-
-
-def inflated_bytes(head: JsBytes, file_bytes: int, name: str) -> str:
-    """How far to inflate a gzip stream, of which ``head`` holds the first 16 bytes.
-
-    Returns
-    -------
-    str
-        JSON: ``limit`` in bytes; or ``error`` and ``code``.
-    """
-    try:
-        size = spz.inflated_bytes(head.to_bytes(), file_bytes, name)
-    except VitrineError as error:
-        return _refusal(error)
-    return json.dumps({"limit": size + spz.EXTENSIONS_LIMIT_BYTES})
-
-
-def open_file(name: str, data: JsBytes, adapter_text: str) -> str:
-    """Plan the unpacking of a dropped file; what is shown stays.
-
-    Parameters
-    ----------
-    name : str
-        The file's, for messages and for what its content does not tell.
-    data : Uint8Array
-        The file, or what its gzip stream holds. Only the header is looked at, except in SPZ
-        version 4, which JavaScript cannot inflate.
-    adapter_text : str
-        JSON of `pyengine.plan.Adapter`.
-
-    Returns
-    -------
-    str
-        JSON: ``plan``, ``limits``, ``features``, ``start`` and ``size`` of the bytes to upload (of
-        `payload` if ``inflated``), ``table`` to upload, ``readback``; or ``error`` and ``code``.
-    """
-    _dropped.clear()
-    file = Bytes(data.length, lambda start, end: data.subarray(start, end).to_bytes())
-    inflated = b""
-    try:
-        if spz.version_of(file.read(0, 8)) >= 4:
-            source, inflated = spz.unpack_streams(data.to_bytes(), name)
-        else:
-            source = open_source(file, name)
-        adapter = Adapter(**json.loads(adapter_text))
-        plan = decode_plan(source, adapter)
-        needed, features = decode_needs(source, adapter)
-    except VitrineError as error:
-        return _refusal(error)
-    _dropped[:] = [Dropped(source, adapter, inflated)]
-    return json.dumps(
-        {
-            "plan": plan.to_dict(),
-            "limits": needed,
-            "features": features,
-            "start": source.start_byte,
-            "size": source.size_bytes,
-            "inflated": bool(inflated),
-            "table": list(table_bytes(source)),
-            "readback": READBACK,
-        }
-    )
-
-
-def payload() -> bytes:
-    """The bytes that Python inflated, for JavaScript to upload; given once."""
-    data = _dropped[0].payload
-    _dropped[0].payload = b""
-    return data
-
-
-def decoded(*readback: JsBytes) -> str:
-    """Plan the scene that was unpacked, from the buffers that `open_file` asked for.
-
-    Returns
-    -------
-    str
-        As `open_scene`; what is shown stays until `show_file`.
-    """
-    dropped = _dropped[0]
-    buffers = {name: data.to_bytes() for name, data in zip(READBACK, readback, strict=True)}
-    try:
-        scene = decoded_scene(dropped.source, buffers)
-        plan = scene_plan(scene, dropped.adapter)
-        needed = required_limits(plan, dropped.adapter)
-    except VitrineError as error:
-        return _refusal(error)
-    dropped.stage = staged(scene, plan)
-    return told(scene, plan, needed)
-
-
-def show_file() -> None:
-    """From now on frames show the scene of the last `decoded`."""
-    stage = _dropped.pop().stage
-    if stage is not None:
-        _stage[:] = [stage]
 
 
 def uniforms() -> bytearray:

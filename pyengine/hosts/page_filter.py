@@ -19,6 +19,7 @@ from pyengine.filter_spec import FilterSpec
 from pyengine.governor import Governor
 from pyengine.hosts import page
 from pyengine.hosts.page import IDLE, PageHost, Stage
+from pyengine.hosts.page_scene import told
 from pyengine.passes.filter import Filtering
 from pyengine.plan import Adapter
 from pyengine.program import Program
@@ -119,7 +120,7 @@ def open_filter(
     if filtering is not None:
         shown = Filter(filtering.spec, filtering.rung, filtering.rests)
     _opened[:] = [replace(stage, host=host, engine=Engine(scene, host, shown))]
-    return page.told(scene, plan, needed, stage.program, _files(stage, filtering))
+    return told(scene, plan, needed, stage.program, _files(stage, filtering))
 
 
 def show_filter() -> None:
