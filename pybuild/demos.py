@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pybuild.filters.given import parse_filter
+from pybuild.filters.given import parse_filter, rebased
 from pybuild.options import BuildOptions, GeneratorOptions
 from pyengine.errors import InputError
 from pyengine.generator_spec import MAX_INSTANCES
@@ -136,7 +136,7 @@ class _Row:
             GeneratorOptions(
                 time_s, self._files("input"), tuple(self._texts("set")), self._files("track")
             ),
-            tuple(str(self.table.parent / text) for text in self._texts("filter")),
+            tuple(rebased(text, self.table.parent) for text in self._texts("filter")),
         )
         folder = self.table.parent
         return Demo(name, title, text, family, folder / source, options, places)

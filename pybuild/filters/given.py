@@ -21,7 +21,7 @@ from pyengine.contract.filter_override import OVERRIDES
 from pyengine.contract.values import nearest
 from pyengine.errors import InputError
 
-__all__ = ["GivenFilter", "parse_filter"]
+__all__ = ["GivenFilter", "parse_filter", "rebased"]
 
 OPTIONS = ("size", "tiles", "strength", "name", "weights")
 MOST_STAGES = 8
@@ -29,6 +29,7 @@ _STAGE = re.compile(r"(?<!\.\.)(?<![=/])(?<!\d[eE])\+")
 """A plus between files, not one of a number: ``-1..+1``, ``1e+3``."""
 _OPTION = re.compile(r"([A-Za-z_]+)=")
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
+_HERE = Path()
 _EXAMPLE = "FILE@key=value,key=value, such as candy.onnx@range=0..255,strength=0.8"
 
 
@@ -82,7 +83,23 @@ def parse_filter(text: str) -> tuple[GivenFilter, ...]:
     return stages
 
 
-def _parts(text: str) -> list[str]:
+def rebased(text: str, folder: Path) -> str:
+    """A text whose files are relative to a folder, as one that is relative to the working folder.
+
+    Parameters
+    ----------
+    text : str
+        See `parse_filter`; each of its networks may have options.
+    """
+
+    def moved(part: str) -> str:
+        end = _file_end(part, folder) or len(part.partition("@")[0])
+        return f"{folder / part[:end]}{part[end:]}" if end else part
+
+    return "+".join(moved(part) for part in _parts(text, folder))
+
+
+def _parts(text: str, folder: Path = _HERE) -> list[str]:
     """One text a network; of the ways to cut it the one that finds longer files."""
     marks = [match.start() for match in _STAGE.finditer(text)]
     ends = [*marks, len(text)]
@@ -90,21 +107,18 @@ def _parts(text: str) -> list[str]:
     while start <= len(text):
         end = next(end for end in ends if end >= start)
         for later in ends[ends.index(end) + 1 :]:
-            found = _file_of(text[start:later])
-            if found is not None and start + len(str(found[0])) > end:
+            found = _file_end(text[start:later], folder)
+            if found is not None and start + found > end:
                 end = later  # the plus is of the file's name
         parts.append(text[start:end])
         start = end + 1
     return parts
 
 
-def _file_of(part: str) -> tuple[Path, str] | None:
-    """The file that a text begins with, and the rest behind @; None where there is no such file."""
+def _file_end(part: str, folder: Path = _HERE) -> int | None:
+    """Where the file ends that a text begins with; None where there is no such file."""
     places = [len(part), *(m.start() for m in re.finditer("@", part))]
-    for end in places:
-        if part[:end] and _is_file(Path(part[:end])):
-            return Path(part[:end]), part[end + 1 :]
-    return None
+    return next((end for end in places if end and _is_file(folder / part[:end])), None)
 
 
 def _is_file(path: Path) -> bool:
@@ -115,13 +129,13 @@ def _is_file(path: Path) -> bool:
 
 
 def _stage(part: str, text: str) -> GivenFilter:
-    found = _file_of(part)
-    if found is None:
-        file, _, rest = part.partition("@")
+    end = _file_end(part)
+    if end is None:
+        file, _, _ = part.partition("@")
         if not file:
             raise InputError(f"--filter {text!r}: a file is missing; wanted {_EXAMPLE}")
         raise InputError(f"{file}: there is no such file (--filter {text!r})")
-    path, rest = found
+    path, rest = Path(part[:end]), part[end + 1 :]
     values = _options(rest, text)
     override = {key: values.pop(key) for key in OVERRIDES if key in values}
     return GivenFilter(

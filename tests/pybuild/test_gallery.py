@@ -171,6 +171,18 @@ def test_a_fault_of_the_table_is_named(table: Path, before: str, after: str, wor
         read_demos(table)
 
 
+def test_a_chain_of_filters_lies_beside_the_table(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of two networks was looked for in the working folder."""
+    for name in ("a.onnx", "b.onnx"):
+        (table.parent / name).write_bytes(b"")
+    table.write_text(f'{ROWS}filter = ["a.onnx+b.onnx@strength=0.5"]\n')
+    monkeypatch.chdir(tmp_path)
+    (demo,) = (demo for demo in read_demos(Path("demos/demos.toml")) if demo.options.filters)
+    assert demo.files()[1:] == [Path("demos/a.onnx"), Path("demos/b.onnx")]
+
+
 def test_it_is_not_built_over_something_else(table: Path, tmp_path: Path) -> None:
     """As any site."""
     (tmp_path / "mine.txt").write_text("mine")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pybuild.filters.given import GivenFilter, parse_filter
+from pybuild.filters.given import GivenFilter, parse_filter, rebased
 from pyengine.errors import InputError
 
 
@@ -75,6 +75,32 @@ def test_options_are_of_the_file_before_them() -> None:
     first, second = parse_filter("a.onnx@range=-1..+1+b.onnx@tiles=4,strength=0")
     assert (first.override, first.tiles) == ({"range": "-1..+1"}, None)
     assert (second.override, second.tiles, second.strength) == ({}, 4, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("a.onnx", [("a.onnx", "a")]),
+        ("a.onnx+b.onnx@tiles=4", [("a.onnx", "a"), ("b.onnx", "b")]),
+        ("a.onnx@name=x//y+a+b.onnx", [("a.onnx", "x//y"), ("a+b.onnx", "a+b")]),
+        ("x@range=1..2.onnx+b.onnx", [("x@range=1..2.onnx", "x@range=1..2"), ("b.onnx", "b")]),
+    ],
+)
+def test_files_relative_to_another_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, wanted: list[tuple[str, str]]
+) -> None:
+    """A table of demos is read from anywhere; every network of a chain lies beside the table."""
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    found = parse_filter(rebased(text, Path("..")))
+    assert [(str(stage.path), stage.name) for stage in found] == [
+        (f"../{file}", name) for file, name in wanted
+    ]
+
+
+def test_a_file_that_is_missing_elsewhere_is_told_with_its_folder(folder: Path) -> None:
+    with pytest.raises(InputError, match=f"^{folder}/c.onnx: there is no such file"):
+        parse_filter(rebased("a.onnx+c.onnx@tiles=4", folder))
 
 
 @pytest.mark.usefixtures("folder")
