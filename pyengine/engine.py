@@ -205,11 +205,14 @@ class Engine:
         if shown is not None and before is not None and shown.spec.name == before.spec.name:
             shown.take_over(before)
 
-    def forget(self) -> None:
-        """Draw the next frame whatever it is: the canvas was resized or lost."""
+    def redraw(self) -> None:
+        """Draw the next frame whatever it is: the canvas is another one, or is to be timed.
+
+        The buffers are those that there were, so that states go on.
+        """
         self._drawn[:] = bytes(len(self._drawn))
         if self.filter is not None:
-            self.filter.forget()
+            self.filter.redraw()
 
     def _pack(self, view: View) -> None:
         put, frame = Frame.pack_into, self.frame_bytes

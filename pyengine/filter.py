@@ -115,10 +115,10 @@ class Filter(Inputs):
         if self.spec.stateful:
             self.phase = 1 - self.phase
 
-    def forget(self) -> None:
-        """The GPU's buffers are new: run, and begin states anew."""
-        self.phase = 0
-        self.is_new = True
+    def redraw(self) -> None:
+        """Run and show the next frame whatever it is, and at once; a state goes on from there."""
+        self.touch()
+        self._waited = self.every
         self._shown[:] = bytes(len(self._shown))
 
     def set_shown(self, strength: float | None = None, split: float | None = None) -> None:

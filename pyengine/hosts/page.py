@@ -292,8 +292,8 @@ def _governed(stage: Stage, seconds: float) -> int:
 
 
 def redraw() -> None:
-    """Draw the next frame whatever it is: the device or the canvas is new."""
-    _stage[0].engine.forget()
+    """Draw the next frame whatever it is: the canvas is new, or statistics were asked for."""
+    _stage[0].engine.redraw()
 
 
 def reset() -> None:

@@ -98,11 +98,11 @@ def test_any_input_that_changes_draws_once(
     assert host.ran == [FRAME, FRAME]
 
 
-def test_forget_draws_the_same_again() -> None:
+def test_redraw_draws_the_same_again() -> None:
     """The canvas is new: its pixels are gone though no input changed."""
     engine, host = started()
     engine.draw(look())
-    engine.forget()
+    engine.redraw()
     assert engine.draw(look())
     assert not engine.draw(look())
     assert host.ran == [FRAME, FRAME]

@@ -149,8 +149,30 @@ def test_what_was_shown_before(scene: Any, view: View, plain: Image, tmp_path: P
             shown.touch()
             assert off_by(renderer.draw(view), share * plain) <= 2
         assert renderer.faults() == 0
-        renderer.engine.forget()  # the device is new
-        assert off_by(renderer.draw(view), plain / 2) <= 1
+
+
+def test_a_state_goes_on_where_the_canvas_is_another(
+    scene: Any, view: View, plain: Image, tmp_path: Path
+) -> None:
+    """Statistics and a canvas of another size had begun it anew, and a trail was gone with them."""
+    with drawing(scene, make(filters.trail(tmp_path))) as renderer:
+        for share in (0.5, 0.75, 0.875):
+            assert off_by(renderer.draw(view), share * plain) <= 2
+            renderer.engine.redraw()
+        engine, shown = renderer.engine, renderer.engine.filter
+        assert shown is not None
+        shown.every = 4  # the canvas is blank: it cannot wait
+        engine.draw(view)
+        engine.redraw()
+        assert (engine.draw(view), engine.held) == (True, False)
+        assert off_by(renderer.draw(view), (1 - 0.5**5) * plain) <= 2
+        wide = view.stretched(2 * SIZE[0], SIZE[1])  # the filter's image is as large as it was
+        ran: list[str] = []
+        run = renderer.host.run
+        renderer.host.run = lambda name: (ran.append(name), run(name))[1]  # type: ignore[method-assign]
+        engine.redraw()
+        assert engine.draw(wide)
+        assert ran == ["frame/1"]
 
 
 def test_depth(scene: Any, view: View, tmp_path: Path) -> None:
