@@ -15,6 +15,7 @@ from pybuild import arguments, commands, examining
 from pybuild.options import BuildOptions
 from pybuild.running import RunOptions, run_program
 from pybuild.terminal import guarded, notice
+from pyengine.contract.filter_override import OVERRIDES
 from pyengine.errors import InputError
 from pyengine.tuning import DEFAULT_BUDGET_S
 
@@ -294,9 +295,19 @@ def inspect(
     examining.inspect(source, shape or (), capacity or (), as_json)
 
 
-@app.command(epilog="Example: vitrine check avatar.onnx")
-def check(model: ModelArgument, as_json: JsonOption = False) -> int:
-    """Tell whether an ONNX model is a generator of Gaussians, and how its tensors were understood.
+@app.command(epilog="Example: vitrine check candy.onnx@range=0..255,channels=bgr,output=styled")
+def check(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL.onnx[@KEY=VALUE,...]",
+            help="An ONNX file. Of a filter what its metadata do not say, as with --filter: "
+            f"{', '.join(OVERRIDES)}; size=640x360 and tiles=32 to see whether they can be.",
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> int:
+    """Tell whether a model makes Gaussians or filters images, and how its tensors are understood.
 
     Everything that is wrong is named, and what to add; exit status 2 then.
     """

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pybuild.filters.given import GivenFilter, parse_filter
 from pybuild.onnx.models import Sizes
 from pybuild.onnx.problems import GraphError
 from pybuild.programs import PROGRAM_FILE, read_program
@@ -55,8 +56,14 @@ def inspect(
     print(json.dumps(facts, indent=1) if as_json else "\n".join([report.text(facts), *lines]))
 
 
-def check(model: Path, as_json: bool = False) -> int:
+def check(text: str, as_json: bool = False) -> int:
     """Print how a generator's or a filter's tensors were understood, or all that is wrong.
+
+    Parameters
+    ----------
+    text : str
+        A model's file; of a filter perhaps with what its metadata do not say, as in
+        `pybuild.filters.given.parse_filter`.
 
     Returns
     -------
@@ -66,17 +73,17 @@ def check(model: Path, as_json: bool = False) -> int:
     Raises
     ------
     InputError
-        It is neither, and JSON was not asked for.
+        No file, or options that say nothing; or it is neither, and JSON was not asked for.
     """
-    from pybuild.compiling import must_be_model
     from pybuild.filters.describe import filters_images
     from pybuild.generators.compile import compile_generator
     from pybuild.generators.describe import contract_facts, contract_lines, describe
 
-    must_be_model(model)
+    given = _given(text)
+    model = given.path
     try:
-        if filters_images(model):
-            _check_filter(model, as_json)
+        if given != GivenFilter(model, name=given.name) or filters_images(model):
+            _check_filter(given, as_json)
             return 0
         contract = describe(model)
         program = compile_generator(model, contract).compiled.program
@@ -96,7 +103,21 @@ def check(model: Path, as_json: bool = False) -> int:
     return 0
 
 
-def _check_filter(model: Path, as_json: bool) -> None:
+def _given(text: str) -> GivenFilter:
+    """A model's file, and what was said of it."""
+    from pybuild.compiling import must_be_model
+
+    path = Path(text)
+    if path.exists() or not set("@+") & set(text):
+        must_be_model(path)
+        return GivenFilter(path, name=path.stem)
+    first, *others = parse_filter(text, f"check {text!r}")
+    if others:
+        raise InputError(f"check {text!r}: {len(others) + 1} networks; check one after the other")
+    return first
+
+
+def _check_filter(given: GivenFilter, as_json: bool) -> None:
     """Print how a filter's tensors were understood; raise what is wrong."""
     from pybuild.filters.compile import compile_filter
     from pybuild.filters.describe import (
@@ -106,10 +127,17 @@ def _check_filter(model: Path, as_json: bool) -> None:
         filter_title,
     )
 
-    contract = describe_filter(model)
+    model = given.path
+    contract = describe_filter(model, given.override)
     image = contract.source.image
-    size = OPEN_SIZE if contract.open or image is None else (image.width, image.height)
-    count = len(compile_filter(model, contract, size).compiled.program.dispatches)
+    own = OPEN_SIZE
+    if image is not None and not contract.open and given.tiles is None:
+        own = image.width, image.height
+    made = [
+        compile_filter(model, contract, size, tiles=given.tiles, weights=given.weights or "f32")
+        for size in given.sizes or (own,)
+    ]
+    count = len(made[0].compiled.program.dispatches)
     if as_json:
         facts = {"source": str(model), "problems": [], "dispatches": count}
         print(json.dumps({**facts, "filter": filter_facts(contract)}, indent=1))

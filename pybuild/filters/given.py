@@ -62,7 +62,7 @@ class GivenFilter:
     weights: Packing | None = None
 
 
-def parse_filter(text: str) -> tuple[GivenFilter, ...]:
+def parse_filter(text: str, told: str = "") -> tuple[GivenFilter, ...]:
     """The networks of one ``--filter``, in the order in which they run.
 
     A text, or a part of it, that is a file's path is that file, whatever signs it has.
@@ -71,15 +71,18 @@ def parse_filter(text: str) -> tuple[GivenFilter, ...]:
     ----------
     text : str
         Several sizes are ``size=1280x720/640x360``.
+    told : str, optional
+        How errors name it; ``--filter TEXT`` unless given.
 
     Raises
     ------
     InputError
         It is of another form; a key is unknown, or its value is none.
     """
-    stages = tuple(_stage(part, text) for part in _parts(text))
+    told = told or f"--filter {text!r}"
+    stages = tuple(_stage(part, told) for part in _parts(text))
     if len(stages) > MOST_STAGES:
-        raise InputError(f"--filter {text!r}: {len(stages)} networks; wanted at most {MOST_STAGES}")
+        raise InputError(f"{told}: {len(stages)} networks; wanted at most {MOST_STAGES}")
     return stages
 
 
@@ -128,28 +131,28 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _stage(part: str, text: str) -> GivenFilter:
+def _stage(part: str, told: str) -> GivenFilter:
     end = _file_end(part)
     if end is None:
         file, _, _ = part.partition("@")
         if not file:
-            raise InputError(f"--filter {text!r}: a file is missing; wanted {_EXAMPLE}")
-        raise InputError(f"{file}: there is no such file (--filter {text!r})")
+            raise InputError(f"{told}: a file is missing; wanted {_EXAMPLE}")
+        raise InputError(f"{file}: there is no such file ({told})")
     path, rest = Path(part[:end]), part[end + 1 :]
-    values = _options(rest, text)
+    values = _options(rest, told)
     override = {key: values.pop(key) for key in OVERRIDES if key in values}
     return GivenFilter(
         path,
         override,
-        _sizes(values["size"], text) if "size" in values else (),
-        int(_number(values["tiles"], text, "tiles", 0, MAX_SIZE)) if "tiles" in values else None,
-        _number(values["strength"], text, "strength", 0, 1) if "strength" in values else None,
+        _sizes(values["size"], told) if "size" in values else (),
+        int(_number(values["tiles"], told, "tiles", 0, MAX_SIZE)) if "tiles" in values else None,
+        _number(values["strength"], told, "strength", 0, 1) if "strength" in values else None,
         values.get("name", "").strip() or path.stem,
-        _weights(values["weights"], text) if "weights" in values else None,
+        _weights(values["weights"], told) if "weights" in values else None,
     )
 
 
-def _options(rest: str, text: str) -> dict[str, str]:
+def _options(rest: str, told: str) -> dict[str, str]:
     """``key=value`` by key; a comma that no key follows belongs to the value before it."""
     values: dict[str, str] = {}
     key = ""
@@ -157,36 +160,34 @@ def _options(rest: str, text: str) -> dict[str, str]:
         match = _OPTION.match(item.strip())
         if match is None:
             if not key:
-                raise InputError(f"--filter {text!r}: {item!r} is no option; wanted {_EXAMPLE}")
+                raise InputError(f"{told}: {item!r} is no option; wanted {_EXAMPLE}")
             values[key] += f",{item}"
             continue
         key = match[1]
         known = (*OVERRIDES, *OPTIONS)
         if key not in known:
             hint = nearest(key, known)
-            raise InputError(
-                f"--filter {text!r}: {key!r} is no option{hint}; there are {', '.join(known)}"
-            )
+            raise InputError(f"{told}: {key!r} is no option{hint}; there are {', '.join(known)}")
         if key in values:
-            raise InputError(f"--filter {text!r}: {key} is given twice")
+            raise InputError(f"{told}: {key} is given twice")
         values[key] = item.strip()[match.end() :]
     return values
 
 
-def _sizes(value: str, text: str) -> tuple[tuple[int, int], ...]:
+def _sizes(value: str, told: str) -> tuple[tuple[int, int], ...]:
     found = []
     for part in re.split("[/,]", value):
         match = _SIZE.fullmatch(part.strip())
         if match is None or max(int(match[1]), int(match[2])) > MAX_SIZE:
             raise InputError(
-                f"--filter {text!r}: size={value}: wanted WIDTHxHEIGHT, 1 to {MAX_SIZE} each, "
+                f"{told}: size={value}: wanted WIDTHxHEIGHT, 1 to {MAX_SIZE} each, "
                 "such as 640x360; several with / between them"
             )
         found.append((int(match[1]), int(match[2])))
     return tuple(dict.fromkeys(found))
 
 
-def _number(value: str, text: str, key: str, low: float, high: float) -> float:
+def _number(value: str, told: str, key: str, low: float, high: float) -> float:
     whole = key == "tiles"
     try:
         number = float(int(value) if whole else float(value))
@@ -194,15 +195,13 @@ def _number(value: str, text: str, key: str, low: float, high: float) -> float:
         number = float("nan")
     if not low <= number <= high:
         kind = "whole number" if whole else "number"
-        raise InputError(
-            f"--filter {text!r}: {key}={value}: wanted a {kind} from {low:g} to {high:g}"
-        )
+        raise InputError(f"{told}: {key}={value}: wanted a {kind} from {low:g} to {high:g}")
     return number
 
 
-def _weights(value: str, text: str) -> Packing:
+def _weights(value: str, told: str) -> Packing:
     kinds: Sequence[Packing] = get_args(Packing)
     for kind in kinds:
         if value == kind:
             return kind
-    raise InputError(f"--filter {text!r}: weights={value}: wanted {', '.join(kinds)}")
+    raise InputError(f"{told}: weights={value}: wanted {', '.join(kinds)}")

@@ -77,11 +77,10 @@ def read_override(
         else:
             words = ", ".join(OVERRIDES)
             problems.append(
-                f"--filter: {shown(key)} is nothing to be said{nearest(key, OVERRIDES)}; "
-                f"there are {words}"
+                f"@{shown(key)} is nothing to be said{nearest(key, OVERRIDES)}; there are {words}"
             )
             continue
-        problems.append(f"--filter: {key}={shown(text)}: wanted {wanted}")
+        problems.append(f"@{key}={shown(text)}: wanted {wanted}")
     both = {key: value for key, value in image.items() if key in _OF_BOTH}
     return Override(names.get("input"), names.get("output"), image, both)
 

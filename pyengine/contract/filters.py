@@ -252,11 +252,11 @@ class _Tensors:
         if channels and counts and not any(channels in CHANNELS[count] for count in counts):
             has = " and ".join(map(str, sorted(counts)))
             self.meta.problems.append(
-                f"--filter: channels={channels}: wanted channels as the images have, which is {has}"
+                f"@channels={channels}: wanted channels as the images have, which is {has}"
             )
         if layout and counts and layout not in {picture.layout for picture in self._seen}:
             self.meta.problems.append(
-                f"--filter: layout={layout}: wanted {self._seen[0].layout}, as the shapes are"
+                f"@layout={layout}: wanted {self._seen[0].layout}, as the shapes are"
             )
 
     def _must_be_alike(self, told: str, port: Port, found: ImageFormat) -> None:

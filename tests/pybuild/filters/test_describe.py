@@ -192,6 +192,60 @@ def test_check_tells_all_that_is_wrong(run: Run, tmp_path: Path) -> None:
     assert len(json.loads(out)["problems"]) == len(lines) - 1 > 2
 
 
+def test_check_takes_what_the_command_line_says(run: Run, tmp_path: Path) -> None:
+    """As --filter does: the pairs that a build would be given can be tried before."""
+    nodes = [helper.make_node("Relu", ["x"], ["first"]), helper.make_node("Neg", ["x"], ["second"])]
+    path = saved(model(nodes, {"x": (1, 3, 8, 8)}, ["first", "second"]), tmp_path)
+    assert re.search(r"output +first +float32 1x3x8x8 +image, rgb", run("check", path)[1])
+    status, out, err = run("check", f"{path}@range=0..255,channels=bgr,output=second")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"{path}: a filter: 8x8 -> 8x8, 1x; reads image; 1 dispatch\n")
+    assert re.search(r"output +second +float32 1x3x8x8 +image, bgr, nchw, 0 to 255", out)
+    facts = json.loads(run("check", f"{path}@range=0..255", "--json")[1])
+    assert facts["source"] == str(path)
+    assert facts["filter"]["image"]["scale"] == [255.0] * 3
+
+
+def test_check_tells_whether_sizes_and_tiles_can_be(run: Run, tmp_path: Path) -> None:
+    """A size in a Reshape: no other size, but tiles."""
+    nodes = [helper.make_node("Reshape", ["x", "shape"], ["y"])]
+    made = model(nodes, {"x": (1, 3, 16, 16)}, ["y"], {"shape": np.array([1, 3, 16, 16])})
+    path = saved(made, tmp_path)
+    assert run("check", f"{path}@size=16x16")[0] == 0
+    status, out, err = run("check", f"{path}@size=16x16/40x24")
+    assert (status, out) == (2, "")
+    assert "is made for 16x16 and cannot be made for 40x24" in err
+    assert run("check", f"{path}@size=40x24,tiles=4")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("@chanels=bgr", "'chanels' is no option; did you mean 'channels'?"),
+        ("@channels=brg", "@channels='brg': wanted one of gray, y, rgb"),
+        ("@output=z", "@output='z': wanted one of 'y'"),
+        ("+MODEL", "2 networks; check one after the other"),
+        ("+missing.onnx", "missing.onnx: there is no such file (check "),
+    ],
+)
+def test_check_tells_options_that_say_nothing(
+    run: Run, tmp_path: Path, more: str, told: str
+) -> None:
+    path = saved(enlarging((1, 3, 8, 8)), tmp_path)
+    status, out, err = run("check", f"{path}{more.replace('MODEL', str(path))}")
+    assert (status, out) == (2, "")
+    assert told in err
+    assert "Traceback" not in err
+    assert "--filter" not in err
+
+
+def test_the_help_of_check_teaches_them(run: Run) -> None:
+    text = " ".join(run("check", "--help")[1].split())
+    assert "MODEL.onnx[@KEY=VALUE,...]" in text
+    assert "range, mean, std, channels, layout, output, input" in text
+    assert "check candy.onnx@range=0..255,channels=bgr,output=styled" in text
+
+
 def test_inspect_tells_filters_too(run: Run, tmp_path: Path) -> None:
     """Beside what it tells of any model; a bad one gets its reasons, and status 0."""
     path = saved(enlarging((1, 3, 8, 8)), tmp_path)
