@@ -7,10 +7,11 @@ library only; the page's worker calls it through `pyengine.hosts.page`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pyengine.bundle import Pose
-from pyengine.view import WORLD_UP, View
+from pyengine.camera_shot import PITCH_LIMIT, Shot
+from pyengine.view import View
 
 __all__ = ["Camera"]
 
@@ -18,19 +19,9 @@ Vector = tuple[float, float, float]
 
 RADIANS_A_HEIGHT = math.pi
 """A drag over the canvas's whole height turns by half a circle."""
-PITCH_LIMIT = math.radians(89.5)
 FLY_DISTANCES_A_SECOND = 0.6
 """Flying covers this share of the distance to the target each second."""
 MIN_DISTANCE_SHARE, MAX_DISTANCE_SHARE = 1e-3, 1e3
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    target: Vector
-    distance: float
-    yaw: float
-    pitch: float
-    fov: float
 
 
 class Camera:
@@ -43,19 +34,28 @@ class Camera:
     """
 
     def __init__(self, pose: Pose) -> None:
-        self._start = _state_of(pose.eye, pose.target, math.radians(pose.fov_deg))
-        self._state = self._start
+        self._start = self._state = Shot.of_pose(pose)
         self._fixed: View | None = None
 
     def view(self, width: int, height: int) -> View:
         """The view for a canvas of ``width`` x ``height`` pixels."""
         if self._fixed is not None:
             return self._fixed.scaled(width, height)
-        state = self._state
-        # The field of view spans the shorter side, so that the subject fits a phone held upright.
-        half = math.tan(state.fov / 2) * max(1.0, height / width)
-        fov_deg = math.degrees(2 * math.atan(half))
-        return View.look_at(self._eye(), state.target, WORLD_UP, fov_deg, width, height)
+        return self._state.view(width, height)
+
+    @property
+    def shot(self) -> Shot:
+        """Where it is; of a view that was set, the upright camera nearest to it."""
+        return self._state
+
+    @property
+    def fixed(self) -> View | None:
+        """The view that is shown exactly, until the visitor moves."""
+        return self._fixed
+
+    def place(self, shot: Shot) -> None:
+        """Go to a shot at once."""
+        self._state, self._fixed = shot, None
 
     def reset(self) -> None:
         """Back to the first view."""
@@ -68,7 +68,7 @@ class Camera:
         offset = _subtract(self._state.target, eye)
         distance = max(_dot(offset, forward), 0.05 * self._start.distance)
         fov = 2 * math.atan(view.height / (2 * view.fy))
-        self._state = _state_of(eye, _add(eye, forward, distance), fov)
+        self._state = Shot.of(eye, _add(eye, forward, distance), fov)
         self._fixed = view
 
     def orbit(self, dx: float, dy: float) -> None:
@@ -77,14 +77,16 @@ class Camera:
 
     def look(self, dx: float, dy: float) -> None:
         """Turn about the eye by a drag in canvas heights."""
-        eye = self._eye()
+        eye = self._state.eye
         self._turn(-dx, -dy)
-        self._state = replace(self._state, target=_add(eye, self._axes()[2], self._state.distance))
+        self._state = replace(
+            self._state, target=_add(eye, self._state.axes[2], self._state.distance)
+        )
 
     def pan(self, dx: float, dy: float) -> None:
         """Slide so that what lies at the target's distance follows the hand."""
         height_world = 2 * self._state.distance * math.tan(self._state.fov / 2)
-        right, down, _ = self._axes()
+        right, down, _ = self._state.axes
         target = _add(self._state.target, right, -dx * height_world)
         self._move(_add(target, down, -dy * height_world))
 
@@ -100,7 +102,7 @@ class Camera:
         """Move eye and target along the camera's axes (right, down, forward), each -1 to 1."""
         step = self._state.distance * FLY_DISTANCES_A_SECOND * seconds
         target = self._state.target
-        for axis, amount in zip(self._axes(), (x, y, z), strict=True):
+        for axis, amount in zip(self._state.axes, (x, y, z), strict=True):
             target = _add(target, axis, amount * step)
         self._move(target)
 
@@ -117,23 +119,6 @@ class Camera:
             yaw=math.remainder(state.yaw + dx * RADIANS_A_HEIGHT, 2 * math.pi),
             pitch=min(max(pitch, -PITCH_LIMIT), PITCH_LIMIT),
         )
-
-    def _axes(self) -> tuple[Vector, Vector, Vector]:
-        """The camera's right, down and forward, in world axes."""
-        cy, sy = math.cos(self._state.yaw), math.sin(self._state.yaw)
-        cp, sp = math.cos(self._state.pitch), math.sin(self._state.pitch)
-        return (cy, 0.0, -sy), (-sy * sp, cp, -cy * sp), (sy * cp, sp, cy * cp)
-
-    def _eye(self) -> Vector:
-        return _add(self._state.target, self._axes()[2], -self._state.distance)
-
-
-def _state_of(eye: Vector, target: Vector, fov: float) -> _State:
-    x, y, z = _subtract(target, eye)
-    distance = math.sqrt(x * x + y * y + z * z) or 1.0
-    pitch = math.asin(min(max(y / distance, -1.0), 1.0))
-    pitch = min(max(pitch, -PITCH_LIMIT), PITCH_LIMIT)
-    return _State(target, distance, math.atan2(x, z), pitch, fov)
 
 
 def _add(a: Vector, b: Vector, scale: float) -> Vector:

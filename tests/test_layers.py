@@ -19,7 +19,10 @@ SINCE_3_14 = ("compression",)
 LAYERS = (
     ("errors", "structs"),
     ("plan", "shaders", "view", "camera_inputs", "fields", "contract", "timeline"),
-    ("bundle", "feeds", "generator_spec", "filter_spec", "camera", "sources", "framing"),
+    (
+        *("bundle", "object_spec", "objects", "feeds", "generator_spec", "filter_spec"),
+        *("camera", "camera_path", "camera_rig", "camera_shot", "sources", "framing"),
+    ),
     ("passes", "program", "tuning"),
     ("inputs", "generator", "filter", "governor"),
     ("scene_plan", "engine", "drop"),
