@@ -41,7 +41,10 @@ export class Filters {
   /** One after the other. @type {Promise<unknown>} */
   #chain = Promise.resolve();
   #timer = 0;
+  /** Its first frame is still to come. */
   #due = false;
+  /** Frames were drawn whose numbers nobody has looked at. */
+  #unchecked = false;
 
   /** @param {Hooks} hooks */
   constructor(hooks) {
@@ -121,8 +124,15 @@ export class Filters {
   /** A frame was drawn; after the first of a filter, count what is not finite.
    * @returns {number} Calls into Python. */
   drawn() {
-    if (!this.#due) return 0;
-    this.#due = false;
+    this.#unchecked = Boolean(this.#shown.name);
+    return this.#due ? this.rest() : 0;
+  }
+
+  /** The view has come to rest: count what is not finite, unless that is known.
+   * @returns {number} Calls into Python. */
+  rest() {
+    if (!this.#unchecked) return 0;
+    this.#due = this.#unchecked = false;
     this.#check(this.#shown.name).catch(() => {}); // the device went
     return 1;
   }
@@ -190,6 +200,7 @@ export class Filters {
     this.#shown = { name, rung: choice.rung };
     if (!name || name !== shown.name) this.#look.strength = -1;
     this.#due = Boolean(name);
+    this.#unchecked = false;
     this.#hooks.swap(made, answer);
     this.#apply();
     const { render, output, levels } = choice;

@@ -238,12 +238,19 @@ function tick(now) {
   const came = playback.flush();
   calls += 1 + came.calls;
   const index = engine.frame(
-    Math.min(interval / 1000, flying ? HELD_S : PLAYED_S), size.width, size.height, ...drags.take(), came.changed ? 1 : 0);
+    Math.min(interval / 1000, flying ? HELD_S : PLAYED_S), size.width, size.height,
+    ...drags.take(), came.changed ? 1 : 0);
   const playing = playback.tellClock();
   if (index >= 0) draw(index, started, interval, playing);
   else if (index === IDLE && inFlight === 0) settle();
   if (flying || playing || index === HELD) schedule();
-  else lastTime = index === IDLE ? 0 : lastTime;
+  else if (index === IDLE) rest();
+}
+
+/** Nothing is to be drawn. */
+function rest() {
+  lastTime = 0;
+  if (inFlight === 0) calls += filters.rest();
 }
 
 /** @param {number} index @param {number} started @param {number} interval

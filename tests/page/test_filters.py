@@ -60,6 +60,16 @@ def broken() -> ModelProto:
     return _filter(nodes, {"two": np.float32(2)})
 
 
+def rooted() -> ModelProto:
+    """The root of what is above a slider: finite at first."""
+    nodes = [
+        helper.make_node("Sub", ["x", "least"], ["above"]),
+        helper.make_node("Sqrt", ["above"], ["y"]),
+    ]
+    control = {"label": "Least", "min": 0, "max": 2, "default": 0}
+    return _filter(nodes, {}, inputs={"least": [1]}, more={"control.least": json.dumps(control)})
+
+
 def trailing() -> ModelProto:
     """Half of the image before stays."""
     nodes = [
@@ -76,7 +86,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], str])
     """Scenes with filters, none of which is on at first; the URL."""
     folder = tmp_path_factory.mktemp("filters")
     texts = []
-    for made in (inverting, broken, trailing):
+    for made in (inverting, broken, rooted, trailing):
         path = folder / f"{made.__name__}.onnx"
         onnx.save(made(), path)
         texts.append(f"{path}@size={SIZES if made is inverting else '300x300'}")
@@ -130,36 +140,42 @@ def counts(page: Page) -> dict[str, int]:
     return found
 
 
-def fly(page: Page) -> None:
-    """Draw frames by a held key."""
-    worker = page.workers[0]
-    before = counts(page)["submit"]
-    worker.evaluate("self.onmessage({ data: { type: 'input', move: [0.02, 0, 0] } })")
-    worker.evaluate(
-        """(until) => new Promise((resolve) => {
+def move(page: Page, axis: float) -> None:
+    """Hold a fly key; 0: let it go."""
+    page.workers[0].evaluate(
+        "(x) => self.onmessage({ data: { type: 'input', move: [x, 0, 0] } })", axis
+    )
+
+
+def wait_frames(page: Page) -> None:
+    """Wait until some more are drawn."""
+    page.workers[0].evaluate(
+        """(count) => new Promise((resolve) => {
+            const until = self.test.counts.submit + count;
             const look = () => self.test.counts.submit >= until ? resolve() : setTimeout(look, 20);
             look();
         })""",
-        before + FRAMES,
+        FRAMES,
     )
-    worker.evaluate("self.onmessage({ data: { type: 'input', move: [0, 0, 0] } })")
-    settle(page)
 
 
 @pytest.mark.parametrize("name", ["inverting", "trailing"])
 def test_a_filtered_frame_is_one_call_and_makes_nothing(
     shown: Callable[..., Page], name: str
 ) -> None:
-    """Nothing is made on the GPU nor read back, and Python is called once."""
+    """Nothing is made on the GPU nor read back while the view moves, and Python is called once."""
     page = shown("scene")
     pick(page, name)
-    fly(page)
+    move(page, 0.02)
+    wait_frames(page)
     page.workers[0].evaluate("(code) => self.test.python.runPython(code)", PROFILE)
     before = counts(page)
-    fly(page)
+    wait_frames(page)
     after = counts(page)
     entries = python(page, ENTRIES)
     python(page, "sys.setprofile(None)")
+    move(page, 0)
+    settle(page)
     grown = {key for key in after if after[key] != before.get(key, 0)}
     assert grown <= {"createCommandEncoder", "submit", "writeBuffer", "createView"}
     assert after["submit"] - before["submit"] >= FRAMES
@@ -204,6 +220,20 @@ def test_what_is_not_finite_is_told(shown: Callable[..., Page]) -> None:
     told = page.evaluate(f"{VIEW}.setFilter('nobody').catch((e) => [e.code, e.message])")
     assert told[0] == "filter"
     assert "nobody" in told[1]
+
+
+def test_what_is_not_finite_later_is_told_at_rest(shown: Callable[..., Page]) -> None:
+    """A slider spoils it: the first frame alone had been looked at, so the visitor never knew."""
+    page = shown("scene")
+    plain = pixels(page)
+    pick(page, "rooted")
+    rooted = pixels(page)
+    assert np.abs(255 * np.sqrt(plain / 255.0) - rooted).max() <= 2
+    page.evaluate(f"{VIEW}.setInput('least', 2)")
+    page.wait_for_function(f"{part('.message h2')} && {VIEW}.filter === ''")
+    assert (pixels(page) == plain).all()
+    text = page.evaluate(part(".message") + ".textContent")
+    assert f"The filter rooted made {3 * 300 * 300} numbers that are not finite" in text
 
 
 def test_filters_change_while_a_clip_plays(shown: Callable[..., Page]) -> None:
