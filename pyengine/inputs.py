@@ -109,6 +109,16 @@ class Inputs:
             self._put(slot, slot.checked(values))
         self._held.add(name)
 
+    def given(self) -> dict[str, tuple[float, ...]]:
+        """Values that were set and are not the defaults, by name: of all instances."""
+        found = {}
+        for name in sorted(self._held):
+            slot = self._slots[name]
+            values = slot.packer.unpack_from(self.input_bytes, slot.at)
+            if values != slot.packer.unpack(slot.packer.pack(*slot.whole(slot.default()))):
+                found[name] = tuple(map(float, values))
+        return found
+
     def set_track(self, name: str, data: bytes) -> None:
         """The file of an input's track: rows of f32, one a frame.
 
@@ -186,9 +196,7 @@ class Inputs:
 
     def _put(self, slot: _Slot, values: Sequence[float]) -> None:
         """Write values of one instance or of all."""
-        if len(values) == slot.elements and slot.copies > 1:
-            values = list(values) * slot.copies
-        self._write(slot, slot.packer.pack(*slot.stored(values)))
+        self._write(slot, slot.packer.pack(*slot.whole(values)))
 
     def _write(self, slot: _Slot, data: bytes) -> None:
         place = slice(slot.at, slot.at + len(data))
@@ -221,6 +229,12 @@ class _Slot:
         if feed.role == "joints" and feed.shape[-2:] == (4, 4):
             return IDENTITY * (self.elements // 16)
         return [0.0] * self.elements
+
+    def whole(self, values: Sequence[float]) -> Sequence[float]:
+        """Of all instances, as the buffer's elements."""
+        if len(values) == self.elements and self.copies > 1:
+            values = list(values) * self.copies
+        return self.stored(values)
 
     def stored(self, values: Sequence[float]) -> Sequence[float]:
         """As the buffer's elements: integers are rounded and kept within 32 bits."""

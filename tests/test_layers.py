@@ -21,7 +21,7 @@ LAYERS = (
     ("plan", "shaders", "view", "camera_inputs", "fields", "contract", "timeline"),
     (
         *("bundle", "object_spec", "objects", "feeds", "generator_spec", "filter_spec"),
-        *("camera", "camera_path", "camera_rig", "camera_shot", "sources", "framing"),
+        *("camera", "camera_path", "camera_rig", "camera_shot", "share", "sources", "framing"),
     ),
     ("passes", "program", "tuning"),
     ("inputs", "generator", "filter", "governor"),

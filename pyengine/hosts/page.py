@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pyengine.bundle import Scene
-from pyengine.camera import Camera
+from pyengine.camera_rig import MOVES, Rig
 from pyengine.engine import Engine
 from pyengine.errors import FormatError, PlanError, VitrineError
 from pyengine.fields import document
@@ -66,7 +66,7 @@ HELD = -2
 """What `frame` returns when the picture is to be renewed, but not in this frame."""
 
 _UPLOADED = ("frame", INPUTS, FILTER_FRAME, FILTER_INPUTS, FAULTS)
-_STATUS = struct.Struct("<3i")
+_STATUS = struct.Struct("<4i")
 
 
 class PageHost:
@@ -107,7 +107,7 @@ class Stage:
 
     host: PageHost
     engine: Engine
-    camera: Camera
+    camera: Rig
     program: Program | None = None
     shaders: Mapping[str, str] = field(default_factory=dict)
     filters: dict[str, Filter] = field(default_factory=dict)
@@ -190,7 +190,7 @@ def staged(
 ) -> Stage:
     """An engine on its host, with the camera of the scene before if that was the same one."""
     host = PageHost(plan)
-    made = Stage(host, Engine(scene, host), Camera(scene.pose), program, shaders or {})
+    made = Stage(host, Engine(scene, host), Rig(scene.pose), program, shaders or {})
     if _stage and _stage[0].engine.scene == scene:  # the device was lost: the visitor was not
         before = _stage[0]
         made.camera, made.filters = before.camera, before.filters
@@ -212,9 +212,9 @@ def inputs() -> bytearray:
 
 
 def status() -> bytearray:
-    """Three i32 that `frame` leaves: a schedule to replay before the one that it returns, or
-    `IDLE`; the step down the ladder of sizes that the filter should be shown at; and in how many
-    frames its picture is renewed once.
+    """Four i32 that `frame` leaves: a schedule to replay before the one that it returns, or
+    `IDLE`; the step down the ladder of sizes that the filter should be shown at; in how many
+    frames its picture is renewed once; and what moves the camera by itself, an index of `MOVES`.
     """
     return _stage[0].status
 
@@ -269,6 +269,7 @@ def frame(
         camera.zoom(zoom)
     if move_x or move_y or move_z:
         camera.fly(move_x, move_y, move_z, seconds)
+    camera.advance(seconds)
     stage.host.rest()
     if changed and stage.engine.generator is not None:
         stage.engine.generator.touch()
@@ -277,7 +278,8 @@ def frame(
     held = stage.engine.held and not ran
     level = _governed(stage, seconds if ran or held else 0.0)
     shown = stage.engine.filter
-    _STATUS.pack_into(stage.status, 0, stage.host.before, level, shown.every if shown else 1)
+    every, moving = shown.every if shown else 1, MOVES.index(camera.moving)
+    _STATUS.pack_into(stage.status, 0, stage.host.before, level, every, moving)
     return HELD if held else stage.host.pending
 
 
