@@ -19,6 +19,7 @@ from pyengine.errors import BundleError
 __all__ = [
     "BUFFER_NAME",
     "SCENE_FILE",
+    "buffer_files",
     "bundle_folder",
     "describe",
     "read_bundle",
@@ -64,8 +65,13 @@ def describe(
         bounds=(_vector(low), _vector(high)),
         pose=pose or default_pose(gaussians),
         background=background,
-        buffers={name: BufferFile(_file(name, data), len(data)) for name, data in buffers.items()},
+        buffers=buffer_files(buffers),
     )
+
+
+def buffer_files(buffers: Mapping[str, bytes]) -> dict[str, BufferFile]:
+    """The files of a bundle's buffers, which are named by their content."""
+    return {name: BufferFile(_file(name, data), len(data)) for name, data in buffers.items()}
 
 
 def write_bundle(

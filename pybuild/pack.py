@@ -6,8 +6,9 @@ what the shader reads, and what the error of packing is measured with.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from pybuild.sh import SH_C0
 from pyengine.bundle import CHUNK_SIZE, SH_WORDS
 from pyengine.structs import ChunkBox
 
-__all__ = ["Packed", "pack", "unpack"]
+__all__ = ["Packed", "joined_buffers", "pack", "unpack"]
 
 POSITION_STEPS = 65535
 WIDE, NARROW = 2047, 1023
@@ -136,6 +137,28 @@ def pack(gaussians: Gaussians, report: Report | None = None) -> Packed:
     words[:, 1] |= codes << 24
     tell("packed", 1.0)
     return Packed(count, degree, gaussians.antialiased, box, words, color, sh, order)
+
+
+def joined_buffers(objects: Sequence[Packed]) -> dict[str, bytes]:
+    """Bytes of the bundle's buffers for several clouds, one after the other.
+
+    Each chunk tells whose it is: ``color_step.w`` of its box is the index of its cloud. SH lie one
+    cloud after the other too, each with as many words a Gaussian as its own degree has.
+    """
+    chunks = [packed.chunks.copy() for packed in objects]
+    for index, boxes in enumerate(chunks):
+        boxes[:, ChunkBox.offsets["color_step"] // 4 + 3] = index
+    arrays: dict[str, Sequence[NDArray[Any]]] = {
+        "chunks": chunks,
+        "geometry": [packed.geometry for packed in objects],
+        "color": [packed.color for packed in objects],
+        "sh": [packed.sh for packed in objects],
+    }
+    named = {
+        name: b"".join(np.ascontiguousarray(array).tobytes() for array in parts)
+        for name, parts in arrays.items()
+    }
+    return named if named["sh"] else {name: named[name] for name in named if name != "sh"}
 
 
 def unpack(packed: Packed) -> Gaussians:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pybuild.gaussians import Gaussians
-from pybuild.sh import basis
+from pybuild.sh import SH_C0, basis
 from pyengine.view import View
 
 __all__ = ["Ellipsoids", "Projected", "project", "render", "render_with_transmittance", "to_uint8"]
@@ -72,17 +72,54 @@ class Ellipsoids:
         return cls(packed[:, :3], packed[:, 4:], packed[:, 3], shade, antialiased)
 
     @classmethod
+    def of_cloud(cls, gaussians: Gaussians) -> Ellipsoids:
+        """The same Gaussians."""
+        full = _covariance(gaussians)
+        return cls(
+            positions=gaussians.positions,
+            covariances=full[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]],
+            opacities=_opacity(gaussians),
+            shade=gaussians.sh,
+            antialiased=gaussians.antialiased,
+        )
+
+    @classmethod
     def joined(cls, parts: Sequence[Ellipsoids]) -> Ellipsoids:
-        """All rows, in order; the parts are alike."""
-        turned = [part.to_model for part in parts if part.to_model is not None]
+        """All rows, in order. Colours become SH where another part has SH, all of as many bands."""
+        columns = max(part.shade.shape[1] if part.shade.ndim == 3 else 0 for part in parts)
+        turned = None
+        if any(part.to_model is not None for part in parts):
+            turned = np.concatenate([part._turned() for part in parts])
         return cls(
             positions=np.concatenate([part.positions for part in parts]),
             covariances=np.concatenate([part.covariances for part in parts]),
             opacities=np.concatenate([part.opacities for part in parts]),
-            shade=np.concatenate([part.shade for part in parts]),
+            shade=np.concatenate(
+                [part._with_bands(columns) if columns else part.shade for part in parts]
+            ),
             antialiased=parts[0].antialiased,
-            to_model=np.concatenate(turned) if turned else None,
+            to_model=turned,
         )
+
+    def _turned(self) -> NDArray[np.floating]:
+        """``to_model`` of every row."""
+        turn = np.eye(3) if self.to_model is None else self.to_model
+        return np.broadcast_to(turn, (len(self.positions), 3, 3))
+
+    def _with_bands(self, columns: int) -> Floats:
+        """The shade as SH of so many coefficients, (n, columns, 3)."""
+        shade = self.shade.astype(np.float64)
+        if shade.ndim == 2:
+            shade = ((shade - 0.5) / SH_C0)[:, None]
+        return np.pad(shade, ((0, 0), (0, columns - shade.shape[1]), (0, 0)))
+
+    def dyed(self, opacity: float, tint: ArrayLike) -> Ellipsoids:
+        """With opacities and colours multiplied."""
+        factor = np.asarray(tint, np.float64)
+        shade = self.shade * factor
+        if shade.ndim == 3:  # a colour is 0.5 + SH: the constant is multiplied too
+            shade[:, 0] += 0.5 * (factor - 1) / SH_C0
+        return replace(self, opacities=np.minimum(self.opacities, 1.0) * opacity, shade=shade)
 
     def moved(self, matrix: ArrayLike) -> Ellipsoids:
         """Of another space: ``matrix`` (4, 4) maps to it; the SH turn along."""

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from pyengine.errors import BundleError
 from pyengine.filter_spec import MAX_FILTERS, FilterSpec
 from pyengine.generator_spec import GeneratorSpec
 from pyengine.structs import ChunkBox
 
-__all__ = ["CHUNK_SIZE", "SH_WORDS", "VERSION", "BufferFile", "Pose", "Scene"]
+if TYPE_CHECKING:  # a page with one file's scene need not compile it
+    from pyengine.object_spec import ObjectSpec
+
+__all__ = ["CHUNK_SIZE", "OBJECTS", "SH_WORDS", "VERSION", "BufferFile", "Pose", "Scene"]
 
 VERSION = 1
 CHUNK_SIZE = 256
@@ -25,6 +28,9 @@ CHUNK_SIZE = 256
 
 SH_WORDS = (0, 3, 6, 12)
 """32-bit words of SH a Gaussian for degree 0 to 3, above the DC term."""
+
+OBJECTS = "objects"
+"""The buffer that says where each object of a scene stands: see `pyengine.objects`."""
 
 MAX_COUNT = 1 << 28
 
@@ -61,6 +67,9 @@ class Scene:
     buffers : mapping
         ``chunks``, ``geometry``, ``color`` and, above degree 0, ``sh``; none where the Gaussians
         come of a generator.
+    objects : tuple of ObjectSpec
+        What several scene files brought, perhaps with a generator as the last; empty where the
+        scene is of one alone. ``bounds`` are those of the objects as they stand at first.
     generator : GeneratorSpec, optional
         The network that makes the Gaussians; ``count`` is the most that it makes.
     filters : tuple of FilterSpec
@@ -76,16 +85,23 @@ class Scene:
     buffers: Mapping[str, BufferFile]
     generator: GeneratorSpec | None = None
     filters: tuple[FilterSpec, ...] = ()
+    objects: tuple[ObjectSpec, ...] = ()
 
     @property
     def chunk_count(self) -> int:
-        """Chunks of `CHUNK_SIZE` Gaussians; each instance of a generator begins a new one."""
+        """Chunks of `CHUNK_SIZE` Gaussians; each instance of a generator begins a new one, and
+        each object.
+        """
+        if self.objects:
+            return sum(item.chunks[1] for item in self.objects)
         if self.generator is not None:
             return self.generator.instances * -(-self.generator.capacity // CHUNK_SIZE)
         return -(-self.count // CHUNK_SIZE)
 
     def expected_sizes(self) -> dict[str, int]:
         """Bytes that each buffer must have; an empty scene keeps one chunk."""
+        if self.objects:
+            return self._sizes_of_objects()
         if self.generator is not None:
             return {}
         rows = max(self.chunk_count, 1) * CHUNK_SIZE
@@ -97,6 +113,48 @@ class Scene:
         if self.sh_degree:
             sizes["sh"] = rows * 4 * SH_WORDS[self.sh_degree]
         return sizes
+
+    @property
+    def packed_objects(self) -> tuple[ObjectSpec, ...]:
+        """Those that scene files brought."""
+        return tuple(item for item in self.objects if not item.is_generator)
+
+    def _sizes_of_objects(self) -> dict[str, int]:
+        """As `expected_sizes`: each object keeps its own degree of SH."""
+        packed = self.packed_objects
+        if not packed:
+            return {}
+        chunks = sum(item.chunks[1] for item in packed)
+        words = sum(item.chunks[1] * SH_WORDS[item.sh_degree] for item in packed)
+        sizes = {
+            "chunks": chunks * ChunkBox.size_bytes,
+            "geometry": chunks * CHUNK_SIZE * 16,
+            "color": chunks * CHUNK_SIZE * 4,
+        }
+        return sizes | ({"sh": words * CHUNK_SIZE * 4} if words else {})
+
+    def generated(self) -> Scene:
+        """A scene of its generator alone, in the generator's own space: what its plan is made for.
+
+        Raises
+        ------
+        ValueError
+            There is none.
+        """
+        made = self.generator
+        if made is None:
+            raise ValueError("the scene has no generator")
+        if not self.objects:
+            return self
+        item = self.objects[-1]
+        return replace(
+            self,
+            count=made.instances * made.capacity,
+            sh_degree=item.sh_degree,
+            bounds=item.bounds,
+            buffers={},
+            objects=(),
+        )
 
     def to_json(self) -> str:
         """Text of scene.json."""
@@ -117,6 +175,7 @@ class Scene:
                     name: {"file": buffer.file, "size_bytes": buffer.size_bytes}
                     for name, buffer in self.buffers.items()
                 },
+                **({"objects": [o.to_dict() for o in self.objects]} if self.objects else {}),
                 **({"generator": self.generator.to_dict()} if self.generator else {}),
                 **({"filters": [f.to_dict() for f in self.filters]} if self.filters else {}),
             },
@@ -164,9 +223,12 @@ class Scene:
             if "generator" in data
             else None,
             filters=_filters(data.get("filters", []), f"{where}: filters"),
+            objects=_objects(data["objects"], f"{where}: objects") if "objects" in data else (),
         )
         made = scene.generator
-        if made is not None and scene.count != made.instances * made.capacity:
+        if scene.objects:
+            _check_objects(scene, f"{where}: objects")
+        elif made is not None and scene.count != made.instances * made.capacity:
             raise BundleError(
                 f"{where}: 'count' must be {made.instances} x {made.capacity}, the generator's, "
                 f"got {scene.count}; build it again"
@@ -228,6 +290,36 @@ def _filters(value: object, where: str) -> tuple[FilterSpec, ...]:
         twice = next(name for name in names if names.count(name) > 1)
         raise BundleError(f"{where}: the name {twice!r} is there twice")
     return filters
+
+
+def _objects(value: object, where: str) -> tuple[ObjectSpec, ...]:
+    from pyengine.object_spec import read_objects
+
+    return read_objects(value, where)
+
+
+def _check_objects(scene: Scene, where: str) -> None:
+    """Raise BundleError where the objects are not those that the rest of scene.json tells of."""
+    made = scene.generator
+    for index, item in enumerate(scene.objects):
+        count, chunks = item.count, max(1, -(-item.count // CHUNK_SIZE))
+        if item.is_generator and made is not None:
+            count = made.instances * made.capacity
+            chunks = made.instances * -(-made.capacity // CHUNK_SIZE)
+        if (item.count, item.chunks[1]) != (count, chunks):
+            raise BundleError(
+                f"{where}[{index}]: wanted {count} Gaussians in {chunks} chunks, got "
+                f"{item.count} in {item.chunks[1]}; build it again"
+            )
+    if scene.objects[-1].is_generator != (made is not None):
+        raise BundleError(f"{where}: the last one and the key 'generator' disagree; build it again")
+    counted = sum(item.count for item in scene.objects)
+    degree = max(item.sh_degree for item in scene.objects)
+    if (scene.count, scene.sh_degree) != (counted, degree):
+        raise BundleError(
+            f"{where}: wanted {counted} Gaussians and SH of degree {degree} in all, 'count' and "
+            f"'sh_degree' are {scene.count} and {scene.sh_degree}; build it again"
+        )
 
 
 def _point(value: object, name: str, where: str) -> tuple[float, float, float]:

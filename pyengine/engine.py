@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pyengine.bundle import Scene
+from pyengine.bundle import OBJECTS, Scene
 from pyengine.camera_inputs import JACOBIAN_LIMIT
 from pyengine.errors import InputError
 from pyengine.filter import Filter
@@ -27,6 +27,9 @@ from pyengine.scene_plan import CHECK, FILTER, FRAME, FRESH, OTHER, PRESENT
 from pyengine.structs import Frame
 from pyengine.timeline import Timeline
 from pyengine.view import View
+
+if TYPE_CHECKING:  # a page with one file's scene need not compile it
+    from pyengine.objects import Objects
 
 __all__ = ["NEAR", "Engine", "Host"]
 
@@ -59,6 +62,8 @@ class Engine:
         The inputs of the network that makes the Gaussians.
     filter : Filter or None
         The filter that is on.
+    objects : Objects or None
+        Where the objects stand, in a scene of several.
     timeline : Timeline
         When the generator is; at first paused at 0.
     """
@@ -72,6 +77,7 @@ class Engine:
         spec = scene.generator
         clip = spec.clip if spec is not None else None
         self.generator = None if spec is None else Generator(spec)
+        self.objects = _objects_of(scene)
         self.timeline = Timeline(*((clip.duration_s, clip.loop) if clip else (None,)))
         self._host = host
         self._key_bits = passes_for(scene.count) * DIGIT_BITS
@@ -93,8 +99,11 @@ class Engine:
         generator = self.generator
         if generator is not None:
             generator.splat_scale = self.splat_scale
-        run = generator.next(seen, self.timeline) if generator is not None else None
-        is_new = run is not None or self.frame_bytes != self._drawn
+        objects, run = self.objects, None
+        if generator is not None and self._place(generator):
+            run = generator.next(seen, self.timeline)
+        moved = objects is not None and objects.changed
+        is_new = run is not None or moved or self.frame_bytes != self._drawn
         if shown is not None:
             return self._draw_filtered(view, run, is_new, shown)
         if is_new:
@@ -129,8 +138,11 @@ class Engine:
 
     def _run(self, run: str | None, schedule: str) -> None:
         """Draw the scene anew, with what the generator has to do for it."""
-        generator = self.generator
+        generator, objects = self.generator, self.objects
         self._host.write("frame", self.frame_bytes)
+        if objects is not None and objects.changed:
+            self._host.write(OBJECTS, objects.object_bytes)
+            objects.changed = False
         if generator is not None and run is not None:
             self._host.write(INPUTS, generator.input_bytes)
         self._host.run(schedule)
@@ -138,8 +150,16 @@ class Engine:
             generator.done(run)
         self._drawn[:] = self.frame_bytes
 
+    def _place(self, generator: Generator) -> bool:
+        """Tell a generator where its object stands; whether that can be seen, and it has to run."""
+        space = self.objects.generator_space if self.objects is not None else None
+        if space is None:
+            return True
+        generator.place(space[0])
+        return space[1]
+
     def check_filter(self) -> None:
-        """Count the numbers of the filter's image that are not finite, into `FAULTS`."""
+        """Count the pixels of the filter's image that are not finite, into `FAULTS`."""
         shown = self.filter
         if shown is not None:
             self._host.write(FAULTS, bytearray(4))
@@ -156,6 +176,8 @@ class Engine:
         """Let time pass in which nothing is drawn, playing or not; a state does all its steps."""
         generator, timeline = self.generator, self.timeline
         playing, timeline.playing = timeline.playing, True
+        if generator is not None:
+            self._place(generator)
         if generator is None or not generator.spec.stateful:
             timeline.advance(seconds)
         else:
@@ -193,12 +215,17 @@ class Engine:
     def take_over(self, other: Engine) -> None:
         """Go on where another engine of the same scene was; the GPU's buffers are new."""
         self.generator, self.timeline = other.generator, other.timeline
+        if self.objects is not None and other.objects is not None:
+            self.objects.take_over(other.objects)
         if self.generator is not None:
             self.generator.forget()
 
     def go_on(self, other: Engine) -> None:
         """Go on where another engine of the same scene was, with its buffers: another filter."""
         self.generator, self.timeline = other.generator, other.timeline
+        self.objects = other.objects
+        if self.objects is not None:
+            self.objects.changed = True
         self.sh_degree, self.background = other.sh_degree, other.background
         self.splat_scale = other.splat_scale
         shown, before = self.filter, other.filter
@@ -218,7 +245,8 @@ class Engine:
         put, frame = Frame.pack_into, self.frame_bytes
         width, height = view.width, view.height
         x, y, z = view.position
-        near, far = depth_range(self.scene.bounds, view)
+        bounds = self.objects.bounds if self.objects is not None else None
+        near, far = depth_range(bounds or self.scene.bounds, view)
         key_max = float((1 << self._key_bits) - 1)
         put(frame, "view", *view.view)
         put(frame, "camera_position", x, y, z, 0.0)
@@ -238,6 +266,14 @@ class Engine:
         put(frame, "splat_scale", self.splat_scale)
         put(frame, "chunk_count", self.scene.chunk_count)
         put(frame, "sh_degree", min(self.sh_degree, self.scene.sh_degree))
+
+
+def _objects_of(scene: Scene) -> Objects | None:
+    if not scene.objects:
+        return None
+    from pyengine.objects import Objects
+
+    return Objects(scene.objects)
 
 
 def depth_range(bounds: Sequence[Sequence[float]], view: View) -> tuple[float, float]:

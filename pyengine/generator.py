@@ -57,11 +57,24 @@ class Generator(Inputs):
         self.steps = 0
         self._ran: int | None = None  # which of RUNS holds the last step
         self._wait_s = 0.0
-        spaces = [Space(matrix, inverse_of(matrix)) for matrix in spec.transforms]
+        self._place: Space | None = None
+        spaces = self._own_spaces = [
+            Space(matrix, inverse_of(matrix)) for matrix in spec.transforms
+        ]
         super().__init__(spec.feeds, spec.layout(), spec.input_bytes, spaces)
         for index, space in enumerate(spaces):
             at = HEADER_BYTES + index * INSTANCE_BYTES
             _INSTANCE.pack_into(self.input_bytes, at, *space.to_world, *space.to_model)
+
+    def place(self, space: Space) -> None:
+        """Stand, with all instances, where an object of the scene does.
+
+        Only the camera's inputs follow from that: the Gaussians are moved where they are drawn.
+        """
+        if space != self._place:
+            self._place = space
+            self._spaces = [_within(space, own) for own in self._own_spaces]
+            self._seen = ()
 
     def forget(self) -> None:
         """The GPU's buffers are new: run before the next frame, and begin states anew."""
@@ -127,3 +140,18 @@ class Generator(Inputs):
         if self.spec.stateful:
             return float(self.steps)
         return math.floor(time_s * (self.spec.rate_hz or DEFAULT_FRAME_HZ) + 1e-6)
+
+
+def _within(outer: Space, inner: Space) -> Space:
+    """A space of a space."""
+    to_world = _product(outer.to_world, inner.to_world)
+    return Space(to_world, _product(inner.to_model, outer.to_model))
+
+
+def _product(a: tuple[float, ...], b: tuple[float, ...]) -> tuple[float, ...]:
+    """Of matrices of 16 numbers, column-major: first ``b``, then ``a``."""
+    return tuple(
+        sum(a[4 * k + row] * b[4 * column + k] for k in range(4))
+        for column in range(4)
+        for row in range(4)
+    )

@@ -11,8 +11,9 @@ from pyengine.generator import CLEAR, GENERATE, RESTART, RUNS, STEPS
 from pyengine.generator_spec import INPUTS
 from pyengine.passes.composite import composite
 from pyengine.passes.filter import Filtering, filtered
-from pyengine.passes.generated import SORT_ARGUMENTS, generated, live
+from pyengine.passes.generated import SORT_ARGUMENTS, generated, generated_object, live
 from pyengine.passes.network import network
+from pyengine.passes.objects import packed_objects, shared_buffers
 from pyengine.passes.project import project
 from pyengine.passes.similar import FRAME as FILTER_FRAME
 from pyengine.passes.sort import Sort, passes_for, variant_for
@@ -52,7 +53,7 @@ def scene_plan(
     shaders: Mapping[str, str] | None = None,
     filtering: Filtering | None = None,
 ) -> Plan:
-    """The plan that draws a packed scene, or one that a generator makes.
+    """The plan that draws a packed scene, one that a generator makes, or one of several objects.
 
     Parameters
     ----------
@@ -78,18 +79,22 @@ def scene_plan(
         passes=passes_for(scene.count),
         splat_vertices=vertices_for(adapter),
         variant=variant,
-        arguments=SORT_ARGUMENTS if spec is not None and spec.counted else None,
+        arguments=SORT_ARGUMENTS if _is_ruled_by_counts(scene) else None,
         keep_keys=deep,
     )
     size = filtering.rung.render if filtering is not None else None
     keys = sort.sorted_keys if deep else None
     after = (sort.part(), splat(sort.order, adapter, size, keys))
     if spec is None:
-        return _ended({FRAME: (project(scene), *after)}, filtering, adapter)
+        first = _of_objects(scene) if scene.objects else (project(scene),)
+        return _ended({FRAME: (*first, *after)}, filtering, adapter)
     if program is None:
         raise BundleError("scene.json: its Gaussians come of a generator, whose program is missing")
-    made = network(scene, program, shaders or {}, adapter)
-    drawn = (generated(scene, spec, made.outputs), *after)
+    made = network(scene.generated(), program, shaders or {}, adapter)
+    if scene.objects:
+        drawn = (*_of_objects(scene), generated_object(scene, spec, made.outputs), *after)
+    else:
+        drawn = (generated(scene, spec, made.outputs), *after)
     counts: tuple[Part, ...] = ()
     if made.outputs.count is not None:
         counts = (live(spec, made.outputs.count, variant),)
@@ -102,6 +107,17 @@ def scene_plan(
     schedules[RESTART] = (made.clear, *schedules[RUNS[0]])
     alone = {name: (run,) for name, run in zip(STEPS, made.runs, strict=True)}
     return _ended(schedules, filtering, adapter, alone | {CLEAR: (made.clear,)})
+
+
+def _is_ruled_by_counts(scene: Scene) -> bool:
+    """Whether the sort works on as many chunks as the generator's count makes live."""
+    return scene.generator is not None and scene.generator.counted and not scene.objects
+
+
+def _of_objects(scene: Scene) -> tuple[Part, ...]:
+    """What the objects share, and the stage of those that are packed."""
+    packed = (packed_objects(scene),) if scene.packed_objects else ()
+    return (shared_buffers(scene), *packed)
 
 
 def _ended(

@@ -19,6 +19,7 @@ __all__ = [
     "Frame",
     "Instance",
     "LiveArgs",
+    "SceneObject",
     "SortState",
     "SourceTable",
     "Splat",
@@ -163,6 +164,8 @@ FilterFrame = Struct(
     ],
 )
 
+# In a scene of several objects color_step.w holds the index of the chunk's object: only
+# shaders/project/objects.wgsl reads it.
 ChunkBox = Struct(
     "ChunkBox",
     "What the quantised values of a chunk are relative to; bounds include three sigma.",
@@ -219,6 +222,22 @@ Instance = Struct(
     ],
 )
 
+SceneObject = Struct(
+    "SceneObject",
+    "Where an object of the scene stands, how it is drawn, and where its SH lies.",
+    [
+        ("to_world", "mat4x4f", "the object's space to the world's; affine"),
+        ("to_object", "mat4x4f", "back"),
+        ("tint", "vec4f", "multiplies colours; w: multiplies opacities, 0 to 1"),
+        ("largest_scale", "f32", "by which a length of the object grows at most"),
+        ("visible", "u32", "0: none of it is drawn"),
+        ("first_row", "u32", "of its Gaussians in the packed buffers"),
+        ("sh_first", "u32", "word of `sh` at which its first Gaussian's begin"),
+        ("sh_words", "u32", "words of `sh` a Gaussian"),
+        ("sh_degree", "u32", "bands that it has"),
+    ],
+)
+
 DrawArgs = Struct(
     "DrawArgs",
     "Indirect arguments: a dispatch over the sort's tiles, then a draw a batch of splats.",
@@ -247,5 +266,16 @@ SourceTable = Struct(
     ],
 )
 
-_ALL = (Frame, FilterFrame, ChunkBox, Splat, SortState, LiveArgs, Instance, DrawArgs, SourceTable)
+_ALL = (
+    Frame,
+    FilterFrame,
+    ChunkBox,
+    Splat,
+    SortState,
+    LiveArgs,
+    Instance,
+    SceneObject,
+    DrawArgs,
+    SourceTable,
+)
 STRUCTS: dict[str, Struct] = {s.name: s for s in _ALL}

@@ -1,14 +1,14 @@
 """Project what a network made, and let its counts rule the work: `pyengine.passes.project`'s twin.
 
-The shaders are shaders/project/generated.wgsl and shaders/generator/live.wgsl; their oracle is
-pybuild/reference.py.
+The shaders are shaders/project/generated.wgsl, its twin generated_object.wgsl for a generator among
+other objects, and shaders/generator/live.wgsl; their oracle is pybuild/reference.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyengine.bundle import CHUNK_SIZE, Scene
+from pyengine.bundle import CHUNK_SIZE, OBJECTS, Scene
 from pyengine.generator_spec import GeneratorSpec
 from pyengine.passes.project import grid
 from pyengine.passes.sort import Variant
@@ -25,7 +25,7 @@ from pyengine.plan import (
 from pyengine.shaders import assemble
 from pyengine.structs import Frame, LiveArgs, Splat
 
-__all__ = ["LIVE", "SORT_ARGUMENTS", "Outputs", "generated", "live"]
+__all__ = ["LIVE", "SORT_ARGUMENTS", "Outputs", "generated", "generated_object", "live"]
 
 LIVE = "live"
 """Buffer: `LiveArgs`, then a row an instance."""
@@ -63,17 +63,7 @@ def generated(scene: Scene, spec: GeneratorSpec, outputs: Outputs) -> Part:
     chunks = max(scene.chunk_count, 1)
     rows = chunks * CHUNK_SIZE
     counted = outputs.count is not None
-    constants = {
-        "ANTIALIASED": scene.antialiased,
-        "CAPACITY": spec.capacity,
-        "CHUNK_SIZE": CHUNK_SIZE,
-        "COUNTED": counted,
-        "HAS_SH": outputs.has_sh,
-        "INSTANCES": spec.instances,
-        "SHADE_SHARED": outputs.is_shared,
-        "SH_COEFFICIENTS": (scene.sh_degree + 1) ** 2,
-        "SH_DEGREE": scene.sh_degree,
-    }
+    constants = _constants(scene, spec, outputs)
     bindings: tuple[Binding, ...] = (
         "frame",
         outputs.packed,
@@ -104,6 +94,58 @@ def generated(scene: Scene, spec: GeneratorSpec, outputs: Outputs) -> Part:
             ),
         ),
     )
+
+
+def generated_object(scene: Scene, spec: GeneratorSpec, outputs: Outputs) -> Part:
+    """As `generated`, of the last object of a scene: its chunks follow those of the others.
+
+    Its dispatch is over the capacity, whatever a count says: it marks the chunks behind the live
+    rows as dead, since the sort of all objects cannot follow the count of one.
+    """
+    index = len(scene.objects) - 1
+    first, chunks = scene.objects[index].chunks
+    constants = _constants(scene.generated(), spec, outputs)
+    counted = outputs.count is not None
+    bindings: tuple[Binding, ...] = (
+        "frame",
+        outputs.packed,
+        outputs.shade,
+        LIVE if counted else spec.transforms_range,  # never read without counts
+        spec.transforms_range,
+        OBJECTS,
+        "splats",
+        "keys",
+        "chunk_live",
+    )
+    return Part(
+        shaders={
+            "generated": assemble(
+                "project/generated_object.wgsl",
+                constants | {"FIRST_CHUNK": first, "OBJECT": index},
+            )
+        },
+        compute=(
+            ComputePipeline(
+                "generated", "generated", ("uniform", *("read",) * 5, *("read_write",) * 3)
+            ),
+        ),
+        steps=(ComputePass("project", (Dispatch("generated", bindings, grid(chunks)),)),),
+    )
+
+
+def _constants(scene: Scene, spec: GeneratorSpec, outputs: Outputs) -> dict[str, int | bool]:
+    """Of both shaders; ``scene`` is of the generator alone."""
+    return {
+        "ANTIALIASED": scene.antialiased,
+        "CAPACITY": spec.capacity,
+        "CHUNK_SIZE": CHUNK_SIZE,
+        "COUNTED": outputs.count is not None,
+        "HAS_SH": outputs.has_sh,
+        "INSTANCES": spec.instances,
+        "SHADE_SHARED": outputs.is_shared,
+        "SH_COEFFICIENTS": (scene.sh_degree + 1) ** 2,
+        "SH_DEGREE": scene.sh_degree,
+    }
 
 
 def live(spec: GeneratorSpec, count: Range, variant: Variant) -> Part:

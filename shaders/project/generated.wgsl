@@ -34,31 +34,7 @@ const SH_C0: f32 = 0.28209479;
 const INSTANCE_CHUNKS: u32 = (CAPACITY + CHUNK_SIZE - 1u) / CHUNK_SIZE;
 const TAME: u32 = 0x5d5e0b6bu; // 1e18: products of two are finite
 
-fn triplet(first: u32) -> vec3f {
-  return vec3f(shade[first], shade[first + 1u], shade[first + 2u]);
-}
-
-fn sh_triplet(first: u32, index: u32) -> vec3f {
-  return triplet(first + 3u * (index + 1u));
-}
-
-// Finite and no larger than 1e18.
-fn is_tame(value: vec3f) -> bool {
-  return all((bitcast<vec3u>(value) & vec3u(0x7fffffffu)) < vec3u(TAME));
-}
-
-fn rgb_of(row: u32, pos_world: vec3f, to_model: mat4x4f) -> vec3f {
-  if (!HAS_SH) {
-    return triplet(row * 3u);
-  }
-  let first = row * 3u * SH_COEFFICIENTS;
-  var rgb = 0.5 + SH_C0 * triplet(first);
-  if (SH_DEGREE > 0u && frame.sh_degree > 0u) {
-    let away = to_model * vec4f(pos_world - frame.camera_position.xyz, 0.0);
-    rgb += evaluate_sh(first, frame.sh_degree, normalize(away.xyz));
-  }
-  return rgb;
-}
+// #include "project/shade.wgsl"
 
 struct Projection {
   visible: bool,
@@ -118,20 +94,7 @@ fn project(row: u32, instance: u32) -> Projection {
   return result;
 }
 
-// The last instance whose chunks begin at `chunk` or before.
-fn instance_of(chunk: u32) -> u32 {
-  var low = 0u;
-  var high = INSTANCES;
-  while (low + 1u < high) {
-    let middle = (low + high) / 2u;
-    if (live.instances[middle].x <= chunk) {
-      low = middle;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
-}
+// #include "generator/instance_of.wgsl"
 
 @compute @workgroup_size(256)
 fn main(

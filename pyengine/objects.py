@@ -1,0 +1,142 @@
+"""The objects of a scene as they stand now: bytes laid out as the buffer `pyengine.bundle.OBJECTS`.
+
+Whoever drives the engine moves them; the host uploads the bytes before the next frame, and only
+when something changed. Nothing is rebuilt.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pyengine.bundle import CHUNK_SIZE, SH_WORDS
+from pyengine.camera_inputs import Space
+from pyengine.errors import InputError
+from pyengine.object_spec import Box, ObjectSpec, Placement, nearest
+from pyengine.structs import SceneObject
+
+__all__ = ["Objects"]
+
+
+class Objects:
+    """Where the objects of one scene stand.
+
+    Parameters
+    ----------
+    specs : sequence of ObjectSpec
+        At least one.
+
+    Attributes
+    ----------
+    object_bytes : bytearray
+        What `OBJECTS` must hold.
+    changed : bool
+        The bytes are not those that were uploaded last.
+    """
+
+    def __init__(self, specs: Sequence[ObjectSpec]) -> None:
+        self.specs = tuple(specs)
+        self.placements = [spec.placement for spec in specs]
+        self.object_bytes = bytearray(SceneObject.size_bytes * len(specs))
+        self.changed = True
+        self._bounds: Box | None = None
+        self._generator_space: tuple[Space, bool] | None = None
+        self._places = {spec.name: index for index, spec in enumerate(specs)}
+        self._put_fixed()
+        for index in range(len(specs)):
+            self._put(index)
+
+    def set(self, name: str, changes: object) -> None:
+        """Change where an object stands, or how it is drawn.
+
+        Parameters
+        ----------
+        changes : mapping
+            See `Placement.changed`; what it does not name stays.
+
+        Raises
+        ------
+        InputError
+            No such object, or a value that cannot be; then nothing has changed.
+        """
+        index = self._places.get(name)
+        if index is None:
+            raise InputError(f"object {name!r}: there is none{nearest(name, list(self._places))}")
+        placement = self.placements[index].changed(changes, f"object {name!r}")
+        if placement != self.placements[index]:
+            self.placements[index] = placement
+            self._put(index)
+            self._bounds = None
+            self.changed = True
+
+    def get(self, name: str) -> Placement:
+        """Where an object stands."""
+        return self.placements[self._places[name]]
+
+    def to_json(self) -> str:
+        """A list: of each object what scene.json says of it, as it stands now."""
+        return json.dumps([self._now(index) for index in range(len(self.specs))])
+
+    @property
+    def bounds(self) -> Box | None:
+        """The box around the centres of all that can be seen, in the world; None for nothing."""
+        if self._bounds is None:
+            boxes = [
+                placement.box(spec.bounds)
+                for spec, placement in zip(self.specs, self.placements, strict=True)
+                if placement.visible
+            ]
+            self._bounds = around(boxes)
+        return self._bounds
+
+    @property
+    def generator_space(self) -> tuple[Space, bool] | None:
+        """Where the generator's Gaussians stand, and whether they are drawn at all."""
+        return self._generator_space
+
+    def take_over(self, other: Objects) -> None:
+        """Stand as the same objects stood elsewhere; the GPU's buffer may be new."""
+        self.placements = list(other.placements)
+        for index in range(len(self.specs)):
+            self._put(index)
+        self._bounds = None
+        self.changed = True
+
+    def _now(self, index: int) -> dict[str, Any]:
+        return self.specs[index].to_dict() | self.placements[index].to_dict()
+
+    def _put_fixed(self) -> None:
+        """What the build decided."""
+        put, sh_first = SceneObject.pack_into, 0
+        for index, spec in enumerate(self.specs):
+            at = index * SceneObject.size_bytes
+            words = SH_WORDS[spec.sh_degree]
+            put(self.object_bytes, "first_row", spec.chunks[0] * CHUNK_SIZE, at=at)
+            put(self.object_bytes, "sh_first", sh_first, at=at)
+            put(self.object_bytes, "sh_words", words, at=at)
+            put(self.object_bytes, "sh_degree", spec.sh_degree, at=at)
+            if not spec.is_generator:
+                sh_first += spec.chunks[1] * CHUNK_SIZE * words
+
+    def _put(self, index: int) -> None:
+        placement, at = self.placements[index], index * SceneObject.size_bytes
+        put, data = SceneObject.pack_into, self.object_bytes
+        put(data, "to_world", *placement.to_world, at=at)
+        put(data, "to_object", *placement.to_object, at=at)
+        put(data, "tint", *placement.tint, placement.opacity, at=at)
+        put(data, "largest_scale", max(placement.scale), at=at)
+        is_drawn = placement.visible and placement.opacity > 0
+        put(data, "visible", is_drawn, at=at)
+        if self.specs[index].is_generator:
+            space = Space(placement.to_world, placement.to_object)
+            self._generator_space = space, is_drawn
+
+
+def around(boxes: Sequence[Box]) -> Box | None:
+    """The box around boxes, None around none."""
+    if not boxes:
+        return None
+    low = [min(box[0][axis] for box in boxes) for axis in range(3)]
+    high = [max(box[1][axis] for box in boxes) for axis in range(3)]
+    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
