@@ -209,8 +209,16 @@ def _filtering(spec: FilterSpec, rung: int, programs_text: str, shaders_text: st
     chosen = spec.rungs[rung]
     texts = document(programs_text, "programs", "a list of texts")
     shaders = document(shaders_text, "shaders", "a list of objects of texts")
+    where = f"filter {spec.name!r}: wanted"
     if not (isinstance(texts, list) and isinstance(shaders, list)):
-        raise BundleError(f"filter {spec.name!r}: wanted lists of programs and shaders")
+        raise BundleError(f"{where} lists of programs and shaders")
+    if not all(isinstance(text, str) for text in texts):
+        raise BundleError(f"{where} the texts of programs")
+    if not len(texts) == len(shaders) == len(chosen.programs):
+        raise BundleError(
+            f"{where} {len(chosen.programs)} programs with their shaders, "
+            f"got {len(texts)} and {len(shaders)}"
+        )
     programs = tuple(
         Program.parse(text, f"{folder}/program.json")
         for text, folder in zip(texts, chosen.programs, strict=True)
