@@ -1,7 +1,7 @@
 """Frames with filters, natively: without one, at half the size with the upscaler, with a style.
 
 Each row draws the same moving camera in turn, interleaved; a frame ends when the GPU has done it.
-The networks alone beside onnxruntime-web: ``bench/onnx.py --models FILE --rivals web-webgpu``.
+The same in Chromium, beside onnxruntime-web: ``bench/filters_page.py``.
 """
 
 from __future__ import annotations
@@ -15,26 +15,29 @@ from typing import Any
 if __name__ == "__main__":  # not this folder, whose onnx.py is not the package onnx
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.native import orbit, size_of
 from bench.tables import (
     ROOT,
     BenchScene,
     add_common,
-    cell,
+    extremes,
+    orbit,
     print_table,
     ratio,
     run,
     scenes,
+    size_of,
     summary,
     write_json,
 )
 from pybuild import formats
-from pybuild.filters.bundle import make_filters
+from pybuild.filters.bundle import MadeFilter, make_filters
 from pybuild.render import Renderer, in_memory
+from pyengine.errors import DeviceError
 from pyengine.hosts.native import open_adapter
 from pyengine.passes.similar import COUNTS
 from pyengine.scene_plan import FRAME
 
+PLAIN = "no filter"
 FILTERS = (str(ROOT / "assets/filters/upscaler.onnx"), str(ROOT / "assets/filters/painting.onnx"))
 EPILOG = """
 examples:
@@ -44,49 +47,49 @@ examples:
 
 
 def bench_scene(
-    bench: BenchScene, filters: list[str], size: tuple[int, int], frames: int
+    bench: BenchScene, filters: list[MadeFilter], size: tuple[int, int], frames: int
 ) -> dict[str, Any]:
     """Draw one scene with each filter and without, and print the table."""
-    scene, load = in_memory(formats.read(bench.path))
-    pose = bench.options.pose(formats.read(bench.path))
-    renderers: dict[str, Renderer] = {"no filter": Renderer(scene, load, *size)}
-    sizes = {"no filter": size}
-    for made in make_filters(filters, size):
-        rung = made.spec.rungs[0]
-        name = made.spec.name
-        renderers[name] = Renderer(
-            scene, load, *size, None, None, made.filtering(rests=True), made.files()
-        )
-        sizes[name] = rung.render
+    cloud = formats.read(bench.path)
+    scene, load = in_memory(cloud)
+    renderers = {PLAIN: Renderer(scene, load, *size)}
+    sizes = {PLAIN: size}
+    for made in filters:
+        name, filtering = made.spec.name, made.filtering(rests=True)
+        renderers[name] = Renderer(scene, load, *size, None, None, filtering, made.files())
+        sizes[name] = filtering.rung.render
     times: dict[str, list[float]] = {name: [] for name in renderers}
     try:
-        for index, view in enumerate(orbit(pose, frames + 1, size)):
+        for index, view in enumerate(orbit(bench.options.pose(cloud), frames + 1, size)):
             for name, renderer in renderers.items():
                 start = time.perf_counter()
                 renderer.engine.draw(view)
                 renderer.host.wait()
                 if index:
                     times[name].append(1000 * (time.perf_counter() - start))
-        ran = {n: r.read(COUNTS, "u4")[0] for n, r in renderers.items() if r.engine.filter}
-        assert all(count == frames + 1 for count in ran.values()), "a filter rested"
+        for name, renderer in renderers.items():
+            ran = renderer.read(COUNTS, "u4")[0] if renderer.engine.filter else frames + 1
+            if ran != frames + 1:
+                raise DeviceError(f"{name}: ran in {ran} of {frames + 1} frames")
         dispatches = {n: r.plan.count_dispatches(FRAME) for n, r in renderers.items()}
     finally:
         for renderer in renderers.values():
             renderer.close()
-    plain = summary(times["no filter"])["min"]
+    results = {name: summary(found) for name, found in times.items()}
+    plain = results[PLAIN]["min"]
     rows = [
         [
             name,
             "{}x{}".format(*sizes[name]),
             str(dispatches[name]),
-            *(cell(summary(found)[key]) for key in ("min", "median")),
-            ratio(summary(found)["min"], plain),
+            *extremes(found),
+            ratio(found["min"], plain),
         ]
-        for name, found in times.items()
+        for name, found in results.items()
     ]
     title = f"{bench.name}: ms a frame at {size[0]}x{size[1]}"
     print_table(title, ["", "drawn at", "dispatches", "min", "median", "/no filter"], rows)
-    return {name: summary(found) for name, found in times.items()}
+    return results
 
 
 def main() -> None:
@@ -97,16 +100,15 @@ def main() -> None:
     add_common(parser)
     parser.add_argument("--filter", action="append", help="as in vitrine build; once for each")
     parser.add_argument("--size", type=size_of, default=(1280, 720), metavar="WxH")
-    parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--frames", type=int, default=8, help="frames a filter (default: 8)")
     given = parser.parse_args()
-    filters = given.filter or [path for path in FILTERS if Path(path).is_file()]
+    found = scenes(given.scenes, given.sample_count)
+    texts = given.filter or [path for path in FILTERS if Path(path).is_file()]
+    filters = make_filters(texts, given.size)
     info = open_adapter().info
     print(f"{info['device']} ({info['backend_type']}, {info['description']})", flush=True)
-    found = {
-        scene.name: bench_scene(scene, filters, given.size, given.frames)
-        for scene in scenes(given.scenes, given.sample_count)
-    }
-    write_json(given.json, {"bench": "filters", "adapter": info["device"], "scenes": found})
+    results = {s.name: bench_scene(s, filters, given.size, given.frames) for s in found}
+    write_json(given.json, {"bench": "filters", "adapter": info["device"], "scenes": results})
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ from bench.chromium import page as new_page
 from bench.tables import (
     BenchScene,
     add_common,
-    cell,
+    extremes,
+    orbit,
     print_table,
     ratio,
     run,
@@ -52,7 +53,6 @@ from bench.tables import (
 from pybuild.server import serving
 from pybuild.site import build_site
 from pyengine.bundle import Pose
-from pyengine.view import WORLD_UP, View
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -60,8 +60,6 @@ if TYPE_CHECKING:
 OURS = "vitrine"
 OPEN_MS = 20_000
 """For the modules of a page."""
-STEP_DEG = 1.5
-"""Turn between two frames."""
 FRAME = within("bench.frame(view)")
 EPILOG = """
 examples:
@@ -130,19 +128,9 @@ RIVALS = {
 }
 
 
-def orbit(pose: Pose, count: int) -> list[dict[str, Any]]:
-    """Views as JSON: ``count`` steps to the left and right of a pose; no two neighbours alike."""
-    views = []
-    offset = np.subtract(pose.eye, pose.target)
-    for step in range(count):
-        angle = math.radians(STEP_DEG * (step - (count - 1) / 2))
-        c, s = math.cos(angle), math.sin(angle)
-        x, y, z = (float(v) for v in offset)
-        turned = (c * x + s * z, y, c * z - s * x)
-        eye = tuple(float(v) for v in np.add(pose.target, turned))
-        view = View.look_at(eye, pose.target, WORLD_UP, pose.fov_deg, *SIZE)
-        views.append(json.loads(view.to_json()))
-    return views
+def json_orbit(pose: Pose, count: int, size: tuple[int, int] = SIZE) -> list[dict[str, Any]]:
+    """`orbit` as JSON, for the pages."""
+    return [json.loads(view.to_json()) for view in orbit(pose, count, size)]
 
 
 def prepare(folder: Path, names: Iterable[str], scene: BenchScene) -> tuple[dict[str, str], Pose]:
@@ -270,14 +258,14 @@ def report(scene: str, engines: Sequence[Engine]) -> dict[str, Any]:
             "agrees_db": engine.agrees_db if math.isfinite(engine.agrees_db or math.inf) else None,
             **engine.info,
         }
-        numbers = (frame["min"], frame["median"], settled["min"], settled["median"])
         agrees = "-" if engine is ours else f"{engine.agrees_db:.1f} dB"
         drops = engine.info.get("drops", "nothing dropped")
         rows.append(
             [
                 engine.name,
                 str(frame["n"]),
-                *map(cell, numbers),
+                *extremes(frame),
+                *extremes(settled),
                 ratio(frame["min"], base),
                 agrees,
                 f"  {drops}",
@@ -300,7 +288,7 @@ def report(scene: str, engines: Sequence[Engine]) -> dict[str, Any]:
     drawn = summary(ours.values("drawn"))
     result[OURS]["drawn"] = drawn
     title = f"{scene}: Vitrine's passes, ms; {drawn['median']:,.0f} of {ours.info['count']:,} drawn"
-    table = [[name, cell(p["min"]), cell(p["median"])] for name, p in passes.items()]
+    table = [[name, *extremes(p)] for name, p in passes.items()]
     print_table(f"{title}; {ours.info['adapter']}", ["", "min", "median"], table)
     return result
 
@@ -370,7 +358,7 @@ def bench_scene(scene: BenchScene, given: argparse.Namespace) -> dict[str, Any]:
             print(f"{scene.name}: {', '.join(named)}", flush=True)
             opened = [open_engine(browser, name, url + pages[name]) for name in pages]
             engines = [engine for engine in opened if engine is not None]
-            views = orbit(pose, given.views + 1)
+            views = json_orbit(pose, given.views + 1)
             measure(engines, views, given.rounds, given.budget)
             compare(engines, views[0], given.shots, scene.name)
             return {"versions": versions, "engines": report(scene.name, engines)}

@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from bench.chromium import SIZE
-from bench.frame import orbit
+from bench.frame import json_orbit
 from bench.generator_models import GROUP, avatar, hexplane, scaffold
 from exporters.figure import PARENTS
 from pyengine.bundle import Pose
@@ -134,7 +134,7 @@ def messages(kind: Kind, pose: Pose) -> list[dict[str, Any]]:
             {"type": "set", "name": "joints", "values": values.ravel().tolist()}
             for values in poses(kind.instances, STEPS)
         ]
-    return [{"type": "view", "view": view} for view in orbit(pose, STEPS)]
+    return [{"type": "view", "view": view} for view in json_orbit(pose, STEPS)]
 
 
 def turned_away(pose: Pose, places: Array, share: float = SHARE) -> Pose:

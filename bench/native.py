@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,17 +23,20 @@ from bench.tables import (
     BenchScene,
     add_common,
     cell,
+    extremes,
+    orbit,
     print_table,
     ratio,
     run,
     scenes,
+    size_of,
     summary,
     write_json,
 )
 from pybuild import formats
 from pybuild.bundle import describe
 from pybuild.pack import pack
-from pyengine.bundle import CHUNK_SIZE, Pose, Scene
+from pyengine.bundle import CHUNK_SIZE, Scene
 from pyengine.engine import Engine
 from pyengine.errors import DeviceError
 from pyengine.hosts.native import NativeHost, open_adapter
@@ -45,9 +47,7 @@ from pyengine.passes.splat import splat, vertices_for
 from pyengine.plan import Adapter, Buffer, Part, Plan
 from pyengine.scene_plan import FRAME, required_limits
 from pyengine.structs import SortState
-from pyengine.view import WORLD_UP, View
 
-STEP_DEG = 1.5
 EPILOG = """
 examples:
   bench/native.py                       the sample and the guitar, then the sort from 2^16 to 2^22
@@ -88,19 +88,6 @@ def frame_plan(scene: Scene, adapter: Adapter, variant: Variant) -> Plan:
     chunks, passes = max(scene.chunk_count, 1), passes_for(scene.count)
     sort = Sort(chunks, passes, vertices_for(adapter), variant)
     return Plan.of({FRAME: (project(scene), sort.part(), splat(sort.order, adapter), composite())})
-
-
-def orbit(pose: Pose, count: int, size: tuple[int, int]) -> list[View]:
-    """Views that turn about the pose's target."""
-    views = []
-    offset = np.subtract(pose.eye, pose.target)
-    for step in range(count):
-        angle = math.radians(STEP_DEG * (step - (count - 1) / 2))
-        c, s = math.cos(angle), math.sin(angle)
-        turned = (c * offset[0] + s * offset[2], offset[1], c * offset[2] - s * offset[0])
-        x, y, z = (float(v) for v in np.add(pose.target, turned))
-        views.append(View.look_at((x, y, z), pose.target, WORLD_UP, pose.fov_deg, *size))
-    return views
 
 
 def stages(times: Mapping[str, float]) -> dict[str, float]:
@@ -160,8 +147,7 @@ def print_frames(title: str, drawn: Mapping[str, Drawn]) -> dict[str, Any]:
     for stage in own:
         row = [stage]
         for result in results.values():
-            low = result[stage]["min"]
-            row += [cell(low), cell(result[stage]["median"]), ratio(low, own[stage]["min"])]
+            row += [*extremes(result[stage]), ratio(result[stage]["min"], own[stage]["min"])]
         rows.append(row)
     print_table(title, header, rows)
     return results
@@ -251,14 +237,6 @@ def bench_sort(adapter: Any, powers: Sequence[int], runs: int) -> dict[str, Any]
         header += [f"{name}: ms", "keys/s", "ratio"]
     print_table("the sort alone, minima; every order checked", header, rows)
     return results
-
-
-def size_of(text: str) -> tuple[int, int]:
-    """``WxH``."""
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not like 640x360")
-    return int(width), int(height)
 
 
 def powers_of(text: str) -> range:

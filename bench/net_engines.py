@@ -161,7 +161,7 @@ class PageEngine:
         told = self._call("bench.open(view)", setup)
         taken = dict(self.server.taken[self.name])
         model = {path: data for path, data in taken.items() if path.startswith("net/")}
-        bench = ("net.html", "net.mjs", "in/")
+        bench = ("net.html", "net.mjs", "gpu.mjs", "in/")
         code = {p: d for p, d in taken.items() if p not in model and not p.startswith(bench)}
         return Opened(
             told["firstMs"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from onnx import numpy_helper
 from bench.tables import ROOT
 from pyengine.errors import InputError
 
-__all__ = ["FAMILIES", "Net", "find_nets", "tile_anchors"]
+__all__ = ["FAMILIES", "Net", "find_nets", "tile_anchors", "with_shapes"]
 
 Array = NDArray[Any]
 
@@ -124,6 +124,45 @@ def _inputs(model: onnx.ModelProto, path: Path) -> dict[str, Array]:
         high = 255 if path.stem in BYTE_RANGE else 1
         inputs[port.name] = (high * random.random(shape)).astype(dtype)
     return inputs
+
+
+def with_shapes(data: bytes, shapes: Mapping[str, Sequence[int]]) -> bytes:
+    """A model whose inputs have sizes that it left open.
+
+    Parameters
+    ----------
+    data : bytes
+    shapes : mapping of str to sequence of int
+        Of inputs by their names.
+
+    Raises
+    ------
+    InputError
+        There is no such input, or it declares another shape.
+    """
+    model = onnx.load_from_string(data)
+    ports = {port.name: port.type.tensor_type.shape.dim for port in model.graph.input}
+    sizes: dict[str, int] = {}
+    for name, shape in shapes.items():
+        if name not in ports:
+            raise InputError(f"shape of {name!r}: the model's inputs are {', '.join(ports)}")
+        declared = [dim.dim_value or dim.dim_param or "?" for dim in ports[name]]
+        fits = len(shape) == len(declared) and all(
+            not isinstance(old, int) or old == new for old, new in zip(declared, shape, strict=True)
+        )
+        if not fits:
+            raise InputError(f"shape of {name!r}: {list(shape)}; the model declares {declared}")
+        for dim, new in zip(ports[name], shape, strict=True):
+            if dim.dim_param:
+                sizes[dim.dim_param] = new
+            dim.dim_value = new
+    for port in (*model.graph.input, *model.graph.output):
+        for dim in port.type.tensor_type.shape.dim:
+            if dim.dim_param in sizes:
+                dim.dim_value = sizes[dim.dim_param]
+    del model.graph.value_info[:]
+    result: bytes = model.SerializeToString()
+    return result
 
 
 def tile_anchors(data: bytes, anchors: int, gaussians: int) -> bytes:

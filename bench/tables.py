@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import platform
 import statistics
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from typing import Any
 from assets.make_sample import DEFAULT_COUNT, SAMPLE_CAMERA, make_sample
 from pybuild import formats
 from pybuild.options import BuildOptions
+from pyengine.bundle import Pose
 from pyengine.errors import InputError, VitrineError
+from pyengine.view import WORLD_UP, View
 
 __all__ = [
     "CACHE",
@@ -25,11 +28,14 @@ __all__ = [
     "BenchScene",
     "add_common",
     "cell",
+    "extremes",
     "machine",
+    "orbit",
     "print_table",
     "ratio",
     "run",
     "scenes",
+    "size_of",
     "summary",
     "write_json",
 ]
@@ -37,6 +43,8 @@ __all__ = [
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 GUITAR = "assets/compressed-ply/guitar.compressed.ply"
+STEP_DEG = 1.5
+"""Turn of the camera between two frames."""
 _EXIT_INTERRUPTED = 130
 
 
@@ -112,6 +120,33 @@ def scenes(
     return found
 
 
+def orbit(pose: Pose, count: int, size: tuple[int, int]) -> list[View]:
+    """Views about the pose's target, from left to right; the pose's own is the one in the middle.
+
+    Parameters
+    ----------
+    size : (width, height)
+        Pixels.
+    """
+    views = []
+    x, y, z = (eye - target for eye, target in zip(pose.eye, pose.target, strict=True))
+    to_x, to_y, to_z = pose.target
+    for step in range(count):
+        angle = math.radians(STEP_DEG * (step - (count - 1) / 2))
+        c, s = math.cos(angle), math.sin(angle)
+        eye = (to_x + c * x + s * z, to_y + y, to_z + c * z - s * x)
+        views.append(View.look_at(eye, pose.target, WORLD_UP, pose.fov_deg, *size))
+    return views
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """``WxH`` of a command line."""
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 640x360")
+    return int(width), int(height)
+
+
 def summary(values: Iterable[float]) -> dict[str, float | int]:
     """Minimum, median and count; NaN of nothing."""
     known = list(values)
@@ -125,6 +160,11 @@ def cell(value: float) -> str:
     if value != value:
         return "-"
     return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 100 else 0}f}"
+
+
+def extremes(found: Mapping[str, float | int]) -> list[str]:
+    """Minimum and median of a `summary`, as two columns."""
+    return [cell(found["min"]), cell(found["median"])]
 
 
 def ratio(value: float, ours: float) -> str:

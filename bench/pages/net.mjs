@@ -2,6 +2,8 @@
 // times runs, `bench.outputs()` sends all outputs to the server.
 // A run ends when an element of an output has come back to JavaScript; inputs go up each time.
 
+import { adapterName, commandsOf } from "./gpu.mjs";
+
 const ORT = {
   "web-webgpu": ["ort.webgpu.bundle.min.mjs", "webgpu"],
   "web-jspi": ["ort.jspi.bundle.min.mjs", "webgpu"],
@@ -20,26 +22,6 @@ const bytesOf = async (url) => {
   return answer.arrayBuffer();
 };
 
-/** Count dispatches while `work` runs. */
-async function dispatchesOf(work) {
-  let count = 0;
-  const pass = globalThis.GPUComputePassEncoder?.prototype;
-  const names = pass ? ["dispatchWorkgroups", "dispatchWorkgroupsIndirect"] : [];
-  const originals = names.map((name) => pass[name]);
-  names.forEach((name, i) => {
-    pass[name] = function (...sizes) {
-      count += 1;
-      return originals[i].apply(this, sizes);
-    };
-  });
-  try {
-    await work();
-  } finally {
-    names.forEach((name, i) => { pass[name] = originals[i]; });
-  }
-  return count;
-}
-
 /** Waits for the first element of a buffer. */
 function reader(device) {
   const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
@@ -52,12 +34,6 @@ function reader(device) {
     readable.unmap();
   };
 }
-
-/** Name of an adapter, as it gives it itself. */
-const named = ({ vendor, architecture, description }) =>
-  [vendor, architecture, description].filter(Boolean).join(" ");
-
-const adapterName = (device) => named(device.adapterInfo);
 
 async function openVitrine({ inputs, tuneSeconds }) {
   const { programDevice, loadProgram } = await import("./web/program.mjs");
@@ -126,7 +102,7 @@ globalThis.bench = {
     const open = setup.engine === "vitrine" ? openVitrine : openOrt;
     const start = performance.now();
     opened = await open({ ...setup, inputs });
-    const dispatches = await dispatchesOf(() => opened.run());
+    const { dispatches } = await commandsOf(() => opened.run());
     const firstMs = performance.now() - start;
     return { firstMs, dispatches, adapter: opened.adapter, version: opened.version };
   },

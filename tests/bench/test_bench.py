@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from bench import chromium
-from bench.frame import RIVALS, orbit
+from bench.frame import RIVALS, json_orbit
 from bench.native import variants_of
 from bench.start import KINDS, kind_of
 from bench.tables import BenchScene, cell, print_table, ratio, scenes, summary
@@ -166,7 +166,7 @@ def test_a_rival_without_npm_is_skipped(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_an_orbit_keeps_its_distance_and_never_repeats_a_view() -> None:
     pose = Pose((1.0, -2.0, -3.0), (0.5, 0.0, 0.0), 40.0)
-    views = orbit(pose, 5)
+    views = json_orbit(pose, 5)
     eyes = []
     for view in views:
         m = np.array(view["view"]).reshape(4, 4).T
