@@ -6,9 +6,9 @@ from pathlib import Path
 
 import brotli
 
-from pybuild.atomic import write_bytes
+from pybuild.atomic import unwritable, write_bytes
 
-__all__ = ["SMALL_BYTES", "WORTH", "compressed", "write_sibling"]
+__all__ = ["SMALL_BYTES", "WORTH", "compressed", "rewrite", "write_sibling"]
 
 SMALL_BYTES = 1 << 20
 """Up to this size the best quality costs under a second."""
@@ -40,3 +40,14 @@ def write_sibling(path: Path, quality: int | None = None) -> Path | None:
     sibling = path.with_name(path.name + ".br")
     write_bytes(sibling, data)
     return sibling
+
+
+def rewrite(path: Path, data: bytes) -> None:
+    """Write a file that may be there, and its sibling anew if it has one."""
+    sibling = path.with_name(path.name + ".br")
+    had = sibling.is_file()
+    with unwritable(sibling):
+        sibling.unlink(missing_ok=True)  # first: a server prefers it, and it is of the old file
+    write_bytes(path, data)
+    if had:
+        write_sibling(path)

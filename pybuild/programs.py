@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from pybuild.atomic import staging_folder, unwritable
+from pybuild.atomic import staging_folder, unwritable, write_bytes
 from pybuild.runner import NativeRunner, PreparedProgram, shader_texts
 from pybuild.tensors import from_storage, to_storage
 from pyengine.errors import BundleError, InputError
@@ -40,7 +40,11 @@ def file_name(stem: str, data: bytes | memoryview, suffix: str = ".bin") -> str:
 
 
 def write_program(
-    folder: Path, program: Program, files: Mapping[str, bytes], force: bool = False
+    folder: Path,
+    program: Program,
+    files: Mapping[str, bytes],
+    force: bool = False,
+    buffers: Path | None = None,
 ) -> None:
     """Write a program's folder, or replace the program in it.
 
@@ -56,6 +60,8 @@ def write_program(
         Content of each file that the program names, by its name: kernels and buffers.
     force : bool
         Write beside files that are no program's; they stay.
+    buffers : Path, optional
+        Another folder for the buffers' files, which programs share; what is there stays.
 
     Raises
     ------
@@ -78,9 +84,13 @@ def write_program(
     parent = folder.absolute().parent
     with unwritable(folder):
         parent.mkdir(parents=True, exist_ok=True)
+    if buffers is not None:
+        _share(buffers, {name: files[name] for name in program.files})
+        names = set(program.shaders.values())
     with staging_folder(parent) as staging:
         made = staging / "program"
-        for name, data in {**files, PROGRAM_FILE: text.encode()}.items():
+        own = {name: files[name] for name in names}
+        for name, data in {**own, PROGRAM_FILE: text.encode()}.items():
             with unwritable(folder):
                 (made / name).parent.mkdir(parents=True, exist_ok=True)
                 (made / name).write_bytes(data)
@@ -89,6 +99,16 @@ def write_program(
                 made.rename(folder)
         else:
             _move(made, folder, names, old)
+
+
+def _share(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files that are named by their content, unless they are there."""
+    with unwritable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        path = folder / name
+        if not (path.is_file() and path.stat().st_size == len(data)):
+            write_bytes(path, data)
 
 
 def replaceable(folder: Path, force: bool = False) -> set[str]:
@@ -136,8 +156,14 @@ def _move(made: Path, folder: Path, names: set[str], old: set[str]) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def read_program(folder: Path) -> tuple[Program, dict[str, bytes]]:
+def read_program(folder: Path, buffers: Path | None = None) -> tuple[Program, dict[str, bytes]]:
     """Open a program's folder.
+
+    Parameters
+    ----------
+    folder : Path
+    buffers : Path, optional
+        The folder of the buffers' files, where it is not the same.
 
     Returns
     -------
@@ -156,8 +182,9 @@ def read_program(folder: Path) -> tuple[Program, dict[str, bytes]]:
     for name in program.shaders.values():
         files[name] = _read(folder / name, MAX_KERNEL_BYTES, "compile the model again")
     for name, size in program.files.items():
-        files[name] = _read(folder / name, size, "compile the model again")
-        _check_size(str(folder / name), len(files[name]), size)
+        path = (buffers or folder) / name
+        files[name] = _read(path, size, "compile the model again")
+        _check_size(str(path), len(files[name]), size)
     return program, files
 
 

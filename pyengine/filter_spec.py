@@ -113,6 +113,9 @@ class FilterSpec:
         The first stage reads the splats' depth too.
     first : bool
         It is on when the scene opens.
+    buffers : str
+        Folder of the bundle with the files of all its programs' buffers, as its sizes share their
+        weights; empty: they lie in each program's own.
     """
 
     name: str
@@ -121,6 +124,7 @@ class FilterSpec:
     strength: float = 1.0
     depth: bool = False
     first: bool = False
+    buffers: str = ""
 
     @property
     def stateful(self) -> bool:
@@ -161,6 +165,7 @@ class FilterSpec:
             "strength": self.strength,
             "depth": self.depth,
             "first": self.first,
+            "buffers": self.buffers,
         }
 
     @classmethod
@@ -174,7 +179,7 @@ class FilterSpec:
             program for each stage.
         """
         names = ("name", "stages", "rungs", "strength", "depth", "first")
-        fields = Fields(value, where, names)
+        fields = Fields(value, where, names, ("buffers",))
         name = fields.text("name", _MAX_NAME, _NAME)
         where = f"{where} ({name})"
         spec = cls(
@@ -184,6 +189,7 @@ class FilterSpec:
             strength=fields.number("strength", 0.0, 1.0),
             depth=fields.flag("depth"),
             first=fields.flag("first"),
+            buffers=_folder(fields),
         )
         if not spec.stages or not spec.rungs:
             raise BundleError(f"{where}: wanted a stage and a rung at least; build it again")
@@ -213,6 +219,11 @@ def _stage(value: object, where: str) -> StageSpec:
     if len({*names, *states}) != len(names) + len(states):
         raise BundleError(f"{where}: an input is there twice")
     return StageSpec(fields.text("label", _MAX_NAME, _NAME), feeds, states)
+
+
+def _folder(fields: Fields) -> str:
+    """Of the buffers' files; bundles of before have none."""
+    return "" if fields["buffers"] in (None, "") else fields.text("buffers", 100, _FOLDER)
 
 
 def _rung(value: object, where: str) -> Rung:

@@ -4,30 +4,34 @@
 
     scene.json            the key ``filters``
     filter-<hash>/        a program's folder, one a network and size: docs/programs.md
+    filter-buffers/       the files of their buffers: all sizes of a network have the same weights
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from pybuild.atomic import unwritable, write_bytes
+from pybuild.atomic import unwritable
 from pybuild.bundle import SCENE_FILE
+from pybuild.compress import rewrite
 from pybuild.filters.compile import BACKGROUND, IMAGE, PREVIOUS, FilterProgram, compile_filter
 from pybuild.filters.describe import describe_filter
 from pybuild.filters.given import GivenFilter, parse_filter
 from pybuild.filters.ladder import default_sizes
 from pybuild.filters.retarget import Elastic
 from pybuild.networks import Network
-from pybuild.programs import read_program, write_program
+from pybuild.programs import PROGRAM_FILE, read_program, write_program
 from pyengine.bundle import Scene
 from pyengine.contract import FilterContract
 from pyengine.errors import InputError
 from pyengine.feeds import FeedSpec
+from pyengine.filter import ladder
 from pyengine.filter_spec import FilterSpec, Rung, StageSpec
 from pyengine.passes.filter import Filtering
 from pyengine.program import Program, Tensor
@@ -40,6 +44,11 @@ __all__ = [
     "picked",
     "read_filtering",
 ]
+
+BUFFERS = "filter-buffers"
+"""The bundle's folder of the files of its filters' buffers."""
+TILED = (640, 360)
+"""Width and height that a filter of tiles is made for, where nothing else is said."""
 
 Size = tuple[int, int]
 Report = Callable[[str, float], None]
@@ -64,22 +73,14 @@ class MadeFilter:
 
     def filtering(self, rung: int = 0, rests: bool = False) -> Filtering:
         """It at one of its sizes."""
-        chosen = self.spec.rungs[rung]
-        networks = [self.networks[name] for name in chosen.programs]
-        return Filtering(
-            self.spec,
-            chosen,
-            tuple(network.program for network in networks),
-            tuple(network.shaders for network in networks),
-            rests,
-        )
+        return _filtering(self.spec, self.spec.rungs[rung], self._networks(rung), rests)
 
     def files(self, rung: int = 0) -> dict[str, bytes]:
         """Content of the buffers' files of one size."""
-        names = self.spec.rungs[rung].programs
-        return {
-            name: data for folder in names for name, data in self.networks[folder].files.items()
-        }
+        return _files(self._networks(rung))
+
+    def _networks(self, rung: int) -> list[Network]:
+        return [self.networks[name] for name in self.spec.rungs[rung].programs]
 
 
 def make_filters(
@@ -148,6 +149,7 @@ def make_filter(
         rungs=tuple(rungs),
         strength=strength,
         depth=any(feed.role == "depth" for feed in contracts[0].inputs),
+        buffers=BUFFERS,
     )
     tell(f"compiled {first.name}", 1.0)
     return MadeFilter(FilterSpec.parse(spec.to_dict()), contracts, networks)
@@ -160,14 +162,15 @@ def _sizes(
     first = stages[0]
     if first.sizes:
         return list(first.sizes)
-    reach = Elastic(first.path, contracts[0]).reach()
     if first.tiles is not None:
-        return [shown or (640, 360)]
-    grown = Fraction(1)
-    for stage, contract in zip(stages, contracts, strict=True):
-        grown *= Elastic(stage.path, contract).reach().ratio[0]
-    if shown is None or (reach.fixed and reach.own is not None):
-        return default_sizes(reach, grown)
+        return [shown or TILED]
+    reaches = [
+        Elastic(stage.path, contract).reach()
+        for stage, contract in zip(stages, contracts, strict=True)
+    ]
+    grown = math.prod((reach.ratio[0] for reach in reaches), start=Fraction(1))
+    if shown is None or (reaches[0].fixed and reaches[0].own is not None):
+        return default_sizes(reaches[0], grown)
     width, height = (max(1, round(side / grown)) for side in shown)
     return [(width, height)]
 
@@ -230,25 +233,44 @@ def _feed(tensor: Tensor, contract: FilterContract) -> FeedSpec:
 
 
 def add_filters(folder: Path, made: Sequence[MadeFilter]) -> Scene:
-    """Write filters into a bundle; those that it had go."""
+    """Write filters into a bundle; those that it had go.
+
+    Parameters
+    ----------
+    folder : Path
+        That holds scene.json, perhaps with a compressed sibling: it is written anew.
+    """
     path = folder / SCENE_FILE
     scene = Scene.from_json(path.read_bytes(), str(path))
     scene = replace(scene, filters=tuple(item.spec for item in made))
-    networks = {name: net for item in made for name, net in item.networks.items()}
-    for name, network in networks.items():
-        write_program(folder / name, network.program, network.files)
-    write_bytes(path, (scene.to_json() + "\n").encode())
+    for item in made:
+        for name, network in item.networks.items():
+            shared = folder / item.spec.buffers if item.spec.buffers else None
+            write_program(folder / name, network.program, network.files, buffers=shared)
+    rewrite(path, (scene.to_json() + "\n").encode())
+    _drop(folder, made)
+    return scene
+
+
+def _drop(folder: Path, made: Sequence[MadeFilter]) -> None:
+    """Remove programs and shared buffers that no filter has any more."""
+    programs = {name for item in made for name in item.networks}
+    sharing = [net for item in made if item.spec.buffers for net in item.networks.values()]
+    named = {file for network in sharing for file in network.program.files}
+    shared = folder / BUFFERS
     with unwritable(folder):
         for old in folder.glob("filter-*"):
-            if old.name not in networks and (old / "program.json").is_file():
+            if old.name not in programs and (old / PROGRAM_FILE).is_file():
                 shutil.rmtree(old)
-    return scene
+        for old in shared.glob("*.bin*"):
+            if old.name.removesuffix(".br") not in named:
+                old.unlink()
+        if shared.is_dir() and not any(shared.iterdir()):
+            shared.rmdir()
 
 
 def picked(spec: FilterSpec, shown: Size) -> int:
     """The size of a built filter for an image of so many pixels: the first of its ladder."""
-    from pyengine.filter import ladder
-
     return ladder(spec, *shown)[0]
 
 
@@ -274,13 +296,16 @@ def read_filtering(
         names = ", ".join(item.name for item in scene.filters) or "none"
         raise InputError(f"{folder}: has no filter {name!r}; there are: {names}")
     rung = spec.rungs[picked(spec, shown)]
-    networks = [Network(*read_program(folder / program)) for program in rung.programs]
-    files = {file: data for network in networks for file, data in network.files.items()}
-    filtering = Filtering(
-        spec,
-        rung,
-        tuple(network.program for network in networks),
-        tuple(network.shaders for network in networks),
-        rests=False,
-    )
-    return filtering, files
+    shared = folder / spec.buffers if spec.buffers else None
+    networks = [Network(*read_program(folder / program, shared)) for program in rung.programs]
+    return _filtering(spec, rung, networks, rests=False), _files(networks)
+
+
+def _filtering(spec: FilterSpec, rung: Rung, networks: Sequence[Network], rests: bool) -> Filtering:
+    programs = tuple(network.program for network in networks)
+    return Filtering(spec, rung, programs, tuple(net.shaders for net in networks), rests)
+
+
+def _files(networks: Iterable[Network]) -> dict[str, bytes]:
+    """Content of all their files by name, which is by content."""
+    return {name: data for network in networks for name, data in network.files.items()}

@@ -236,7 +236,12 @@ def _files(stage: Stage, filtering: Filtering | None) -> dict[str, str]:
     if spec is not None and stage.program is not None:
         found.append((spec.program, stage.program))
     if filtering is not None:
-        found += zip(filtering.rung.programs, filtering.programs, strict=True)
+        folders = filtering.rung.programs
+        shared = filtering.spec.buffers
+        found += [
+            (shared or folder, program)
+            for folder, program in zip(folders, filtering.programs, strict=True)
+        ]
     return {
         buffer.file: f"{folder}/{buffer.file}"
         for folder, program in found
