@@ -105,6 +105,18 @@ def test_formats(name: str) -> None:
     assert np.abs(found - wanted).max() <= close
 
 
+def test_where_the_image_is_converted() -> None:
+    """In the layer that reads it, where each pixel is read once; else once, by a kernel before."""
+    form = {"range": [0, 255], "mean": [1, 2, 3], "std": [2, 3, 4]}
+    large = (48, 32)
+    for model, dispatches in (
+        (mixing(form, {}, size=("h", "w")), 1),
+        (local(("h", "w"), layers=1), 2),
+    ):
+        made = compile_filter(model, describe_filter(model), large)
+        assert len(made.compiled.program.dispatches) == dispatches
+
+
 def test_an_image_in_place_of_a_render() -> None:
     """It is clamped as it is read, and the background is no input."""
     image = np.random.default_rng(1).uniform(-0.5, 1.5, (6, 5, 3)).astype(np.float32)
