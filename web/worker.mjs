@@ -1,6 +1,7 @@
 // The worker that an element starts: Pyodide, the engine, the GPU device and the frame loop.
 // Messages are drawn in docs/architecture.md; the element's side is vitrine-view.mjs.
 
+import { Asking } from "./asking.mjs";
 import { Drags } from "./drags.mjs";
 import { unpack } from "./dropped.mjs";
 import { Executor } from "./executor.mjs";
@@ -90,6 +91,15 @@ const playback = new Playback({
   host: () => engine,
   resume(begins) {
     if (begins) lastTime = 0; // the clip goes on from now, not from the last frame
+    schedule();
+  },
+  tell,
+});
+
+const asking = new Asking({
+  host: async () => (await python).pyimport("pyengine.hosts.page_view"),
+  resume() {
+    if (!scheduled && inFlight === 0) lastTime = 0; // what moves begins now, not at the last frame
     schedule();
   },
   tell,
@@ -240,7 +250,8 @@ function tick(now) {
   const index = engine.frame(
     Math.min(interval / 1000, flying ? HELD_S : PLAYED_S), size.width, size.height,
     ...drags.take(), came.changed ? 1 : 0);
-  const playing = playback.tellClock();
+  const moves = asking.tellMoving(memories.status.bytes);
+  const playing = playback.tellClock() || moves;
   if (index >= 0) draw(index, started, interval, playing);
   else if (index === IDLE && inFlight === 0) settle();
   if (flying || playing || index === HELD) schedule();
@@ -295,6 +306,7 @@ function settle(ids = settling.splice(0)) {
 const handlers = {
   ...playback.handlers,
   ...filters.handlers,
+  ...asking.handlers,
   init(message) {
     canvas = message.canvas;
     base = message.base;
