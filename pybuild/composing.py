@@ -8,14 +8,13 @@ for the oracle.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from pybuild.bundle import buffer_files
 from pybuild.framing import front, pose_before, subject_box
 from pybuild.gaussians import Gaussians
-from pybuild.generators.bundle import Made
 from pybuild.pack import Packed, Report, joined_buffers, pack, unpack
 from pybuild.reference import Ellipsoids
 from pyengine.bundle import CHUNK_SIZE, Pose, Scene
@@ -50,11 +49,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorPart:
-    """A generator that is to be an object; ``made.scene`` is of it alone."""
+    """A generator that is to be an object; ``scene`` is of it alone."""
 
     name: str
     file: str
-    made: Made
+    scene: Scene
     placement: Placement = UNMOVED
 
 
@@ -66,15 +65,12 @@ class Composed:
     ----------
     buffers : mapping
         Bytes of the bundle's buffers by name; none where nothing is packed.
-    made : Made, optional
-        The generator, whose network belongs to ``scene``.
     packed : tuple of Packed
         Of the packed objects, in order.
     """
 
     scene: Scene
     buffers: Mapping[str, bytes]
-    made: Made | None = None
     packed: tuple[Packed, ...] = ()
 
     def load(self, name: str) -> bytes:
@@ -123,26 +119,24 @@ def compose(
         )
         objects.append(spec)
         first += chunks
-    made = generator.made if generator else None
+    alone = generator.scene if generator else None
     if generator is not None:
         objects.append(_of_generator(generator, first))
     buffers = joined_buffers(packed) if packed else {}
     if background is None:
-        background = made.scene.background if made is not None else (0.0, 0.0, 0.0)
+        background = alone.background if alone is not None else (0.0, 0.0, 0.0)
     scene = Scene(
         count=sum(item.count for item in objects),
         sh_degree=max(item.sh_degree for item in objects),
-        antialiased=made.scene.antialiased if made else parts[0].cloud.antialiased,
+        antialiased=alone.antialiased if alone else parts[0].cloud.antialiased,
         bounds=_placed(objects) or _NOWHERE,
-        pose=_pose(parts, objects, made),
+        pose=_pose(parts, objects),
         background=background,
         buffers=buffer_files(buffers),
-        generator=made.scene.generator if made else None,
+        generator=alone.generator if alone else None,
         objects=tuple(objects),
     )
-    if made is not None:
-        made = replace(made, scene=scene)
-    return Composed(scene, buffers, made, tuple(packed))
+    return Composed(scene, buffers, tuple(packed))
 
 
 def ellipsoids(clouds: Sequence[Gaussians], placements: Sequence[Placement]) -> Ellipsoids:
@@ -167,7 +161,7 @@ def _no_ellipsoids() -> Ellipsoids:
 def _check_antialiased(parts: Sequence[Part], generator: GeneratorPart | None) -> None:
     flags = {part.file: part.cloud.antialiased for part in parts}
     if generator is not None:
-        flags[generator.file] = generator.made.scene.antialiased
+        flags[generator.file] = generator.scene.antialiased
     told: dict[bool, str] = {}
     for file, flag in flags.items():
         told.setdefault(flag, file)
@@ -179,7 +173,7 @@ def _check_antialiased(parts: Sequence[Part], generator: GeneratorPart | None) -
 
 
 def _of_generator(generator: GeneratorPart, first: int) -> ObjectSpec:
-    scene = generator.made.scene
+    scene = generator.scene
     assert scene.generator is not None
     return ObjectSpec(
         name=generator.name,
@@ -204,12 +198,12 @@ def _placed(objects: Sequence[ObjectSpec]) -> Box | None:
     return around([o.placement.box(o.bounds) for o in objects if o.placement.visible])
 
 
-def _pose(parts: Sequence[Part], objects: Sequence[ObjectSpec], made: Made | None) -> Pose:
+def _pose(parts: Sequence[Part], objects: Sequence[ObjectSpec]) -> Pose:
     """In front of all that is visible: by `pybuild.framing`'s rule for the clouds together."""
     seen = [part for part in parts if part.placement.visible and part.cloud.count]
     box = _placed([item for item in objects if item.is_generator])
     if not seen:
-        if box is None or made is None:
+        if box is None:
             return pose_before(np.full(3, -1.0), np.full(3, 1.0))
         return pose_before(np.array(box[0]), np.array(box[1]))
     cloud = _together(seen)
