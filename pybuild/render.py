@@ -152,7 +152,7 @@ class Renderer:
         return np.ascontiguousarray(rgba[:, :, :3])
 
     def faults(self) -> int:
-        """Numbers of the filter's image that are not finite; 0 without a filter."""
+        """Pixels of the filter's image that are not finite; 0 without a filter."""
         if self.engine.filter is None:
             return 0
         self.engine.check_filter()
@@ -240,7 +240,7 @@ def render(
         faults = renderer.faults()
         if faults and filtering is not None:
             raise InputError(
-                f"filter {filtering.spec.name!r}: made {faults} numbers that are not finite from "
+                f"filter {filtering.spec.name!r}: made {faults} pixels that are no finite numbers of "
                 "this image; is its range right? Try @range=0..255, or leave the filter out"
             )
         return image

@@ -15,7 +15,7 @@ const RESIZED_MS = 250;
  *   set_filter: Function}} Host Of pyengine/hosts/page_filter.py.
  * @typedef {{rung: number, programs: string[], levels: number, render?: [number, number],
  *   output?: [number, number], error?: string}} Choice
- * @typedef {{name: string, first: boolean}} Listed
+ * @typedef {import("./view-protocol.mjs").FilterInfo} Listed
  * @typedef {object} Hooks
  * @property {() => Host} host
  * @property {() => Executor | null} executor That is shown.
@@ -43,6 +43,9 @@ export class Filters {
   #timer = 0;
   /** Its first frame is still to come. */
   #due = false;
+  /** Says that the scene is there, as soon as what belongs on it is on.
+   * @type {((listed: Listed[]) => void) | null} */
+  #ready = null;
   /** Frames were drawn whose numbers nobody has looked at. */
   #unchecked = false;
 
@@ -68,16 +71,22 @@ export class Filters {
 
   /** Another scene is shown, or the same one on another device: put on what belongs there.
    * @param {GPUAdapter} adapter @param {string} url Of scene.json; empty for a file.
-   * @param {Listed[]} listed */
-  begin(adapter, url, listed) {
+   * @param {Listed[]} listed
+   * @param {(listed: Listed[]) => void} ready Called once that is on, or cannot be; not if
+   *   another scene comes before. */
+  async begin(adapter, url, listed, ready) {
     this.#adapter = adapter;
     if (url !== this.#url || !url) this.#level = 0;
     this.#url = url;
     this.#listed = listed;
     this.#shown = { name: "", rung: -1 };
-    if (!listed.length) return;
-    const name = this.#wanted ?? listed.find(({ first }) => first)?.name ?? "";
-    if (name) this.#put(name).catch((error) => this.#complain(name, error));
+    this.#ready = ready;
+    const name = listed.length ? this.#wanted ?? listed.find(({ first }) => first)?.name : "";
+    if (name) {
+      await this.#put(name).catch((error) => this.#complain(name, error));
+      await this.#chain; // another one may have been picked meanwhile
+    }
+    if (this.#ready === ready) this.#begun();
   }
 
   /** Pick one; empty: none. @param {string} name @returns {Promise<void>} */
@@ -146,8 +155,8 @@ export class Filters {
     executor.run(index, null);
     const [faults] = new Uint32Array(await executor.read(FAULTS, 4));
     if (!faults || this.#shown.name !== name) return;
-    const numbers = `${faults} number${faults === 1 ? "" : "s"} that ${faults === 1 ? "is" : "are"}`;
-    const message = `The filter ${name} made ${numbers} not finite; the splats are shown as they are`;
+    const pixels = faults === 1 ? "1 pixel that is" : `${faults} pixels that are`;
+    const message = `The filter ${name} made ${pixels} no finite numbers; the splats are shown as they are`;
     await this.choose("");
     this.#hooks.tell({ type: "filter", name: "", message });
   }
@@ -160,8 +169,16 @@ export class Filters {
     }
   }
 
+  /** What is on from the start is on. */
+  #begun() {
+    const ready = this.#ready;
+    this.#ready = null;
+    ready?.(this.#listed.map((item) => ({ ...item, on: item.name === this.#shown.name })));
+  }
+
   /** @param {string} name @param {unknown} error */
   #complain(name, error) {
+    this.#begun();
     const reason = error instanceof Error ? error.message : String(error);
     const message = `The filter ${name} is not shown: ${reason}`;
     this.#hooks.tell({ type: "filter", name: this.#shown.name, message });
@@ -203,6 +220,7 @@ export class Filters {
     this.#unchecked = false;
     this.#hooks.swap(made, answer);
     this.#apply();
+    this.#begun();
     const { render, output, levels } = choice;
     const { gpuBytes } = answer.info;
     this.#hooks.tell({ type: "filter", name, render, output, levels, gpuBytes, message: null });
@@ -220,18 +238,35 @@ export class Filters {
     const { device, context, format } = from;
     const made = new Executor(device, answer.plan, context, format, new Map(), from);
     try {
-      await Promise.all([made.compile(() => {}), ...made.plan.buffers.map(async (buffer) => {
-        const { name, source, size_bytes } = buffer;
-        if (!source || made.taken.has(name)) return;
-        const url = new URL(answer.files[source], this.#url);
-        const bytes = await fetchBytes(url, () => {});
-        if (bytes.length > size_bytes) throw new Failure("download", `${url.href} is too large.`);
-        made.write(name, 0, bytes);
-      })]);
+      await Promise.all([made.compile(this.#progress("shaders")), this.#fill(made, answer.files)]);
     } catch (error) {
       made.drop();
       throw error;
     }
     return { made, answer };
+  }
+
+  /** Download what the plan's buffers hold, but for those that were taken over.
+   * @param {Executor} made @param {Record<string, string>} files */
+  async #fill(made, files) {
+    const due = made.plan.buffers.filter(({ name, source }) => source && !made.taken.has(name));
+    const total = due.reduce((sum, { size_bytes }) => sum + size_bytes, 0);
+    const report = this.#progress("scene");
+    let loaded = 0;
+    await Promise.all(due.map(async ({ name, source, size_bytes }) => {
+      const url = new URL(files[/** @type {string} */ (source)], this.#url);
+      const bytes = await fetchBytes(url, (length) => report(loaded += length, total));
+      if (bytes.length > size_bytes) throw new Failure("download", `${url.href} is too large.`);
+      made.write(name, 0, bytes);
+    }));
+    if (total) report(total, total); // a file may be shorter than its buffer
+  }
+
+  /** Tells how far it is while the scene is being opened.
+   * @param {string} stage @returns {(loaded: number, total: number) => void} */
+  #progress(stage) {
+    return (loaded, total) => {
+      if (this.#ready) this.#hooks.tell({ type: "progress", stage, loaded, total });
+    };
   }
 }

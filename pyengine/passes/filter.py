@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pyengine.errors import BundleError
-from pyengine.feeds import FeedSpec
 from pyengine.filter_spec import FILTER_INPUTS, FilterSpec, Rung, StageSpec
 from pyengine.passes.exchange import both_ways, cleared, exchanged, readable
+from pyengine.passes.ports import fault, fed_input, named_input, named_output, state_pairs
 from pyengine.passes.similar import FRAME as FILTER
 from pyengine.passes.similar import argument, similar
 from pyengine.passes.splat import DEPTH_IMAGE, IMAGE
@@ -39,7 +39,7 @@ __all__ = ["ARENA", "FAULTS", "Filtered", "Filtering", "filtered", "stage_prefix
 ARENA = "filter.arena"
 """Buffer: what lives between the kernels of any of a filter's programs."""
 FAULTS = "filter.faults"
-"""Buffer: a u32, numbers of the filter's image that were not finite when it was counted."""
+"""Buffer: a u32, pixels of the filter's image that were not finite when they were counted."""
 
 _GROUPS = 64
 _TEXTURES = {"render": IMAGE, "depth": DEPTH_IMAGE}
@@ -117,7 +117,7 @@ def filtered(filtering: Filtering, adapter: Adapter) -> Filtered:
         size = _output_size(program)
         _check_textures(program, index, rung, spec.depth)
         arena = {b.name: Range(ARENA, 0, b.size_bytes) for b in program.buffers if _is_arena(b)}
-        _check_inputs(program, {*given, *(_input(program, n).buffer for n in stage.states)})
+        _check_inputs(program, {*given, *(named_input(program, n).buffer for n in stage.states)})
         part = program_part(
             program,
             filtering.shaders[index],
@@ -128,14 +128,15 @@ def filtered(filtering: Filtering, adapter: Adapter) -> Filtered:
         )
         parts.append(_labelled(part, f"filter:{index}"))
         pairs += _states(stage, program, stage_prefix(index))
-        made = _output(program, "image")
+        made = named_output(program, "image")
         image = Range(stage_prefix(index) + made.buffer, 0, made.size_bytes)
     if size != rung.output or image is None:
         raise BundleError(f"filter {spec.name!r}: makes {size}, the scene says {rung.output}")
     whole = _joined(filtering, parts, {name for pair in pairs for name in pair}, image.buffer)
     if filtering.rests and not spec.stateful:
         whole = _resting(whole)
-    show, count = _present(image.buffer), _count(image.buffer, 3 * rung.pixels)
+    packed = _is_packed(named_output(filtering.programs[-1], "image"))
+    show, count = _present(image, packed), _count(image, rung.pixels, packed)
     if not pairs:
         return Filtered((whole,), (show,), (count,))
     names = both_ways(pairs)
@@ -191,23 +192,32 @@ def _resting(part: Part) -> Part:
     )
 
 
-def _present(image: str) -> Part:
+def _present(image: Range, packed: bool) -> Part:
+    """Two draws, of which one is empty unless the canvas is split."""
+    parts = {"present.alone": True, "present.mixed": False}
+    bindings = (FILTER, IMAGE, image.buffer)
     return Part(
-        shaders={"present": assemble("filter/present.wgsl")},
-        render=(RenderPipeline("present", "present", ("uniform", "texture", "read"), CANVAS),),
-        steps=(RenderPass("present", CANVAS, (Draw("present", (FILTER, IMAGE, image), (3, 1)),)),),
+        shaders={
+            name: assemble("filter/present.wgsl", {"ALONE": alone, "PACKED": packed})
+            for name, alone in parts.items()
+        },
+        render=tuple(
+            RenderPipeline(name, name, ("uniform", "texture", "read"), CANVAS) for name in parts
+        ),
+        steps=(
+            RenderPass("present", CANVAS, tuple(Draw(name, bindings, (6, 1)) for name in parts)),
+        ),
     )
 
 
-def _count(image: str, numbers: int) -> Part:
-    constants = {"GROUPS": _GROUPS, "NUMBERS": numbers}
+def _count(image: Range, pixels: int, packed: bool) -> Part:
+    constants = {"GROUPS": _GROUPS, "PIXELS": pixels, "PACKED": packed}
+    bindings = (image.buffer, FAULTS)
     return Part(
         buffers=(Buffer(FAULTS, 4, ("storage", "upload", "readback")),),
         shaders={"filter.count": assemble("filter/faults.wgsl", constants)},
         compute=(ComputePipeline("filter.count", "filter.count", ("read", "read_write")),),
-        steps=(
-            ComputePass("faults", (Dispatch("filter.count", (image, FAULTS), (_GROUPS, 1, 1)),)),
-        ),
+        steps=(ComputePass("faults", (Dispatch("filter.count", bindings, (_GROUPS, 1, 1)),)),),
     )
 
 
@@ -221,80 +231,52 @@ def _is_arena(buffer: object) -> bool:
     return getattr(buffer, "name", "") == "arena"
 
 
-def _fault(program: Program, what: str) -> BundleError:
-    return BundleError(f"program {program.name!r}: {what}; build the scene again")
-
-
-def _input(program: Program, name: str) -> Tensor:
-    for tensor in program.inputs:
-        if tensor.name == name:
-            return tensor
-    raise _fault(program, f"there is no input {name!r}, which the scene feeds")
-
-
-def _output(program: Program, name: str) -> Tensor:
-    for tensor in program.outputs:
-        if tensor.name == name:
-            return tensor
-    raise _fault(program, f"there is no output {name!r}")
-
-
 def _fed(stage: StageSpec, program: Program, places: Mapping[str, Range]) -> dict[str, Range]:
     """Buffers of the program that are parts of what the host fills."""
-    return {_matching(program, feed).buffer: places[feed.name] for feed in stage.feeds}
-
-
-def _matching(program: Program, feed: FeedSpec) -> Tensor:
-    tensor = _input(program, feed.name)
-    if (tensor.shape, tensor.dtype) != (feed.shape, feed.dtype):
-        raise _fault(
-            program,
-            f"input {feed.name!r} has {tensor.dtype} {list(tensor.shape)}, the scene says "
-            f"{feed.dtype} {list(feed.shape)}",
-        )
-    return tensor
+    return {fed_input(program, feed).buffer: places[feed.name] for feed in stage.feeds}
 
 
 def _image_before(program: Program, image: Range, size: tuple[int, int]) -> dict[str, Range]:
     """What a later stage reads instead of the splats: the image of the stage before."""
-    tensor = _input(program, "image")
+    tensor = named_input(program, "image")
     if tensor.shape != (size[1], size[0], 3) or tensor.storage != "f32":
-        raise _fault(program, f"reads an image {list(tensor.shape)}, the one before is {size}")
+        raise fault(program, f"reads an image {list(tensor.shape)}, the one before is {size}")
     return {tensor.buffer: image}
 
 
 def _check_inputs(program: Program, fed: set[str]) -> None:
     for tensor in program.inputs:
         if tensor.buffer not in fed:
-            raise _fault(program, f"nothing feeds the input {tensor.name!r}")
+            raise fault(program, f"nothing feeds the input {tensor.name!r}")
 
 
 def _check_textures(program: Program, index: int, rung: Rung, depth: bool) -> None:
     wanted = {"render"} | ({"depth"} if depth else set())
     for name, size in program.textures.items():
         if index or name not in wanted:
-            raise _fault(program, f"nothing gives the texture {name!r}")
+            raise fault(program, f"nothing gives the texture {name!r}")
         if size != (rung.render[1], rung.render[0]):
-            raise _fault(program, f"texture {name!r} is {size}, the scene says {rung.render}")
+            raise fault(program, f"texture {name!r} is {size}, the scene says {rung.render}")
 
 
 def _output_size(program: Program) -> tuple[int, int]:
     """Width and height of the image that a program makes."""
-    image = _output(program, "image")
-    if len(image.shape) != 3 or image.shape[2] != 3 or image.storage != "f32":
-        raise _fault(program, f"output 'image' must be (H, W, 3), got {list(image.shape)}")
+    image = named_output(program, "image")
+    if not _is_packed(image) and (len(image.shape) != 3 or image.shape[2] != 3):
+        raise fault(program, f"output 'image' must be (H, W, 3), got {list(image.shape)}")
+    if image.storage != ("u32" if _is_packed(image) else "f32"):
+        raise fault(program, f"output 'image' holds {image.storage}")
     return image.shape[1], image.shape[0]
+
+
+def _is_packed(image: Tensor) -> bool:
+    """Whether a pixel is one word, (H, W): see shaders/filter/filtered.wgsl."""
+    return len(image.shape) == 2
 
 
 def _states(stage: StageSpec, program: Program, prefix: str) -> list[tuple[str, str]]:
     """Buffers of the plan that each state goes between: the input's, the output's."""
-    pairs = []
-    for name, output in stage.states.items():
-        taken, given = _input(program, name), _output(program, output)
-        if (given.size_bytes, given.storage) != (taken.size_bytes, taken.storage):
-            raise _fault(program, f"state {name!r} goes in and comes out differently")
-        pairs.append((prefix + taken.buffer, prefix + given.buffer))
-    names = [name for pair in pairs for name in pair]
-    if len(set(names)) != len(names):
-        raise _fault(program, "two states share a buffer")
-    return pairs
+    states = stage.states.items()
+    return state_pairs(
+        program, [(named_input(program, a), named_output(program, b)) for a, b in states], prefix
+    )

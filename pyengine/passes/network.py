@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 from pyengine.bundle import Scene
 from pyengine.errors import BundleError
-from pyengine.feeds import FeedSpec
 from pyengine.generator_spec import INPUTS, GeneratorSpec
 from pyengine.passes.exchange import both_ways, cleared, exchanged, readable
 from pyengine.passes.generated import Outputs
+from pyengine.passes.ports import fault, fed_input, named_output, state_pairs
 from pyengine.plan import Adapter, Buffer, Part, Range
-from pyengine.program import Program, Tensor, program_part
+from pyengine.program import Program, program_part
 
 __all__ = ["PREFIX", "Network", "network"]
 
@@ -64,13 +64,13 @@ def network(
     pairs = _states(spec, program)
     ranges = spec.layout()
     aliases = {
-        _input(program, feed).buffer: ranges[feed.name]
+        fed_input(program, feed).buffer: ranges[feed.name]
         for feed in spec.feeds
         if feed.role != "state"
     }
     unfed = {tensor.name for tensor in program.inputs} - {feed.name for feed in spec.feeds}
     if unfed:
-        raise _fault(program, f"nothing feeds the input {min(unfed)!r}")
+        raise fault(program, f"nothing feeds the input {min(unfed)!r}")
     part = program_part(program, shaders, adapter, PREFIX, aliases=aliases)
     inputs = Buffer(INPUTS, spec.input_bytes, ("storage", "upload"))
     states = {name for pair in pairs for name in pair}
@@ -85,44 +85,17 @@ def network(
     return Network(outputs, (first, second), clear)
 
 
-def _fault(program: Program, what: str) -> BundleError:
-    return BundleError(f"program {program.name!r}: {what}; build the scene again")
-
-
-def _input(program: Program, feed: FeedSpec) -> Tensor:
-    for tensor in program.inputs:
-        if tensor.name == feed.name:
-            if (tensor.shape, tensor.dtype) != (feed.shape, feed.dtype):
-                raise _fault(
-                    program,
-                    f"input {feed.name!r} has {tensor.dtype} {list(tensor.shape)}, the scene says "
-                    f"{feed.dtype} {list(feed.shape)}",
-                )
-            return tensor
-    raise _fault(program, f"there is no input {feed.name!r}, which the scene feeds")
-
-
 def _states(spec: GeneratorSpec, program: Program) -> list[tuple[str, str]]:
     """Buffers of the plan that each state goes between: the input's, the output's."""
-    pairs = []
-    for feed in spec.feeds:
-        if feed.role != "state":
-            continue
-        taken = _input(program, feed)
-        name = f"state.{feed.state}"
-        given = next((tensor for tensor in program.outputs if tensor.name == name), None)
-        if given is None:
-            raise _fault(program, f"there is no output {name!r} for the state {feed.name!r}")
-        if (given.size_bytes, given.storage) != (taken.size_bytes, taken.storage):
-            raise _fault(program, f"state {feed.name!r} goes in and comes out differently")
-        pairs.append((PREFIX + taken.buffer, PREFIX + given.buffer))
-    names = [name for pair in pairs for name in pair]
-    if len(set(names)) != len(names):
-        raise _fault(program, "two states share a buffer")
-    files = {PREFIX + buffer.name for buffer in program.buffers if buffer.file}
-    if files & set(names):
-        raise _fault(program, "a state is constant")
-    return pairs
+    return state_pairs(
+        program,
+        [
+            (fed_input(program, feed), named_output(program, f"state.{feed.state}"))
+            for feed in spec.feeds
+            if feed.role == "state"
+        ],
+        PREFIX,
+    )
 
 
 def _outputs(scene: Scene, spec: GeneratorSpec, program: Program) -> Outputs:
@@ -132,7 +105,7 @@ def _outputs(scene: Scene, spec: GeneratorSpec, program: Program) -> Outputs:
     def found(name: str, elements: int, storage: str = "f32") -> Range:
         tensor = tensors[name]
         if math.prod(tensor.shape) != elements or tensor.storage != storage:
-            raise _fault(
+            raise fault(
                 program,
                 f"output {name!r} must have {elements} {storage} elements, got "
                 f"{tensor.storage} {list(tensor.shape)}",
@@ -143,11 +116,11 @@ def _outputs(scene: Scene, spec: GeneratorSpec, program: Program) -> Outputs:
     shade = "gaussian.sh" if has_sh else "gaussian.color"
     for name in ("gaussian.packed", shade):
         if name not in tensors:
-            raise _fault(program, f"there is no output {name!r}")
+            raise fault(program, f"there is no output {name!r}")
     if spec.counted != ("gaussian.count" in tensors):
-        raise _fault(program, "the scene and the program disagree about 'gaussian.count'")
+        raise fault(program, "the scene and the program disagree about 'gaussian.count'")
     if scene.sh_degree and not has_sh:
-        raise _fault(program, f"the scene has SH of degree {scene.sh_degree}, the program colours")
+        raise fault(program, f"the scene has SH of degree {scene.sh_degree}, the program colours")
     columns = 3 * (scene.sh_degree + 1) ** 2 if has_sh else 3
     is_shared = spec.instances > 1 and math.prod(tensors[shade].shape) == spec.capacity * columns
     return Outputs(

@@ -216,7 +216,7 @@ def test_what_is_not_finite_is_told(shown: Callable[..., Page]) -> None:
     page.wait_for_function(f"{part('.message h2')} && {VIEW}.filter === ''")
     assert (pixels(page) == plain).all()
     text = page.evaluate(part(".message") + ".textContent")
-    assert f"The filter broken made {3 * 300 * 300} numbers that are not finite" in text
+    assert f"The filter broken made {300 * 300} pixels that are no finite numbers" in text
     told = page.evaluate(f"{VIEW}.setFilter('nobody').catch((e) => [e.code, e.message])")
     assert told[0] == "filter"
     assert "nobody" in told[1]
@@ -233,7 +233,7 @@ def test_what_is_not_finite_later_is_told_at_rest(shown: Callable[..., Page]) ->
     page.wait_for_function(f"{part('.message h2')} && {VIEW}.filter === ''")
     assert (pixels(page) == plain).all()
     text = page.evaluate(part(".message") + ".textContent")
-    assert f"The filter rooted made {3 * 300 * 300} numbers that are not finite" in text
+    assert f"The filter rooted made {300 * 300} pixels that are no finite numbers" in text
 
 
 def test_filters_change_while_a_clip_plays(shown: Callable[..., Page]) -> None:
