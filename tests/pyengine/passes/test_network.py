@@ -105,7 +105,7 @@ MISFITS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a state of nothing": (
         with_feed(STATEFUL, 3, state="other"),
-        r"there is no output 'state\.other' for the state 'memory'",
+        r"there is no output 'state\.other'",
     ),
 }
 
