@@ -42,6 +42,7 @@ from bench.tables import (
     BenchScene,
     add_common,
     extremes,
+    names_of,
     orbit,
     print_table,
     ratio,
@@ -303,17 +304,6 @@ def pass_times(ours: Engine) -> dict[str, dict[str, float | int]]:
     return passes
 
 
-def chosen(text: str) -> list[str]:
-    """Rivals of a command line."""
-    if text in ("all", "none"):
-        return list(RIVALS) if text == "all" else []
-    names = text.split(",")
-    for name in names:
-        if name not in RIVALS:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(RIVALS)}")
-    return names
-
-
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -331,7 +321,11 @@ def arguments() -> argparse.Namespace:
         help="seconds an engine and scene; a slow one draws fewer frames (default: 8)",
     )
     parser.add_argument(
-        "--rivals", type=chosen, default=list(RIVALS), metavar="LIST", help="all, none, or names"
+        "--rivals",
+        type=names_of(RIVALS, RIVALS),
+        default=list(RIVALS),
+        metavar="LIST",
+        help="all, none, or names",
     )
     parser.add_argument("--shots", type=Path, metavar="DIR", help="keep a PNG of each engine")
     return parser.parse_args()

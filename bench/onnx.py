@@ -43,6 +43,7 @@ from bench.net_server import NetServer, serving_nets
 from bench.nets import Array, Net, find_nets
 from bench.tables import (
     ROOT,
+    names_of,
     run,
     summary,
     write_json,
@@ -239,21 +240,14 @@ def largest_error(found: Sequence[Array], wanted: Sequence[Array]) -> float:
     return math.nan if any(map(math.isnan, errors)) else max(errors)
 
 
-def chosen(text: str) -> list[str]:
-    """Rivals of a command line."""
-    if text in ("usual", "all", "none"):
-        return list({"usual": USUAL, "all": RIVALS, "none": ()}[text])
-    names = text.split(",")
-    for name in names:
-        if name not in RIVALS:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(RIVALS)}")
-    return names
-
-
 def add_turns(parser: argparse.ArgumentParser) -> None:
     """Arguments of the benches that take turns with rivals."""
     parser.add_argument(
-        "--rivals", type=chosen, default=list(USUAL), metavar="LIST", help="usual, all, none, names"
+        "--rivals",
+        type=names_of(RIVALS, USUAL),
+        default=list(USUAL),
+        metavar="LIST",
+        help="usual, all, none, names",
     )
     parser.add_argument("--rounds", type=int, default=5, help="turns an engine (default: 5)")
     parser.add_argument("--opens", type=int, default=2, help="first runs an engine (default: 2)")

@@ -30,6 +30,7 @@ __all__ = [
     "cell",
     "extremes",
     "machine",
+    "names_of",
     "orbit",
     "print_table",
     "ratio",
@@ -145,6 +146,22 @@ def size_of(text: str) -> tuple[int, int]:
     if not (width.isdigit() and height.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not like 640x360")
     return int(width), int(height)
+
+
+def names_of(every: Iterable[str], usual: Iterable[str]) -> Callable[[str], list[str]]:
+    """A reader of ``--rivals``: usual, all, none, or names with commas between them."""
+    words = {"usual": list(usual), "all": list(every), "none": []}
+
+    def chosen(text: str) -> list[str]:
+        if text in words:
+            return words[text]
+        names = text.split(",")
+        for name in names:
+            if name not in words["all"]:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(words['all'])}")
+        return names
+
+    return chosen
 
 
 def summary(values: Iterable[float]) -> dict[str, float | int]:

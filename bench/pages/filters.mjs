@@ -45,14 +45,19 @@ const constantsOf = ([width, height], { scale, offset }) => ({
   offset_r: offset[0], offset_g: offset[1], offset_b: offset[2],
 });
 
-/** onnxruntime-web behind those splats: a pass that fills its input, a pass that shows its output. */
-async function openRival(device, plain, { render, output, input, made, capture }) {
+/** onnxruntime-web behind those splats: a pass that fills its input, a pass that shows its output.
+ * @param {string} name Its options: web-webgpu, -nchw, -captured. */
+async function openRival(name, device, plain, { render, output, input, made }) {
   const ort = await import(ORT);
   ort.env.logLevel = "error";
   const session = await ort.InferenceSession.create(new URL("net/model.onnx", location.href).href, {
-    executionProviders: [{ name: "webgpu", device }], // it heeds no device in ort.env.webgpu
+    executionProviders: [{
+      name: "webgpu",
+      device, // one in ort.env.webgpu is not heeded
+      ...(name.includes("-nchw") ? { preferredLayout: "NCHW" } : {}),
+    }],
     preferredOutputLocation: "gpu-buffer",
-    enableGraphCapture: capture,
+    enableGraphCapture: name.includes("-captured"),
   });
   const tensor = ([width, height]) => {
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
@@ -130,15 +135,18 @@ let device;
 const engines = {};
 
 globalThis.bench = {
-  /** @param setup {filter, render, output, input, made, capture, rival}: of the filter its name, the
-   *   sizes of what it reads and makes, {name, scale, offset} of the model's input and output */
+  /** @param setup {filter, render, output, input, made, rivals}: of the filter its name, the sizes of
+   *   what it reads and makes, {name, scale, offset} of the model's input and output; rivals' names */
   async open(setup) {
     const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
     device = await openDevice(adapter);
     engines["vitrine"] = await openOurs(adapter, device, setup);
-    engines["no filter"] = await openPlain(adapter, device, setup);
-    if (setup.rival) engines["web-webgpu"] = await openRival(device, engines["no filter"], setup);
-    const version = engines["web-webgpu"]?.version ?? null;
+    const plain = engines["no filter"] = await openPlain(adapter, device, setup);
+    let version = null;
+    for (const name of setup.rivals) {
+      engines[name] = await openRival(name, device, plain, setup);
+      ({ version } = engines[name]);
+    }
     return { adapter: adapterName(device), version };
   },
 
