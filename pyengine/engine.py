@@ -74,6 +74,7 @@ class Engine:
         self.sh_degree = scene.sh_degree
         self.background: Sequence[float] = scene.background
         self.splat_scale = 1.0
+        self.antialiased = scene.antialiased
         spec = scene.generator
         clip = spec.clip if spec is not None else None
         self.generator = None if spec is None else Generator(spec)
@@ -215,6 +216,7 @@ class Engine:
     def take_over(self, other: Engine) -> None:
         """Go on where another engine of the same scene was; the GPU's buffers are new."""
         self.generator, self.timeline = other.generator, other.timeline
+        self._look_like(other)
         if self.objects is not None and other.objects is not None:
             self.objects.take_over(other.objects)
         if self.generator is not None:
@@ -226,8 +228,7 @@ class Engine:
         self.objects = other.objects
         if self.objects is not None:
             self.objects.changed = True
-        self.sh_degree, self.background = other.sh_degree, other.background
-        self.splat_scale = other.splat_scale
+        self._look_like(other)
         shown, before = self.filter, other.filter
         if shown is not None and before is not None and shown.spec.name == before.spec.name:
             shown.take_over(before)
@@ -240,6 +241,11 @@ class Engine:
         self._drawn[:] = bytes(len(self._drawn))
         if self.filter is not None:
             self.filter.redraw()
+
+    def _look_like(self, other: Engine) -> None:
+        """Draw as another one does."""
+        self.sh_degree, self.background = other.sh_degree, other.background
+        self.splat_scale, self.antialiased = other.splat_scale, other.antialiased
 
     def _pack(self, view: View) -> None:
         put, frame = Frame.pack_into, self.frame_bytes
@@ -266,6 +272,7 @@ class Engine:
         put(frame, "splat_scale", self.splat_scale)
         put(frame, "chunk_count", self.scene.chunk_count)
         put(frame, "sh_degree", min(self.sh_degree, self.scene.sh_degree))
+        put(frame, "antialiased", int(self.antialiased))
 
 
 def _objects_of(scene: Scene) -> Objects | None:

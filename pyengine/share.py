@@ -17,7 +17,7 @@ from pyengine.camera_shot import Shot
 from pyengine.errors import ViewError
 from pyengine.view import View
 
-__all__ = ["MAX_HASH", "VERSION", "Link", "from_hash", "to_hash"]
+__all__ = ["MAX_HASH", "VERSION", "Link", "colour", "from_hash", "to_hash"]
 
 VERSION = "1"
 MAX_HASH = 1 << 15
@@ -207,7 +207,7 @@ _READERS: Mapping[str, Callable[[Link, str], None]] = {
     "filter": _setter("filter", lambda value: "" if value == "none" else value[:1000]),
     "strength": _setter("strength", _share),
     "split": _setter("split", _share),
-    "background": _setter("background", lambda value: _colour(value)),
+    "background": _setter("background", lambda value: colour(value)),
     "sh": _setter("sh_degree", lambda value: int(_choice(value, ("0", "1", "2", "3")))),
     "scale": _setter("splat_scale", lambda value: _within(value, 0.0, 10.0)),
     "aa": _setter("antialiased", lambda value: _choice(value, ("classic", "mip")) == "mip"),
@@ -310,7 +310,14 @@ def _colour_text(rgb: tuple[float, float, float]) -> str:
     return _row(rgb)
 
 
-def _colour(text: str) -> tuple[float, float, float]:
+def colour(text: str) -> tuple[float, float, float]:
+    """Display-referred RGB, 0 to 1, of ``rrggbb`` or three numbers.
+
+    Raises
+    ------
+    ViewError
+        It is neither.
+    """
     if _COLOUR.fullmatch(text):
         r, g, b = (int(text[i : i + 2], 16) / 255 for i in (0, 2, 4))
     else:

@@ -142,6 +142,7 @@ Frame = Struct(
         ("splat_scale", "f32", "multiplies every sigma; 1 unless told"),
         ("chunk_count", "u32", "chunks of the scene"),
         ("sh_degree", "u32", "bands to evaluate, at most the scene's"),
+        ("antialiased", "u32", "1: a smaller dilation, and opacity that makes up for it (mip)"),
     ],
 )
 

@@ -19,13 +19,15 @@ from pyengine.fields import document
 from pyengine.hosts import page
 from pyengine.hosts.page import Stage
 from pyengine.inputs import Inputs
-from pyengine.share import Link, from_hash, to_hash
+from pyengine.share import Link, colour, from_hash, to_hash
 
 __all__ = ["ask"]
 
 MAX_SPLAT_SCALE = 10.0
 MAX_LINKED = 64
 """Numbers of an input that a link takes along."""
+
+_ALIASING = ("classic", "mip")
 
 Asked = Mapping[str, Any]
 
@@ -75,6 +77,7 @@ def _look_of(engine: Engine) -> dict[str, object]:
         "background": list(engine.background),
         "shDegree": engine.sh_degree,
         "splatScale": engine.splat_scale,
+        "antialiasing": _ALIASING[engine.antialiased],
     }
 
 
@@ -131,11 +134,20 @@ def _look(stage: Stage, asked: Asked) -> None:
     """How the scene is drawn; null gives back what the scene says."""
     engine, scene = stage.engine, stage.engine.scene
     if "background" in asked:
-        engine.background = _point(asked, "background", scene.background, 0.0, 1.0)
+        told = asked["background"]
+        if isinstance(told, str):
+            engine.background = colour(told.removeprefix("#"))
+        else:
+            engine.background = _point(asked, "background", scene.background, 0.0, 1.0)
     if "shDegree" in asked:
         engine.sh_degree = int(_number(asked, "shDegree", scene.sh_degree, 0, 3))
     if "splatScale" in asked:
         engine.splat_scale = _number(asked, "splatScale", 1.0, 0.0, MAX_SPLAT_SCALE)
+    if "antialiasing" in asked:
+        wanted = asked["antialiasing"] or _ALIASING[scene.antialiased]
+        if wanted not in _ALIASING:
+            raise ViewError(f"antialiasing: wanted {' or '.join(_ALIASING)}, got {wanted!r}")
+        engine.antialiased = wanted == "mip"
 
 
 def _share(stage: Stage, asked: Asked) -> str:
@@ -161,6 +173,8 @@ def _share(stage: Stage, asked: Asked) -> str:
         link.background = (r, g, b)
     link.sh_degree = None if engine.sh_degree == scene.sh_degree else engine.sh_degree
     link.splat_scale = None if engine.splat_scale == 1.0 else engine.splat_scale
+    if engine.antialiased != scene.antialiased:
+        link.antialiased = engine.antialiased
     link.path_s, link.path_loop = rig.duration_s, rig.loop
     return to_hash(link)
 
@@ -187,6 +201,8 @@ def _open(stage: Stage, asked: Asked) -> dict[str, object]:
     degree = scene.sh_degree if link.sh_degree is None else link.sh_degree
     engine.sh_degree = min(degree, scene.sh_degree)
     engine.splat_scale = 1.0 if link.splat_scale is None else link.splat_scale
+    aa = link.antialiased
+    engine.antialiased = scene.antialiased if aa is None else aa
     told |= {
         "time": link.time_s,
         "playing": link.playing,

@@ -136,7 +136,6 @@ def generated_object(scene: Scene, spec: GeneratorSpec, outputs: Outputs) -> Par
 def _constants(scene: Scene, spec: GeneratorSpec, outputs: Outputs) -> dict[str, int | bool]:
     """Of both shaders; ``scene`` is of the generator alone."""
     return {
-        "ANTIALIASED": scene.antialiased,
         "CAPACITY": spec.capacity,
         "CHUNK_SIZE": CHUNK_SIZE,
         "COUNTED": outputs.count is not None,

@@ -38,7 +38,6 @@ def packed_objects(scene: Scene) -> Part:
     sizes = scene.expected_sizes()
     chunks = sum(item.chunks[1] for item in scene.packed_objects)
     constants = {
-        "ANTIALIASED": scene.antialiased,
         "CHUNKS": chunks,
         "CHUNK_SIZE": CHUNK_SIZE,
         "SH_DEGREE": max(item.sh_degree for item in scene.packed_objects),

@@ -28,7 +28,6 @@ def project(scene: Scene) -> Part:
     rows = max(scene.chunk_count, 1) * CHUNK_SIZE
     constants = {
         "CHUNK_SIZE": CHUNK_SIZE,
-        "ANTIALIASED": scene.antialiased,
         "SH_DEGREE": scene.sh_degree,
         "SH_WORDS": SH_WORDS[scene.sh_degree],
     }

@@ -1,11 +1,11 @@
 // From a covariance on the image to a splat: what the two projects share.
-// Needs: `frame`, the struct Splat, ANTIALIASED.
+// Needs: `frame`, the struct Splat.
 
 const DEAD_KEY: u32 = 0xffffffffu;
 const NEAR: f32 = 0.2; // world units; nearer centres are not drawn
 const LOG2_255: f32 = 7.99435344;
 const LN_2: f32 = 0.69314718;
-const DILATION_PX2: f32 = select(0.3, 0.1, ANTIALIASED);
+const DILATION_PX2 = vec2f(0.3, 0.1); // classic, mip
 
 struct Footprint {
   visible: bool,
@@ -19,10 +19,12 @@ struct Footprint {
 fn footprint_of(pos_view: vec3f, variance: vec3f, sharp_det: f32, opacity: f32) -> Footprint {
   var result: Footprint;
   result.visible = false;
-  let blurred = variance + vec3f(DILATION_PX2, 0.0, DILATION_PX2);
-  let det = sharp_det + DILATION_PX2 * (variance.x + variance.z + DILATION_PX2);
+  let antialiased = frame.antialiased != 0u;
+  let dilation_px2 = select(DILATION_PX2.x, DILATION_PX2.y, antialiased);
+  let blurred = variance + vec3f(dilation_px2, 0.0, dilation_px2);
+  let det = sharp_det + dilation_px2 * (variance.x + variance.z + dilation_px2);
   var log2_opacity = log2(opacity);
-  if (ANTIALIASED) {
+  if (antialiased) {
     log2_opacity += 0.5 * log2(max(sharp_det / det, 1e-12));
   }
   let log2_gain = log2_opacity + LOG2_255; // alpha reaches 1/255 at q = 2 ln 2 * this

@@ -6,7 +6,7 @@
 // Outputs: `splats`, `keys` and `chunk_live`, chunk for chunk: a chunk is 256 rows of one instance
 //   or what is left of them. Where COUNTED the chunks are those of live rows, without gaps.
 // Dispatch: one workgroup a chunk, over x then y; indirect where COUNTED. Workgroup: 256.
-// Constants: ANTIALIASED, CAPACITY, CHUNK_SIZE, COUNTED, HAS_SH, INSTANCES, SHADE_SHARED,
+// Constants: CAPACITY, CHUNK_SIZE, COUNTED, HAS_SH, INSTANCES, SHADE_SHARED,
 //   SH_COEFFICIENTS, SH_DEGREE.
 // A row that holds anything but tame numbers is not drawn. The test is by bits: WGSL lets a
 // compiler assume that floats are finite, and what follows need not be right for others.

@@ -7,7 +7,7 @@
 //   `chunk_live[c]` is 0 where the whole chunk is out of sight or its object hidden: its rows are
 //   stale.
 // Dispatch: one workgroup a chunk, over x then y. Workgroup: CHUNK_SIZE = 256.
-// Constants: CHUNK_SIZE, CHUNKS, ANTIALIASED, SH_DEGREE (the largest).
+// Constants: CHUNK_SIZE, CHUNKS, SH_DEGREE (the largest).
 // Source: as project.wgsl, with the object's affine map before the view; the oracle is
 //   pybuild/reference.py. A map that stretches unlike along its axes bends no ellipsoid: its linear
 //   part enters the covariance like the view's. SH are looked up along the ray in the object's

@@ -3,7 +3,7 @@
 // Outputs: `splats` and `keys`, row for row; a Gaussian that is not drawn has DEAD_KEY.
 //   `chunk_live[c]` is 0 where the whole chunk is out of sight: its rows are stale.
 // Dispatch: one workgroup a chunk, over x then y. Workgroup: CHUNK_SIZE = 256.
-// Constants: CHUNK_SIZE, ANTIALIASED, SH_DEGREE, SH_WORDS.
+// Constants: CHUNK_SIZE, SH_DEGREE, SH_WORDS.
 // Source: EWA splatting (Zwicker et al. 2001) with the INRIA rasteriser's semantics; the oracle is
 //   pybuild/reference.py. The sort's first pass compacts, in order, so equal keys never flicker.
 //   No barrier on purpose: with one, SwiftShader spills every variable and takes five times as long.

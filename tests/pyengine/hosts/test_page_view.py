@@ -86,12 +86,18 @@ def test_bookmarks_and_the_path() -> None:
 
 
 def test_a_look_is_set_and_given_back() -> None:
-    look = do("look", background=[1, 0, 0], shDegree=0, splatScale=0.5)["state"]["look"]
+    look = do("look", background=[1, 0, 0], shDegree=0, splatScale=0.5, antialiasing="mip")[
+        "state"
+    ]["look"]
+    assert look["antialiasing"] == "mip"
     assert look["background"] == [1, 0, 0]
     assert (look["shDegree"], look["splatScale"]) == (0, 0.5)
     assert page.frame(*STILL) != IDLE, "it is drawn anew"
-    look = do("look", background=None, shDegree=None, splatScale=None)["state"]["look"]
+    rest = dict.fromkeys(("background", "shDegree", "splatScale", "antialiasing"))
+    look = do("look", **rest)["state"]["look"]
     assert (look["background"], look["shDegree"]) == ([0.1, 0.2, 0.3], 1)
+    assert (look["splatScale"], look["antialiasing"]) == (1, "classic")
+    assert do("look", background="#ff0033")["state"]["look"]["background"] == [1, 0, 0.2]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +113,8 @@ def test_a_look_is_set_and_given_back() -> None:
         ("go", {"index": 4}, "bookmark 5: there are 0"),
         ("go", {"index": "4"}, "wanted its number"),
         ("look", {"background": [2, 0, 0]}, "background: wanted a number from 0 to 1"),
+        ("look", {"background": "red"}, "wanted rrggbb"),
+        ("look", {"antialiasing": "some"}, "wanted classic or mip"),
         ("look", {"splatScale": True}, "splatScale: wanted a number"),
     ],
 )
@@ -120,7 +128,7 @@ def test_what_cannot_be_done_is_told(what: str, more: dict[str, Any], told_: str
 def test_a_link_shows_the_same_again() -> None:
     do("camera", eye=[1.2345678, 2, -9])
     do("add", name="Front")
-    do("look", background=[1, 0, 0], shDegree=0, splatScale=0.5)
+    do("look", background=[1, 0, 0], shDegree=0, splatScale=0.5, antialiasing="mip")
     do("path", seconds=5)
     text = do("share")["value"]
     page.frame(*STILL)

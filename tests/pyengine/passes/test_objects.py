@@ -243,7 +243,7 @@ def test_as_many_dispatches_as_a_scene_of_one_file() -> None:
     assert plan.count_dispatches(FRAME) == single.count_dispatches(FRAME)
     assert OBJECTS not in {buffer.name for buffer in single.buffers}
     assert not any("SceneObject" in text for text in single.shaders.values())
-    constants = {"CHUNK_SIZE": 256, "ANTIALIASED": False, "SH_DEGREE": 1, "SH_WORDS": 3}
+    constants = {"CHUNK_SIZE": 256, "SH_DEGREE": 1, "SH_WORDS": 3}
     assert single.shaders["project"] == assemble("project/project.wgsl", constants)
     assert "objects" not in alone.to_json()
     again = scene_plan(Scene.from_json(alone.to_json()), adapter)
