@@ -23,7 +23,10 @@ __all__ = [
     "bundle_folder",
     "describe",
     "read_bundle",
+    "remove_stale",
+    "write_buffers",
     "write_bundle",
+    "write_description",
 ]
 
 SCENE_FILE = "scene.json"
@@ -97,14 +100,29 @@ def write_bundle(
     scene = describe(packed, gaussians, buffers, pose, background)
     with unwritable(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    write_buffers(folder, scene, buffers)
+    write_description(folder, scene)
+    remove_stale(folder, scene)
+    return scene
+
+
+def write_buffers(folder: Path, scene: Scene, buffers: Mapping[str, bytes]) -> None:
+    """Write the files of a scene's buffers."""
     for name, data in buffers.items():
         write_bytes(folder / scene.buffers[name].file, data)
+
+
+def write_description(folder: Path, scene: Scene) -> None:
+    """Write scene.json."""
     write_bytes(folder / SCENE_FILE, (scene.to_json() + "\n").encode())
+
+
+def remove_stale(folder: Path, scene: Scene) -> None:
+    """Remove buffers that only a scene before this one needed."""
     kept = {buffer.file for buffer in scene.buffers.values()}
     for file in folder.iterdir():
         if BUFFER_NAME.fullmatch(file.name) and file.name not in kept:
             file.unlink()
-    return scene
 
 
 def bundle_folder(folder: Path) -> Path:

@@ -14,6 +14,7 @@ import typer
 from pybuild import arguments, commands, examining
 from pybuild.options import BuildOptions
 from pybuild.running import RunOptions, run_program
+from pybuild.scene_file import source_of
 from pybuild.terminal import guarded, notice
 from pyengine.contract.filter_override import OVERRIDES
 from pyengine.errors import InputError
@@ -74,8 +75,13 @@ CapacityOption = Annotated[
     ),
 ]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An ONNX file.")]
-SceneArgument = Annotated[
-    Path, typer.Argument(metavar="SCENE", help="A scene file, or a generator's ONNX model.")
+ScenesArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="SCENE...",
+        help="A scene file, or a generator's ONNX model; several of them, at most one a model; or "
+        "a scene.toml that says where each stands.",
+    ),
 ]
 TimeOption = Annotated[
     float | None,
@@ -138,9 +144,16 @@ def top(
         raise typer.Exit
 
 
-@app.command(epilog="Example: vitrine build garden.ply -o site --eye 0,-1,-4 --target 0,0,0")
+@app.command(
+    epilog="Example: vitrine build garden.ply -o site --eye 0,-1,-4 --target 0,0,0. "
+    "vitrine build room.ply chair.spz dancer.onnx -o site. vitrine build scene.toml -o site, where "
+    "scene.toml has for each object: [[object]] file = 'chair.spz', name = 'chair', "
+    "position = [0, 0, 1.5], rotation_deg = [0, 90, 0] (about x, then y, then z) or quaternion = "
+    "[x, y, z, w], scale = 1.5, visible = true, opacity = 1, tint = [1, 1, 1], up = '-y'; all but "
+    "file may be left out (docs/formats.md)."
+)
 def build(
-    scene: SceneArgument,
+    scene: ScenesArgument,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The site's folder.")],
     up: UpOption = None,
     eye: EyeOption = None,
@@ -157,6 +170,8 @@ def build(
 ) -> None:
     """Make a folder with a web page that shows SCENE; any static host can serve it.
 
+    Of several scenes, each becomes an object that can be moved, turned, scaled and hidden.
+
     A site that Vitrine built before is replaced; a folder with anything else is left alone.
     """
     options = BuildOptions(
@@ -169,15 +184,16 @@ def build(
         arguments.generator(time, given, settings, track, instances),
         tuple(filters or ()),
     )
-    commands.build(scene, out, options)
+    commands.build(source_of(scene), out, options)
 
 
 @app.command(epilog="Example: vitrine serve site --watch garden.ply")
 def serve(
     source: Annotated[
-        Path,
+        list[Path],
         typer.Argument(
-            metavar="DIR|SCENE", help="A site; or a scene file or model, built for this once."
+            metavar="DIR|SCENE...",
+            help="A site; or scene files, a model or a scene.toml, built for this once.",
         ),
     ],
     port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8000,
@@ -207,7 +223,7 @@ def serve(
         generator=arguments.generator(time, given, settings, track, instances),
         filters=tuple(filters or ()),
     )
-    commands.serve(source, host, port, watch, options)
+    commands.serve(source_of(source), host, port, watch, options)
 
 
 @app.command(
@@ -215,8 +231,12 @@ def serve(
 )
 def render(
     scene: Annotated[
-        Path,
-        typer.Argument(metavar="SCENE", help="A scene file, generator's model, bundle or site."),
+        list[Path],
+        typer.Argument(
+            metavar="SCENE...",
+            help="A scene file, generator's model, bundle or site; or several objects, as in "
+            "vitrine build.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.png", help="The image.")],
     size: Annotated[
@@ -265,7 +285,7 @@ def render(
         arguments.generator(time, given, settings, track, instances),
         filters,
     )
-    commands.render(scene, out, camera, drawing)
+    commands.render(source_of(scene), out, camera, drawing)
 
 
 @app.command(epilog="Example: vitrine inspect garden.ply --json")

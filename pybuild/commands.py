@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pybuild import formats, report
+from pybuild.assembling import assemble_scene
 from pybuild.bundle import bundle_folder, describe, read_bundle
 from pybuild.filters.bundle import make_filters, read_filtering
 from pybuild.generators.bundle import make_generator
@@ -22,6 +23,7 @@ from pybuild.options import BuildOptions, GeneratorOptions, posed
 from pybuild.pack import pack
 from pybuild.render import in_memory, write_image
 from pybuild.render import render as draw
+from pybuild.scene_file import SceneFile, is_scene_file, read_scene_file
 from pybuild.server import bind, serve_forever
 from pybuild.site import build_site, is_model, recorded_options
 from pybuild.terminal import notice, progress
@@ -71,9 +73,10 @@ class Drawing:
     filter: str | None = None
 
 
-def build(scene: Path, out: Path, options: BuildOptions, served: bool = False) -> None:
+def build(scene: Path | SceneFile, out: Path, options: BuildOptions, served: bool = False) -> None:
     """Make a site and say what it holds; and how to look at it, unless it is served at once."""
-    _must_exist(scene)
+    if isinstance(scene, Path):
+        _must_exist(scene)
     start = time.perf_counter()
     with progress() as tell:
         site = build_site(scene, out, options, tell)
@@ -82,8 +85,10 @@ def build(scene: Path, out: Path, options: BuildOptions, served: bool = False) -
         notice(text)
     raw, sent = report.transfer(site.sizes)
     if site.generator is not None:
-        print(f"{scene}: a generator")
+        print(f"{_model_of(scene)}: a generator")
         print("\n".join(contract_lines(site.generator.contract)))
+    for item in site.scene.objects:
+        print(f"object {item.name}: {item.count:,} Gaussians of {item.file}")
     for spec in site.scene.filters:
         sizes = ", ".join(f"{w}x{h}" for w, h in (rung.output for rung in spec.rungs))
         print(f"filter {spec.name}: {sizes}")
@@ -95,7 +100,11 @@ def build(scene: Path, out: Path, options: BuildOptions, served: bool = False) -
 
 
 def serve(
-    source: Path, host: str, port: int, watch: Path | None, options: BuildOptions | None = None
+    source: Path | SceneFile,
+    host: str,
+    port: int,
+    watch: Path | None,
+    options: BuildOptions | None = None,
 ) -> None:
     """Serve a site; under ``watch`` build it first. A scene file or a model is built to be served.
 
@@ -104,7 +113,7 @@ def serve(
     options : BuildOptions, optional
         Of a scene file or a model; a site was built with its own.
     """
-    if _is_scene(source):
+    if isinstance(source, SceneFile) or _is_scene(source):
         if watch:
             raise InputError(f"{source}: is a scene file; --watch wants the folder of a site")
         sock = bind(host, port)
@@ -137,7 +146,7 @@ def serve(
     )
 
 
-def render(source: Path, out: Path, camera: Camera, drawing: Drawing) -> None:
+def render(source: Path | SceneFile, out: Path, camera: Camera, drawing: Drawing) -> None:
     """Draw one image."""
     if out.suffix.lower() != ".png":
         raise InputError(f"{out}: the image is a PNG; name it something.png")
@@ -163,17 +172,18 @@ def render(source: Path, out: Path, camera: Camera, drawing: Drawing) -> None:
         )
         write_image(out, image)
     if opened.contract is not None and goes_by_names(opened.contract):
-        print("\n".join([f"{source}: understood by its names", *contract_lines(opened.contract)]))
+        told = f"{_model_of(source)}: understood by its names"
+        print("\n".join([told, *contract_lines(opened.contract)]))
     print(f"{out}: {view.width}x{view.height} px, {scene.count:,} Gaussians")
 
 
 def _filtering(
-    source: Path, scene: Scene, text: str | None, shown: tuple[int, int]
+    source: Path | SceneFile, scene: Scene, text: str | None, shown: tuple[int, int]
 ) -> tuple[Filtering | None, Mapping[str, bytes]]:
     """The filter that was asked for: one of a built scene by its name, or a model."""
     if text is None:
         return None, {}
-    if any(spec.name == text for spec in scene.filters):
+    if isinstance(source, Path) and any(spec.name == text for spec in scene.filters):
         return read_filtering(bundle_folder(source), scene, text, shown)
     (made,) = make_filters([text], shown)
     return made.filtering(), made.files()
@@ -182,7 +192,10 @@ def _filtering(
 def inspect(source: Path, as_json: bool, up: str | None) -> None:
     """Print a report on a scene file or a site."""
     _must_exist(source)
-    facts = _folder_facts(source, up) if _is_bundle(source) else _file_facts(source, up)
+    if is_scene_file(source):
+        facts = _objects_facts(source, up)
+    else:
+        facts = _folder_facts(source, up) if _is_bundle(source) else _file_facts(source, up)
     print(json.dumps(facts, indent=1) if as_json else report.text(facts))
 
 
@@ -199,6 +212,22 @@ def _file_facts(path: Path, up: str | None) -> dict[str, Any]:
         **_scene_facts(scene),
         "disk_bytes": _disk_bytes(path),
         "packing_errors": errors,
+    }
+
+
+def _objects_facts(path: Path, up: str | None) -> dict[str, Any]:
+    source = read_scene_file(path)
+    with progress() as tell:
+        made = assemble_scene(source, BuildOptions(up=up), tell)
+    return {
+        "source": str(path),
+        "format": "several objects",
+        **_scene_facts(made.scene, made.network),
+        "disk_bytes": {
+            entry.file: entry.path.stat().st_size
+            for entry in source.entries
+            if entry.path.is_file()
+        },
     }
 
 
@@ -221,7 +250,9 @@ def _scene_facts(scene: Scene, network: Network | None = None) -> dict[str, Any]
     spec = scene.generator
     generator = {} if spec is None else {"generator": spec.to_dict()}
     filters = [item.to_dict() for item in scene.filters]
+    objects = [item.to_dict() for item in scene.objects]
     return {
+        **({"objects": objects} if objects else {}),
         **generator,
         **({"filters": filters} if filters else {}),
         "count": scene.count,
@@ -262,10 +293,14 @@ class _Opened:
     contract: Contract | None = None
 
 
-def _opened(source: Path, drawing: Drawing, tell: Callable[[str, float], None] | None) -> _Opened:
-    """A bundle as it is, or a scene file or a generator's model built in memory."""
-    _must_exist(source)
+def _opened(
+    source: Path | SceneFile, drawing: Drawing, tell: Callable[[str, float], None] | None
+) -> _Opened:
+    """A bundle as it is, or a scene file, objects or a generator's model built in memory."""
     up, options = drawing.up, drawing.generator
+    if isinstance(source, SceneFile):
+        return _opened_objects(source, BuildOptions(up=up, generator=options), tell)
+    _must_exist(source)
     if is_model(source):
         made = make_generator(source, BuildOptions(up=up, generator=options), tell)
         given = made.given
@@ -283,6 +318,17 @@ def _opened(source: Path, drawing: Drawing, tell: Callable[[str, float], None] |
     return _Opened(*in_memory(formats.read(source, up), tell))
 
 
+def _opened_objects(
+    source: SceneFile, options: BuildOptions, tell: Callable[[str, float], None] | None
+) -> _Opened:
+    assembled = assemble_scene(source, options, tell)
+    scene, load, made = assembled.scene, assembled.composed.load, assembled.made
+    if made is None:
+        return _Opened(scene, load)
+    given = made.given
+    return _Opened(scene, load, made.network, given.time_s, given.values, made.contract)
+
+
 def _opened_bundle(source: Path, options: GeneratorOptions) -> _Opened:
     scene, load = read_bundle(source)
     if scene.generator is None:
@@ -295,6 +341,14 @@ def _opened_bundle(source: Path, options: GeneratorOptions) -> _Opened:
     given = read_given(options, scene.generator)
     network = read_network(bundle_folder(source), scene)
     return _Opened(scene, load, network, given.time_s, given.values)
+
+
+def _model_of(source: Path | SceneFile) -> Path:
+    """The generator's file."""
+    if isinstance(source, Path):
+        return source
+    assert source.generator is not None
+    return source.generator.path
 
 
 def _nothing(name: str) -> bytes:

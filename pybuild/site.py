@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pybuild import formats
 from pybuild.archive import engine_archive
+from pybuild.assembling import assemble_scene, write_assembled, write_objects_poster
 from pybuild.atomic import staging_folder, unwritable, write_bytes
 from pybuild.bundle import read_bundle, write_bundle
 from pybuild.compress import FAST_QUALITY, write_sibling
@@ -33,6 +34,7 @@ from pybuild.publishing import (
     target_folder,
 )
 from pybuild.pyodide import CDN_URL, CORE_FILES, VERSION, PyodideMissing, fetch_pyodide
+from pybuild.scene_file import SceneFile, is_scene_file, read_scene_file
 from pyengine.bundle import Scene
 from pyengine.errors import InputError
 
@@ -78,7 +80,7 @@ class Site:
 
 
 def build_site(
-    source: Path | Gaussians,
+    source: Path | Gaussians | SceneFile,
     out: Path,
     options: BuildOptions | None = None,
     report: Report | None = None,
@@ -89,8 +91,8 @@ def build_site(
 
     Parameters
     ----------
-    source : Path or Gaussians
-        A scene file or a generator's model, or a cloud in PLY axes.
+    source : Path, Gaussians or SceneFile
+        A scene file, a generator's model or a scene.toml; a cloud in PLY axes; or several objects.
     out : Path
         Made if it is missing; otherwise empty, or a site that Vitrine built.
     options : BuildOptions, optional
@@ -125,13 +127,13 @@ def build_site(
 
 
 def write_scene(
-    source: Path | Gaussians,
+    source: Path | Gaussians | SceneFile,
     bundle: Path,
     options: BuildOptions,
     report: Report,
     notices: list[str],
 ) -> tuple[Scene, Made | None]:
-    """The bundle of a scene file, a cloud or a generator's model, with its poster.
+    """The bundle of a scene file, a cloud, a generator's model or objects, with its poster.
 
     What the user should know is added to ``notices``.
 
@@ -148,12 +150,16 @@ def write_scene(
 
 
 def _write_scene(
-    source: Path | Gaussians,
+    source: Path | Gaussians | SceneFile,
     bundle: Path,
     options: BuildOptions,
     report: Report,
     notices: list[str],
 ) -> tuple[Scene, Made | None]:
+    if isinstance(source, Path) and is_scene_file(source):
+        source = read_scene_file(source)
+    if isinstance(source, SceneFile):
+        return _write_objects(source, bundle, options, report, notices)
     if not (isinstance(source, Path) and is_model(source)):
         return _write_cloud(source, bundle, options, report, notices), None
     made = write_generator(source, bundle, options, _part(report, "", 0.0, _LEVELS["pack"]))
@@ -161,6 +167,17 @@ def _write_scene(
     given, poster = made.given, bundle / "poster.webp"
     notices += write_generator_poster(poster, made.scene, made.network, given.values, given.time_s)
     return made.scene, made
+
+
+def _write_objects(
+    source: SceneFile, bundle: Path, options: BuildOptions, report: Report, notices: list[str]
+) -> tuple[Scene, Made | None]:
+    """The bundle of several objects, with its poster."""
+    assembled = assemble_scene(source, options, _part(report, "", 0.0, _LEVELS["pack"]))
+    write_assembled(assembled, bundle)
+    report("rendering the poster", _LEVELS["pack"])
+    notices += write_objects_poster(bundle / "poster.webp", assembled)
+    return assembled.scene, assembled.made
 
 
 def is_model(path: Path) -> bool:
@@ -286,7 +303,9 @@ def compress_site(folder: Path) -> None:
             write_sibling(path, FAST_QUALITY if path.suffix == ".bin" else None)
 
 
-def _name_of(source: Path | Gaussians) -> str:
+def _name_of(source: Path | Gaussians | SceneFile) -> str:
+    if isinstance(source, SceneFile):
+        return source.title
     name = source.name.split(".")[0] if isinstance(source, Path) else ""
     return name or "Vitrine"
 

@@ -78,6 +78,15 @@ class Objects:
         """A list: of each object what scene.json says of it, as it stands now."""
         return json.dumps([self._now(index) for index in range(len(self.specs))])
 
+    def to_toml(self) -> str:
+        """A scene.toml of the objects as they stand now: `pyengine.scene_toml`."""
+        from pyengine.scene_toml import scene_toml  # only for those who save
+
+        return scene_toml(
+            (spec.name, spec.file, spec.up, placement)
+            for spec, placement in zip(self.specs, self.placements, strict=True)
+        )
+
     @property
     def bounds(self) -> Box | None:
         """The box around the centres of all that can be seen, in the world; None for nothing."""

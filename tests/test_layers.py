@@ -20,7 +20,8 @@ LAYERS = (
     ("errors", "structs"),
     ("plan", "shaders", "view", "camera_inputs", "fields", "contract", "timeline"),
     (
-        *("bundle", "object_spec", "objects", "feeds", "generator_spec", "filter_spec"),
+        *("bundle", "object_spec", "objects", "scene_toml"),
+        *("feeds", "generator_spec", "filter_spec"),
         *("camera", "camera_path", "camera_rig", "camera_shot", "share", "sources", "framing"),
     ),
     ("passes", "program", "tuning"),

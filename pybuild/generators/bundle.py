@@ -35,7 +35,7 @@ from pyengine.feeds import FeedSpec, Track
 from pyengine.generator_spec import GeneratorSpec
 from pyengine.program import Tensor
 
-__all__ = ["Made", "make_generator", "write_generator"]
+__all__ = ["Made", "make_generator", "write_generator", "write_made"]
 
 Report = Callable[[str, float], None]
 Vector = tuple[float, float, float]
@@ -136,6 +136,18 @@ def write_generator(
         written.
     """
     made = make_generator(model, options, report)
+    write_made(made, folder)
+    return made
+
+
+def write_made(made: Made, folder: Path) -> None:
+    """Write the program, the tracks and scene.json as `write_generator` does.
+
+    Raises
+    ------
+    InputError
+        Values that are of all instances together, or the folder cannot be written.
+    """
     for name, value in made.given.values.items():
         feed = next(feed for feed in _spec_of(made.scene).feeds if feed.name == name)
         if feed.role != "image" and value.size != feed.elements:
@@ -158,7 +170,6 @@ def write_generator(
         for path in folder.glob("track-*.bin"):
             if path.name not in made.tracks:
                 path.unlink()
-    return made
 
 
 def _spec_of(scene: Scene) -> GeneratorSpec:
