@@ -61,7 +61,9 @@ class Net:
     inputs: dict[str, Array]
 
 
-def find_nets(wanted: Sequence[str]) -> list[Net]:
+def find_nets(
+    wanted: Sequence[str], shapes: Mapping[str, Sequence[int]] | None = None
+) -> list[Net]:
     """Networks by their names or parts of them, or by their files.
 
     Parameters
@@ -69,11 +71,13 @@ def find_nets(wanted: Sequence[str]) -> list[Net]:
     wanted : sequence of str
         Such as ``candy`` or ``some/model.onnx``; nothing stands for all of ../shared/models
         (VITRINE_SHARED names that folder).
+    shapes : mapping of str to sequence of int, optional
+        Of inputs whose sizes the models leave open.
 
     Raises
     ------
     InputError
-        There is none of that name, or the file is missing.
+        There is none of that name, the file is missing, or a shape is not one of its inputs'.
     """
     folder = Path(os.environ.get("VITRINE_SHARED", ROOT.parent / "shared")) / "models"
     known = {re.sub("^synth/synth_", "", name): name for name in FAMILIES}
@@ -81,14 +85,14 @@ def find_nets(wanted: Sequence[str]) -> list[Net]:
     found = []
     for item in wanted or [name for name in names if _path(folder, known, name).is_file()]:
         if item.endswith(".onnx"):
-            found.append(_read(Path(item), Path(item).stem, "other"))
+            found.append(_read(Path(item), Path(item).stem, "other", shapes))
             continue
         hits = [name for name in names if item == name] or [n for n in names if item in n]
         if not hits:
             raise InputError(f"--models {item}: none of {', '.join(names)}, nor a .onnx file")
         for name in hits:
             family = "generator" if name == TILED else FAMILIES[known[name]]
-            found.append(_read(_path(folder, known, name), name, family))
+            found.append(_read(_path(folder, known, name), name, family, shapes))
     if not found:
         raise InputError(f"{folder}: no models there; name .onnx files: --models net.onnx")
     return found
@@ -98,12 +102,14 @@ def _path(folder: Path, known: dict[str, str], name: str) -> Path:
     return folder / f"{known['scaffold_gs_f32' if name == TILED else name]}.onnx"
 
 
-def _read(path: Path, name: str, family: str) -> Net:
+def _read(path: Path, name: str, family: str, shapes: Mapping[str, Sequence[int]] | None) -> Net:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     data = path.read_bytes()
     if name == TILED:
         data = tile_anchors(data, ANCHORS, GAUSSIANS_AN_ANCHOR)
+    if shapes:
+        data = with_shapes(data, shapes, f"{path}: ")
     return Net(name, family, data, _inputs(onnx.load_from_string(data), path))
 
 
@@ -126,7 +132,7 @@ def _inputs(model: onnx.ModelProto, path: Path) -> dict[str, Array]:
     return inputs
 
 
-def with_shapes(data: bytes, shapes: Mapping[str, Sequence[int]]) -> bytes:
+def with_shapes(data: bytes, shapes: Mapping[str, Sequence[int]], where: str = "") -> bytes:
     """A model whose inputs have sizes that it left open.
 
     Parameters
@@ -134,6 +140,8 @@ def with_shapes(data: bytes, shapes: Mapping[str, Sequence[int]]) -> bytes:
     data : bytes
     shapes : mapping of str to sequence of int
         Of inputs by their names.
+    where : str
+        Begins the messages.
 
     Raises
     ------
@@ -145,13 +153,15 @@ def with_shapes(data: bytes, shapes: Mapping[str, Sequence[int]]) -> bytes:
     sizes: dict[str, int] = {}
     for name, shape in shapes.items():
         if name not in ports:
-            raise InputError(f"shape of {name!r}: the model's inputs are {', '.join(ports)}")
+            raise InputError(f"{where}there is no input {name!r}; there are: {', '.join(ports)}")
         declared = [dim.dim_value or dim.dim_param or "?" for dim in ports[name]]
         fits = len(shape) == len(declared) and all(
             not isinstance(old, int) or old == new for old, new in zip(declared, shape, strict=True)
         )
         if not fits:
-            raise InputError(f"shape of {name!r}: {list(shape)}; the model declares {declared}")
+            raise InputError(
+                f"{where}input {name!r} is declared {declared}; got the shape {list(shape)}"
+            )
         for dim, new in zip(ports[name], shape, strict=True):
             if dim.dim_param:
                 sizes[dim.dim_param] = new

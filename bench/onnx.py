@@ -50,7 +50,7 @@ from bench.tables import (
 )
 from pybuild.onnx import ops  # noqa: F401
 from pybuild.onnx.compile import compile_graph
-from pybuild.onnx.front import load_graph
+from pybuild.onnx.front import load_graph, parse_shape_option
 from pybuild.onnx.lower import LOWERINGS
 from pybuild.programs import write_program
 from pybuild.runner import stored_inputs
@@ -68,6 +68,7 @@ examples:
   bench/onnx.py                                   all of ../shared/models, against the usual rivals
   bench/onnx.py --models candy,mnist --rounds 8
   bench/onnx.py --models net.onnx --rivals none   Vitrine alone, in the page and natively
+  bench/onnx.py --models upscaler.onnx --shape image=1x3x360x640
   bench/onnx.py --budget 20 --json /tmp/onnx.json
 
 engines:
@@ -280,6 +281,13 @@ def arguments() -> argparse.Namespace:
         metavar="LIST",
         help="names or parts of them, or .onnx files; default: all of ../shared/models",
     )
+    parser.add_argument(
+        "--shape",
+        action="append",
+        default=[],
+        metavar="NAME=SIZES",
+        help="of an input whose sizes the models leave open, such as image=1x3x360x640",
+    )
     add_turns(parser)
     parser.add_argument(
         "--tune",
@@ -299,7 +307,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure every network."""
     given = arguments()
-    nets = find_nets(given.models)
+    nets = find_nets(given.models, dict(map(parse_shape_option, given.shape)))
     kit = Kit(given.rivals, given.gpu, given.chromium)
     results: dict[str, Any] = {}
     server = NetServer(kit.folders, PAGES)

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from bench import chromium, net_engines
 from bench.net_report import markdown, overview, report, short_of_goals
 from bench.net_server import NetServer, brotli_bytes
-from bench.nets import find_nets, tile_anchors
+from bench.nets import find_nets, tile_anchors, with_shapes
 from bench.onnx import Contender, largest_error, measure, reference
 from pyengine.errors import InputError
 
@@ -267,6 +267,28 @@ def test_named_nets(model_file: Path) -> None:
     assert net.inputs["x"].dtype == np.float32
     with pytest.raises(InputError, match="none of candy_256_op17"):
         find_nets(["resnet"])
+
+
+def test_open_sizes_are_given(tmp_path: Path) -> None:
+    """The same symbol has the same size in the output; what is no shape of the input is told."""
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, "height", width])
+        for name, width in (("x", "width"), ("y", "2*width"))
+    ]
+    node = helper.make_node("Concat", ["x", "x"], ["y"], axis=2)
+    path = tmp_path / "open.onnx"
+    graph = helper.make_graph([node], "open", ports[:1], ports[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    (net,) = find_nets([str(path)], {"x": (1, 4, 6)})
+    assert net.inputs["x"].shape == (1, 4, 6)
+    model = onnx.load_from_string(net.model)
+    dims = [d.dim_value or d.dim_param for d in model.graph.output[0].type.tensor_type.shape.dim]
+    assert dims == [1, 4, "2*width"]
+    with pytest.raises(InputError, match=r"open.onnx: there is no input 'z'; there are: x"):
+        find_nets([str(path)], {"z": (1, 4, 6)})
+    for shape in ((2, 4, 6), (1, 4)):
+        with pytest.raises(InputError, match=r"input 'x' is declared \[1, 'height', 'width'\]"):
+            with_shapes(path.read_bytes(), {"x": shape})
 
 
 def test_what_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
