@@ -25,7 +25,7 @@ from pyengine.errors import InputError
 from pyengine.plan import DEFAULT_LIMITS, Adapter
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHES = ("frame", "start", "native", "build")
+BENCHES = ("frame", "start", "native", "build", "filters", "filters_page")
 TIMEOUT_S = 150
 """For a start of Pyodide in software on busy cores; seconds otherwise."""
 
