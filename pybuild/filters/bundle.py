@@ -164,13 +164,12 @@ def _sizes(
         return list(first.sizes)
     if first.tiles is not None:
         return [shown or TILED]
-    reaches = [
-        Elastic(stage.path, contract).reach()
-        for stage, contract in zip(stages, contracts, strict=True)
-    ]
+    models = [Elastic(s.path, c) for s, c in zip(stages, contracts, strict=True)]
+    reaches = [model.reach() for model in models]
     grown = math.prod((reach.ratio[0] for reach in reaches), start=Fraction(1))
     if shown is None or (reaches[0].fixed and reaches[0].own is not None):
-        return default_sizes(reaches[0], grown)
+        sizes = default_sizes(reaches[0], grown)
+        return [size for size in sizes if models[0].fits(size)] or sizes[:1]
     width, height = (max(1, round(side / grown)) for side in shown)
     return [(width, height)]
 
@@ -189,6 +188,7 @@ def _programs(
             "image" if later else "render",
             stage.tiles,
             stage.weights or "f32",
+            packed=stage is stages[-1] and not any(f.role == PREVIOUS for f in contract.inputs),
         )
         if later and any(feed.role == "depth" for feed in contract.inputs):
             raise InputError(f"{stage.path}: reads depth, so it must be the first of a chain")

@@ -8,17 +8,17 @@ another size, and stays as it is.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import onnx
-from onnx import numpy_helper
 
+from pybuild.filters.declared import declare, light, misshaped
+from pybuild.filters.nearest import nearest_sizes
 from pybuild.filters.pixels import axes_of, image_size
 from pybuild.onnx.front_inputs import declared_dims
-from pybuild.onnx.front_intake import read_model, tensor_array
+from pybuild.onnx.front_intake import read_model
 from pybuild.onnx.front_values import Dims
 from pybuild.onnx.graph import Graph, TensorInfo
 from pybuild.onnx.models import open_graph
@@ -30,8 +30,11 @@ __all__ = ["MULTIPLES", "Elastic", "Fitted", "NotElastic", "Reach"]
 
 MULTIPLES = (1, 2, 4, 8, 16, 32)
 """What sizes are tried as multiples of: networks halve the image up to five times."""
-_FRIENDLY = 256
-"""A size that networks with open sizes take; a multiple of all of `MULTIPLES`."""
+_FRIENDLY = (256, 336, 257, 1024)
+"""Sizes of which networks with open ones take the first or another: a multiple of all of
+`MULTIPLES`, one of 6, 7, 12 and 14, a multiple and one more, and a large one."""
+MOST = 8192
+"""Pixels along an axis."""
 _ROUNDS = 3
 """Of opening: sizes of states and of the image before follow from those that came out."""
 
@@ -108,7 +111,7 @@ class Elastic:
     def __init__(self, model: Path | onnx.ModelProto, contract: FilterContract) -> None:
         self.name, proto, folder = read_model(model)
         self.contract = contract
-        self._model = _light(self.name, proto, folder)
+        self._model = light(self.name, proto, folder)
         self._declared = {value.name: declared_dims(value) for value in self._model.graph.input}
         self.own = self._own_size()
         self._base: Fitted | None = None
@@ -138,9 +141,24 @@ class Elastic:
             It lists every node at fault.
         """
         if self._base is None:
-            size = self.own or (_FRIENDLY, _FRIENDLY)
-            self._base = self._opened(size, size)
+            self._base = self._opened(self.own, self.own) if self.own else self._friendly()
         return self._base
+
+    def _friendly(self) -> Fitted:
+        """At a size that it takes: one at which its output is as much larger as it should be."""
+        found: list[Fitted] = []
+        faults: list[GraphError] = []
+        for side in _FRIENDLY:
+            try:
+                found.append(self._opened((side, side), (side, side)))
+            except GraphError as error:
+                faults.append(error)
+                continue
+            if found[-1].ratio == (self.contract.ratio,) * 2:
+                return found[-1]
+        if not found:
+            raise faults[0]
+        return found[0]
 
     def fitted(self, size: Size) -> Fitted:
         """Opened for an image of a size, or of the next larger one that it can take.
@@ -152,6 +170,23 @@ class Elastic:
         GraphError
             It cannot be compiled at any size.
         """
+        found = self._tried(size)
+        if isinstance(found, GraphError):
+            raise NotElastic(self._refusal(size, found))
+        return found
+
+    def fits(self, size: Size) -> bool:
+        """Whether `fitted` finds a way.
+
+        Raises
+        ------
+        GraphError
+            It cannot be compiled at any size.
+        """
+        return not isinstance(self._tried(size), GraphError)
+
+    def _tried(self, size: Size) -> Fitted | GraphError:
+        """See `fitted`; or why not, at the largest size that was tried."""
         base = self.base()
         if size == self.own:
             return base
@@ -165,16 +200,45 @@ class Elastic:
             except GraphError as error:
                 told = error
         assert told is not None
-        raise NotElastic(self._refusal(size, told))
+        return told
+
+    def nearest(self, size: Size) -> list[Size]:
+        """Sizes near one that does not fit, which it takes as they are; its own where it has one.
+
+        Raises
+        ------
+        GraphError
+            It cannot be compiled at any size.
+        """
+        base = self.base()
+
+        def opens(tried: Size) -> bool:
+            try:
+                self._like(base, tried)
+            except GraphError:
+                return False
+            return True
+
+        twice = 2 * base.inner[0], 2 * base.inner[1]
+        if self.own is not None and not opens(twice):
+            return [self.own]  # most likely it takes no other
+        return nearest_sizes(opens, size, base.inner, MOST, self._takes_squares())
+
+    def _takes_squares(self) -> bool:
+        """Whether its height and its width are one symbol."""
+        dims = self._declared[self.contract.source.name] or ()
+        rows, columns = (dims[axis] for axis in self._axes(self.contract.source))
+        return isinstance(rows, str) and rows == columns
 
     def reach(self) -> Reach:
         """Which sizes it takes, by opening it at a few."""
         base = self.base()
-        start = _up(self.own or (_FRIENDLY, _FRIENDLY), 2 * MULTIPLES[-1])
+        start = _up(base.inner, 2 * MULTIPLES[-1])
         told: GraphError | None = None
         for multiple in MULTIPLES:
             try:
-                self._like(base, (start[0] + multiple, start[1] + multiple))
+                for odd in (1, 3):  # two, as one may be a multiple of 14, say, by chance
+                    self._like(base, (start[0] + odd * multiple, start[1] + odd * multiple))
             except GraphError as error:
                 told = error
                 continue
@@ -190,8 +254,8 @@ class Elastic:
         GraphError
             It cannot be opened, or its output is of another size.
         """
-        found = self._opened(inner, self.own or (_FRIENDLY, _FRIENDLY))
-        problems = _misshaped(found.graph)
+        found = self._opened(inner, base.inner)
+        problems = misshaped(found.graph)
         if problems:
             raise GraphError(self.name, problems)
         if found.ratio == base.ratio:
@@ -208,14 +272,21 @@ class Elastic:
         )
 
     def _refusal(self, size: Size, told: GraphError) -> str:
+        near = self.nearest(size)
+        sizes = " and ".join(map(_x, near))
+        taken = f"The nearest that it takes: {sizes}; write size={'/'.join(map(_x, near))}"
         if self.own is None:
             return (
                 f"{self.name}: cannot be made for {_x(size)}, nor for larger multiples of up to "
-                f"{MULTIPLES[-1]}: {_reason(told)}"
+                f"{MULTIPLES[-1]}: {_reason(told)}. {taken}."
             )
+        if near == [self.own]:
+            taken = f"Leave its size as it is: size={_x(self.own)}"
+        overlap = min(32, min(self.own) // 4)
+        tiles = f", or cut the image: tiles={overlap}" if overlap else ""
         return (
             f"{self.name}: is made for {_x(self.own)} and cannot be made for {_x(size)}: "
-            f"{_reason(told)}. Leave its size as it is, or cut the image: tiles=32."
+            f"{_reason(told)}. {taken}{tiles}."
         )
 
     def _opened(self, size: Size, own: Size) -> Fitted:
@@ -263,7 +334,7 @@ class Elastic:
         for value in self._model.graph.input:
             dims = shapes.get(value.name) or self._dims(value.name, size, own, symbols)
             if dims is not None:
-                _declare(value, dims)
+                declare(value, dims)
         try:
             return open_graph(self._model)
         except GraphError as error:
@@ -305,57 +376,6 @@ class Elastic:
         if known and not isinstance(known[0], int):
             known[0] = 1
         return tuple(known)
-
-
-# ----------------------------------------------------------------------------------------- models
-
-
-def _light(name: str, proto: onnx.ModelProto, folder: Path | None) -> onnx.ModelProto:
-    """A copy that has its weights inside, and no shapes but of its inputs.
-
-    Raises
-    ------
-    GraphError
-        Weights that lie beside it cannot be read.
-    """
-    model = onnx.ModelProto()
-    model.CopyFrom(proto)
-    del model.graph.value_info[:]
-    for output in model.graph.output:
-        output.type.tensor_type.ClearField("shape")
-    for tensor in model.graph.initializer:
-        if tensor.data_location != onnx.TensorProto.EXTERNAL:
-            continue
-        try:
-            tensor.CopyFrom(numpy_helper.from_array(tensor_array(tensor, folder), tensor.name))
-        except ValueError as error:
-            problem = Problem(f"initialiser {tensor.name!r}: {error}", "Export the model again.")
-            raise GraphError(name, [problem]) from None
-    return model
-
-
-def _misshaped(graph: Graph) -> list[Problem]:
-    """Reshapes to sizes that are baked in: inference of shapes believes them."""
-    problems = []
-    for node in graph.nodes:
-        if node.op != "Reshape" or node.domain:
-            continue
-        taken, made = (graph.infos[name].shape for name in (node.inputs[0], node.outputs[0]))
-        if math.prod(taken) != math.prod(made):
-            reason = f"its shape is {list(made)} whatever it is given, as here {list(taken)}"
-            problems.append(Problem(reason, "", node.op, node.name, node.domain, node.opset))
-    return problems
-
-
-def _declare(value: onnx.ValueInfoProto, dims: Dims) -> None:
-    shape = value.type.tensor_type.shape
-    del shape.dim[:]
-    for size in dims:
-        dim = shape.dim.add()
-        if isinstance(size, int):
-            dim.dim_value = size
-        elif size is not None:
-            dim.dim_param = size
 
 
 def _up(size: Size, multiple: int) -> Size:

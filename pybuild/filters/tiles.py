@@ -15,7 +15,8 @@ beyond it, and between those the one fades into the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -190,9 +191,28 @@ def grid_of(
     if grid.count > MAX_TILES:
         raise InputError(
             f"tiles={overlap}: an image of {size[0]}x{size[1]} takes {grid.count} tiles of "
-            f"{tile[0]}x{tile[1]}; wanted at most {MAX_TILES}: let them overlap less"
+            f"{tile[0]}x{tile[1]}; wanted at most {MAX_TILES}: {_fewer(size, tile, overlap, ratio)}"
         )
     return grid
+
+
+def _fewer(
+    size: tuple[int, int], tile: tuple[int, int], overlap: int, ratio: tuple[Fraction, Fraction]
+) -> str:
+    """What to do about too many tiles: the nearest overlap, or the nearest size, that has less."""
+
+    def count(image: Iterable[int], shared: int) -> int:
+        axes = (axis_of(n, t, shared, r) for n, t, r in zip(image, tile, ratio, strict=True))
+        return math.prod(len(axis.starts) for axis in axes)
+
+    for less in range(overlap - 1, -1, -1):
+        if count(size, less) <= MAX_TILES:
+            return f"let them overlap less: tiles={less}"
+    for share in range(99, 0, -1):
+        smaller = tuple(max(n * share // 100, 1) for n in size)
+        if count(smaller, overlap) <= MAX_TILES:
+            return f"make it for a smaller image: size={smaller[0]}x{smaller[1]}"
+    return "make it for a smaller image"
 
 
 def _span(axis: Axis, output: bool) -> int:

@@ -11,14 +11,23 @@ import onnx
 
 from pybuild.generators.describe import opened_ports
 from pybuild.onnx.models import Sizes, open_graph
-from pybuild.onnx.problems import GraphError
+from pybuild.onnx.problems import GraphError, Problem
 from pyengine.contract import ContractError, FilterContract, Port
 from pyengine.contract.images import pictures
 
 __all__ = ["bound_shapes", "tried"]
 
-TRIALS = ((384, 256), (512, 384))
-"""Width and height: multiples of 128, as networks may halve the image seven times."""
+TRIALS = (
+    ((384, 256), (512, 384)),
+    ((672, 336), (1008, 672)),
+    ((385, 257), (513, 385)),
+    ((384, 384), (512, 512)),
+    ((1536, 1024), (2048, 1536)),
+)
+"""Pairs of width and height: multiples of 128, as networks may halve the image seven times; where
+those are not taken multiples of 6, 7, 12 and 14, those and one more, squares, and large ones."""
+LARGEST = 8
+"""Times that an output is larger or smaller."""
 RATIOS = tuple(Fraction(text) for text in ("1", "2", "3", "4", "8", "1/2", "1/4", "1/8"))
 """Output pixels for each input pixel that are tried where ``previous`` has sizes of its own."""
 
@@ -47,11 +56,52 @@ def tried(
     ContractError
         It lists everything that is wrong.
     """
-    first, other = (_opened(model, inputs, roles, size, read) for size in TRIALS)
+    found: list[FilterContract | ContractError | GraphError] = []
+    for sizes in TRIALS:
+        try:
+            trials = [_opened(model, inputs, roles, size, read) for size in sizes]
+            contract = _followed(inputs, trials, read)
+        except (ContractError, GraphError) as error:
+            found.append(error)
+            continue
+        ratio = contract.ratio
+        if ratio is not None and ratio == ratio.limit_denominator(LARGEST):
+            return contract  # not 63/64: that takes multiples of 14, say, and drops what is over
+        found.append(contract)
+    if isinstance(found[0], FilterContract):
+        return found[0]
+    raise _told([item for item in found if isinstance(item, ContractError | GraphError)])
+
+
+def _followed(inputs: Ports, trials: Sequence[tuple[Ports, Ports]], read: Read) -> FilterContract:
+    """The contract by what a filter was at two sizes.
+
+    Raises
+    ------
+    ContractError
+        It lists everything that is wrong.
+    """
+    first, other = trials
     outputs = [_compared(a, b) for a, b in zip(first[1], other[1], strict=True)]
     contract = read(inputs, outputs)
-    ratios = {read(*trial).ratio for trial in (first, other)}
+    ratios = {read(*trial).ratio for trial in trials}
     return replace(contract, ratio=ratios.pop() if len(ratios) == 1 else None)
+
+
+def _told(faults: Sequence[ContractError | GraphError]) -> ContractError | GraphError:
+    """Of a size at which it opened, if it did; else the first, and all the sizes if they matter."""
+    for fault in faults:
+        if isinstance(fault, ContractError):
+            return fault
+    first, *others = (fault for fault in faults if isinstance(fault, GraphError))
+    if any(fault.problems == first.problems for fault in others):
+        return first
+    sizes = ", ".join(f"{width}x{height}" for sizes in TRIALS for width, height in sizes)
+    more = Problem(
+        f"it declares an image of any size, and opens at none of those that were tried: {sizes}",
+        "If it takes one size alone, export it with that size.",
+    )
+    return GraphError(first.model, [*first.problems, more])
 
 
 def bound_shapes(

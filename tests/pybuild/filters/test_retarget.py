@@ -10,6 +10,8 @@ import onnx
 import pytest
 from onnx import helper
 
+from pybuild.filters import ladder
+from pybuild.filters.bundle import make_filters
 from pybuild.filters.compile import filter_tensors
 from pybuild.filters.describe import describe_filter
 from pybuild.filters.ladder import SHOWN, default_sizes
@@ -78,6 +80,43 @@ def cropped() -> onnx.ModelProto:
     }
     ports = {"x": ("float32", (1, 3, 16, 16))}, {"y": ("float32", (1, 3, 16, 16))}
     return filter_model(nodes, *ports, constants, metadata({}, {}))
+
+
+def bordered() -> onnx.ModelProto:
+    """A border that only large images have."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Pad", ["c", "pads"], ["y"], mode="reflect"),
+    ]
+    constants = {
+        "w": np.ones((3, 3, 41, 41), np.float32),
+        "pads": np.array([0, 0, 20, 20, 0, 0, 20, 20]),
+    }
+    shape = (1, 3, "h", "w")
+    ports = {"x": ("float32", shape)}, {"y": ("float32", shape)}
+    return filter_model(nodes, *ports, constants, metadata({}, {}))
+
+
+def strided(step: int, size: tuple[int | str, int | str] = ("h", "w")) -> onnx.ModelProto:
+    """A pixel in so many kept, and put back among zeros: multiples of ``step`` and one more."""
+    kernel = np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], strides=[step, step]),
+        helper.make_node("ConvTranspose", ["a", "w"], ["b"], strides=[step, step]),
+        helper.make_node("Add", ["b", "x"], ["y"]),
+    ]
+    ports = {"x": ("float32", (1, 3, *size))}, {"y": ("float32", (1, 3, *size))}
+    return filter_model(nodes, *ports, {"w": kernel}, metadata({}, {}))
+
+
+def patches(side: int, size: tuple[int | str, int | str] = ("h", "w")) -> onnx.ModelProto:
+    """Squares of pixels as one, and back: what is over is dropped without a word."""
+    nodes = [
+        helper.make_node("SpaceToDepth", ["x"], ["a"], blocksize=side),
+        helper.make_node("DepthToSpace", ["a"], ["y"], blocksize=side),
+    ]
+    ports = {"x": ("float32", (1, 3, *size))}, {"y": ("float32", (1, 3, *size))}
+    return filter_model(nodes, *ports, {}, metadata({}, {}))
 
 
 @pytest.mark.parametrize("size", [("h", "w"), (16, 24)])
@@ -154,27 +193,76 @@ def test_a_size_in_a_slice() -> None:
 
 def test_a_fixed_model_is_refused_with_a_way_out() -> None:
     model = shaped((6, 5))
-    with pytest.raises(NotElastic, match=r"Leave its size as it is, or cut the image: tiles="):
+    with pytest.raises(
+        NotElastic, match=r"Leave its size as it is: size=5x6, or cut the image: tiles=1\."
+    ):
         filter_tensors(model, describe_filter(model), (7, 6))
     assert filter_tensors(model, describe_filter(model), (5, 6)).inner == (5, 6)
 
 
 def test_an_open_model_with_a_border_that_only_large_images_have() -> None:
     """What it asks for is told, not that it has a size of its own."""
-    nodes = [
-        helper.make_node("Conv", ["x", "w"], ["c"]),
-        helper.make_node("Pad", ["c", "pads"], ["y"], mode="reflect"),
-    ]
-    constants = {
-        "w": np.ones((3, 3, 41, 41), np.float32),
-        "pads": np.array([0, 0, 20, 20, 0, 0, 20, 20]),
-    }
-    shape = (1, 3, "h", "w")
-    ports = {"x": ("float32", shape)}, {"y": ("float32", shape)}
-    model = filter_model(nodes, *ports, constants, metadata({}, {}))
-    with pytest.raises(NotElastic, match=r"cannot be made for 8x8, nor for larger multiples"):
+    model = bordered()
+    told = r"cannot be made for 8x8, nor for larger .*The nearest that it takes: 41x41; write"
+    with pytest.raises(NotElastic, match=told):
         elastic(model).fitted((8, 8))
     assert elastic(model).fitted((64, 64)).inner == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (strided(4), r"Add .* The nearest that it takes: 637x357 and 641x361; write size=637x357/"),
+        (patches(14), r"The nearest that it takes: 630x350 and 644x364; write size=630x350/644x36"),
+        (patches(14, (28, 42)), r"made for 42x28 .* 630x350 and 644x364; .*or cut .*: tiles=7\."),
+    ],
+)
+def test_the_nearest_sizes_that_work_are_named(model: onnx.ModelProto, told: str) -> None:
+    """And they do work; its own alone was named, or none."""
+    found = elastic(model)
+    assert not found.fits((640, 360))
+    with pytest.raises(NotElastic, match=told):
+        found.fitted((640, 360))
+    for size in found.nearest((640, 360)):
+        assert found.fitted(size).inner == size
+        assert found.fits(size)
+
+
+def test_multiples_that_are_none_by_chance() -> None:
+    """392 is a multiple of 8 and of 14; 408 is not of 14."""
+    assert elastic(patches(14)).reach().fixed
+    assert elastic(patches(8)).reach().multiple == 8
+
+
+@pytest.mark.parametrize(("model", "ratio"), [(strided(8), 1), (patches(14), 1), (patches(12), 1)])
+def test_open_sizes_are_tried_at_others_too(model: onnx.ModelProto, ratio: int) -> None:
+    """Multiples of 128 fail, or come out smaller, where those of 14 are taken, or one more."""
+    assert describe_filter(model).ratio == ratio
+
+
+@pytest.mark.parametrize(("op", "tells"), [("Concat", True), ("Add", False)])
+def test_sizes_that_were_tried_are_told(op: str, tells: bool) -> None:
+    """Where none opens; but not if what is wrong is the same at each."""
+    attributes = {"axis": 1} if op == "Concat" else {}
+    nodes = [helper.make_node(op, ["x", "c"], ["y"], **attributes)]
+    ports = ({name: ("float32", (1, 3, "h", "w"))} for name in "xy")
+    constants = {"c": np.zeros((1, 3, 100, 100), np.float32)}
+    with pytest.raises(GraphError, match=op) as caught:
+        describe_filter(filter_model(nodes, *ports, constants, metadata({}, {})))
+    assert ("at none of those that were tried: 384x256, 512x384, " in str(caught.value)) == tells
+
+
+def test_a_ladder_leaves_out_what_does_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sizes too small for its border; if none is left, that is told with those that would do."""
+    monkeypatch.setattr(ladder, "SHOWN", ((64, 48), (16, 12), (48, 64)))
+    for name, model in (("wide", bordered()), ("odd", strided(4))):
+        onnx.save(model, tmp_path / f"{name}.onnx")
+    (made,) = make_filters([str(tmp_path / "wide.onnx")])
+    assert [rung.render for rung in made.spec.rungs] == [(64, 48), (48, 64)]
+    with pytest.raises(NotElastic, match=r"cannot be made for 64x48.* size=61x45/65x49"):
+        make_filters([str(tmp_path / "odd.onnx")])
 
 
 def test_weights_beside_the_file(tmp_path: Path) -> None:

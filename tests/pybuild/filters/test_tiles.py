@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -66,8 +67,19 @@ def test_overlaps_that_leave_nothing(overlap: int) -> None:
 
 
 def test_too_many_tiles() -> None:
-    with pytest.raises(InputError, match=r"takes \d+ tiles of 16x16; wanted at most 1024"):
-        grid_of((640, 360), (16, 16), 14, (Fraction(1), Fraction(1)))
+    """The nearest overlap that fits is named, or the nearest size; and it fits."""
+    one = Fraction(1), Fraction(1)
+    told = r"takes \d+ tiles of 16x16; wanted at most 1024: let them overlap less: tiles=(\d+)$"
+    with pytest.raises(InputError, match=told) as caught:
+        grid_of((640, 360), (16, 16), 14, one)
+    overlap = int(str(caught.value).rpartition("=")[2])
+    assert 900 < grid_of((640, 360), (16, 16), overlap, one).count <= 1024
+    told = r"make it for a smaller image: size=(\d+)x(\d+)$"
+    with pytest.raises(InputError, match=told) as caught:
+        grid_of((1280, 720), (16, 16), 0, one)
+    size = re.search(told, str(caught.value))
+    assert size is not None
+    assert 900 < grid_of((int(size[1]), int(size[2])), (16, 16), 0, one).count <= 1024
 
 
 def identity(size: tuple[int, int], ratio: int = 1) -> Any:
