@@ -16,6 +16,7 @@ import io
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ if __name__ == "__main__":  # not this folder, whose onnx.py is not the package 
 
 from bench.chromium import PAGES, PackageMissing, add_browser, chromium, within
 from bench.chromium import page as new_page
+from bench.filters_report import OURS, PLAIN, report
 from bench.frame import json_orbit, psnr_db
 from bench.net_engines import ort_web
 from bench.net_server import NetServer, serving_nets
@@ -37,11 +39,7 @@ from bench.tables import (
     ROOT,
     BenchScene,
     add_common,
-    cell,
-    extremes,
     names_of,
-    print_table,
-    ratio,
     run,
     scenes,
     summary,
@@ -58,7 +56,6 @@ from pyengine.filter_spec import FilterSpec
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-OURS, PLAIN = "vitrine", "no filter"
 USUAL = ("web-webgpu", "web-webgpu-nchw")
 RIVALS = (*USUAL, "web-webgpu-captured", "web-webgpu-nchw-captured")
 UPSCALER = ROOT / "assets/filters/upscaler.onnx"
@@ -66,13 +63,8 @@ CANDY = (
     Path(os.environ.get("VITRINE_SHARED", ROOT.parent / "shared")) / "models/candy_256_op17.onnx"
 )
 DEFAULT = {UPSCALER: "@size=640x360", CANDY: "@range=0..255,name=candy"}
-GOALS = {False: 5.0, True: 2.0}
-"""How many times faster than the rival, in software and on a GPU."""
-COMMANDS_GOAL = 3
 MOST_DB = 100.0
 """Of pictures that are the same."""
-AGREES_DB = 35.0
-"""The rival reads 8-bit pixels, as a canvas has them, and sums in another order."""
 SLOW_MS = 5000
 """A frame that takes longer is told as it comes."""
 OPEN_MS = 20_000
@@ -100,6 +92,7 @@ class Case:
 
     setup: dict[str, Any]
     model: bytes
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass
@@ -129,7 +122,6 @@ def case_of(text: str, spec: FilterSpec, rivals: Sequence[str]) -> Case:
     rung = spec.rungs[0]
     setup: dict[str, Any] = {"filter": spec.name, "render": rung.render, "output": rung.output}
     stages = parse_filter(text)
-    setup["rivals"] = list(rivals)
     if not rivals:
         return Case(setup, b"")
     given, contract = stages[0], describe_filter(stages[0].path, stages[0].override)
@@ -141,7 +133,7 @@ def case_of(text: str, spec: FilterSpec, rivals: Sequence[str]) -> Case:
         )
     setup["input"] = told(source.name, source.image)
     setup["made"] = told(product.name, contract.image)
-    return Case(setup, model_of(given, source, rung.render))
+    return Case(setup, model_of(given, source, rung.render), tuple(rivals))
 
 
 def is_plain(contract: FilterContract) -> bool:
@@ -176,26 +168,64 @@ def picture_of(address: str) -> np.ndarray:
 
 
 class Filtered:
-    """A page with the engines of a case."""
+    """A page with the engines of a case.
 
-    def __init__(self, browser: Browser, url: str, case: Case, limit_s: float) -> None:
+    Attributes
+    ----------
+    adapter : str
+    version : str or None
+        Of onnxruntime-web.
+    pictures : dict of str to (height, width, 3) uint8
+        Of the first view, by the engine's name.
+    names : list of str
+        Of the engines that run.
+    """
+
+    def __init__(self, browser: Browser, url: str, limit_s: float) -> None:
         self.limit_ms = int(1000 * limit_s)
+        self.adapter, self.version = "", None
+        self.pictures: dict[str, np.ndarray] = {}
+        self.names: list[str] = []
         self.page: Page = new_page(browser)
         self.page.set_default_timeout(0)  # `within` tells what did not end
-        faults: list[str] = []
-        self.page.on("pageerror", lambda error: faults.append(str(error)))
         self.page.goto(f"{url}filters/filters.html")
-        try:
-            self.page.wait_for_function("globalThis.bench", timeout=OPEN_MS)
-            self.info: dict[str, Any] = self.ask("open", case.setup)
-        except Exception as error:
-            lines = str(error).strip().splitlines()
-            raise DeviceError([*faults, *lines][0]) from None
+        self.page.wait_for_function("globalThis.bench", timeout=OPEN_MS)
+
+    def open(self, case: Case, view: dict[str, Any]) -> None:
+        """Load all engines and draw a view with each; a rival that fails is named with the reason.
+
+        Raises
+        ------
+        DeviceError
+            Ours failed.
+        """
+        self.adapter = self.ask("open", case.setup)
+        self._look(OURS, view)
+        for name in case.rivals:
+            try:
+                start = time.perf_counter()
+                self.version = self.ask("join", name)
+                self._look(name, view)
+                seconds = time.perf_counter() - start
+                print(f"  {name}: opened, first frame in {seconds:.1f} s", flush=True)
+            except DeviceError as error:
+                print(f"{name}: skipped: {error}", flush=True)
+        self._look(PLAIN, view)
+
+    def _look(self, name: str, view: dict[str, Any]) -> None:
+        address = self.ask("look", {"engine": name, "view": view})
+        if address:
+            self.pictures[name] = picture_of(address)
+        self.names.append(name)
 
     def ask(self, name: str, argument: Any = None) -> Any:
-        """Call the page's `bench`."""
-        self.page.bring_to_front()
-        return self.page.evaluate(within(f"bench.{name}(view)", self.limit_ms), argument)
+        """Call the page's `bench`; raises `DeviceError` with what went wrong."""
+        try:
+            self.page.bring_to_front()
+            return self.page.evaluate(within(f"bench.{name}(view)", self.limit_ms), argument)
+        except Exception as error:  # a rival may fail in any way
+            line = str(error).strip().splitlines()[0].removeprefix("Page.evaluate: ")
+            raise DeviceError(line) from None
 
     def check(self) -> None:
         """Raise `DeviceError` where our filter rested in a frame."""
@@ -208,11 +238,9 @@ class Filtered:
         self.page.context.close()
 
 
-def measure(
-    page: Filtered, names: Sequence[str], views: Sequence[dict[str, Any]], budget_s: float
-) -> list[Engine]:
+def measure(page: Filtered, views: Sequence[dict[str, Any]], budget_s: float) -> list[Engine]:
     """Draw the views on each engine in turn; one that has spent its budget sits the rest out."""
-    engines = [Engine(name) for name in names]
+    engines = [Engine(name) for name in page.names]
     for view in views:
         for one in engines:
             if one.frames and one.spent_s > budget_s:
@@ -225,89 +253,24 @@ def measure(
     return engines
 
 
-def report(title: str, found: dict[str, Any], gpu: bool) -> None:
-    """Print the table of a case, and how far it is from the goals."""
-    engines = found["engines"]
-    ours, plain = engines[OURS], engines[PLAIN]
-    rows = []
-    for name, item in engines.items():
-        agrees = f"{item['agrees_db']:.1f} dB" if "agrees_db" in item else "-"
-        filtering = item["ms"]["min"] - plain["ms"]["min"]
-        rows.append(
-            [
-                name,
-                str(item["ms"]["n"]),
-                *extremes(item["ms"]),
-                ratio(item["ms"]["min"], ours["ms"]["min"]),
-                "-" if name == PLAIN else cell(filtering),
-                str(item["dispatches"]),
-                str(item["draws"]),
-                "-" if name == PLAIN else str(own(item, plain)),
-                agrees,
-            ]
-        )
-    header = ["", "n", "min", "median", "/ours", "filter", "dispatches", "draws", "own", "agrees"]
-    print_table(title, header, rows)
-    for line in goals(engines, gpu):
-        print(f"  {line}")
-
-
-def own(item: dict[str, Any], plain: dict[str, Any]) -> int:
-    """Dispatches and draws of a frame beyond those of the splats."""
-    count: int = item["dispatches"] + item["draws"] - plain["dispatches"] - plain["draws"]
-    return count
-
-
-def goals(engines: dict[str, Any], gpu: bool) -> list[str]:
-    """How the fastest rival stands to the goals; nothing without one.
-
-    A rival whose picture is another one is named, for it is no fair comparison.
-    """
-    ours, plain = engines[OURS], engines[PLAIN]
-    rivals = {name: item for name, item in engines.items() if "agrees_db" in item}
-    if not rivals:
-        return []
-    name = min(rivals, key=lambda key: rivals[key]["ms"]["min"])
-    times = rivals[name]["ms"]["min"] / ours["ms"]["min"]
-    fewer, more = own(ours, plain), own(rivals[name], plain)
-    few = COMMANDS_GOAL * fewer <= more
-    told = [
-        f"goal {GOALS[gpu]:.0f}x of {name}: {times:.2f}x, {_met(times >= GOALS[gpu])}",
-        f"goal 1/{COMMANDS_GOAL} of its commands: {fewer} of {more}, {_met(few)}",
-    ]
-    for key, item in rivals.items():
-        if item["agrees_db"] < AGREES_DB:
-            told.append(f"{key}: another picture ({item['agrees_db']:.1f} dB): no fair comparison")
-    return told
-
-
-def _met(is_met: bool) -> str:
-    return "met" if is_met else "missed"
-
-
 def bench_case(browser: Browser, url: str, case: Case, pose: Pose, given: Any) -> dict[str, Any]:
     """Measure one filter on one scene."""
-    names = [OURS, *case.setup["rivals"], PLAIN]
-    page = Filtered(browser, url, case, given.limit)
+    sizes = {key: case.setup[key] for key in ("render", "output")}
+    first, *others = json_orbit(pose, given.frames + 1, sizes["output"])
+    page = Filtered(browser, url, given.limit)
     try:
-        views = json_orbit(pose, given.frames + 1, case.setup["output"])
-        first, *others = views
-        seen = {name: page.ask("look", {"engine": name, "view": first}) for name in names}
-        engines = measure(page, names, others, given.budget)
+        page.open(case, first)
+        found = {one.name: one.told() for one in measure(page, others, given.budget)}
         page.check()
     finally:
         page.close()
-    pictures = {name: picture_of(address) for name, address in seen.items() if address}
-    if given.shots:
-        given.shots.mkdir(parents=True, exist_ok=True)
-        for name, picture in pictures.items():
+    for name, picture in page.pictures.items():
+        if name != OURS:
+            found[name]["agrees_db"] = min(psnr_db(picture, page.pictures[OURS]), MOST_DB)
+        if given.shots:
+            given.shots.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(given.shots / f"{case.setup['filter']}-{name}.png")
-    found = {one.name: one.told() for one in engines}
-    for name in case.setup["rivals"]:
-        agrees_db = psnr_db(pictures[name], pictures[OURS])
-        found[name]["agrees_db"] = min(agrees_db, MOST_DB)
-    sizes = {key: case.setup[key] for key in ("render", "output")}
-    return {**page.info, **sizes, "engines": found}
+    return {"adapter": page.adapter, "version": page.version, **sizes, "engines": found}
 
 
 def bench_scene(

@@ -1,5 +1,5 @@
-// Frames with a filter, ours and onnxruntime-web's, on one GPUDevice: `bench.open(setup)`, then
-// `bench.look(view)` for pictures and counts, `bench.frame({engine, view})` for milliseconds.
+// Frames with a filter, ours and onnxruntime-web's, on one GPUDevice: `bench.open(setup)` and
+// `bench.join(rival)`, then `bench.look({engine, view})` for pictures, `bench.frame(...)` for times.
 // A frame is all from the camera on: Python, splats, network, canvas, to the end of the GPU's work.
 // No canvas is on the screen, so that nothing is composed between two frames.
 
@@ -132,22 +132,25 @@ async function pictureOf(canvas) {
 }
 
 let device;
+let setup;
 const engines = {};
 
 globalThis.bench = {
-  /** @param setup {filter, render, output, input, made, rivals}: of the filter its name, the sizes of
-   *   what it reads and makes, {name, scale, offset} of the model's input and output; rivals' names */
-  async open(setup) {
+  /** Open what is ours. @param given {filter, render, output, input, made}: of the filter its name,
+   *   the sizes of what it reads and makes, {name, scale, offset} of the model's input and output */
+  async open(given) {
+    setup = given;
     const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
     device = await openDevice(adapter);
     engines["vitrine"] = await openOurs(adapter, device, setup);
-    const plain = engines["no filter"] = await openPlain(adapter, device, setup);
-    let version = null;
-    for (const name of setup.rivals) {
-      engines[name] = await openRival(name, device, plain, setup);
-      ({ version } = engines[name]);
-    }
-    return { adapter: adapterName(device), version };
+    engines["no filter"] = await openPlain(adapter, device, setup);
+    return adapterName(device);
+  },
+
+  /** Open a rival; gives its version. */
+  async join(name) {
+    engines[name] = await openRival(name, device, engines["no filter"], setup);
+    return engines[name].version;
   },
 
   /** The picture of a frame, null where there is no canvas; compiles what was not. */
