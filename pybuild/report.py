@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 __all__ = ["megabytes", "text", "transfer"]
@@ -43,6 +43,7 @@ def text(facts: Mapping[str, Any]) -> str:
         f"  SH          {degree}",
         f"  bounds      {_point(facts['bounds'][0])} to {_point(facts['bounds'][1])}",
         f"  camera      {_camera(facts['pose'])}",
+        *_objects(facts.get("objects", ())),
         *_generator(facts.get("generator")),
         "",
         *_disk(facts["disk_bytes"]),
@@ -56,6 +57,14 @@ def text(facts: Mapping[str, Any]) -> str:
             label = f"{error['quantity']}, {error['unit']}"
             lines.append(f"  {label:<44}{error['largest']:>12.3g}{error['rms']:>12.3g}")
     return "\n".join(lines)
+
+
+def _objects(objects: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = []
+    for item in objects:
+        told = f"  object      {item['name']}: {item['count']:,} Gaussians of {item['file']}"
+        lines.append(told + f", at {_point(item['position'])}" + ", hidden" * (not item["visible"]))
+    return lines
 
 
 def _generator(spec: Mapping[str, Any] | None) -> list[str]:
