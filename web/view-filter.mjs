@@ -65,7 +65,7 @@ export class FilterControls {
   begin(listed, session) {
     this.#listed = listed;
     this.#session = session;
-    this.name = "";
+    this.name = listed.find(({ on }) => on)?.name ?? "";
     this.#at = 0;
     this.#turned.clear();
     this.#strengths.clear();
@@ -119,7 +119,9 @@ export class FilterControls {
 
   /** What the worker says. @param {FilterState} state */
   tick(state) {
-    if (state.message) this.#tell(state.message);
+    const { message } = state;
+    // The first frame takes away what was said before it.
+    if (message) this.#session?.settled().then(() => this.#tell(message), () => {});
     if (state.name === this.name) return;
     this.name = state.name;
     this.#describe();

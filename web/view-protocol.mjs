@@ -41,6 +41,7 @@
  * @property {string[]} stages  Labels.
  * @property {Feed[]} inputs  Its sliders.
  * @property {boolean} first  It is on when the scene opens.
+ * @property {boolean} [on]  It is on now.
  *
  * @typedef {object} FilterState  What is on.
  * @property {string} name  Empty: none.

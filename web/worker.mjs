@@ -175,8 +175,11 @@ async function present(adapter, device, answer, adopted, files, change) {
   schedule();
   const { vendor, architecture, description } = adapter.info;
   const name = description || [vendor, architecture].filter(Boolean).join(" ");
-  tell({ type: "ready", info: { ...answer.info, adapter: name, generator: answer.generator } });
-  filters.begin(adapter, change ? "" : sceneUrl, answer.info.filters ?? []);
+  const info = { ...answer.info, adapter: name, generator: answer.generator };
+  const listed = answer.info.filters ?? [];
+  await filters.begin(adapter, change ? "" : sceneUrl, listed, (marked) => {
+    tell({ type: "ready", info: listed.length ? { ...info, filters: marked } : info });
+  });
 }
 
 /** What Python made is shown from now on. @param {any} answer */

@@ -3,99 +3,78 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import ModelProto, helper
 from playwright.sync_api import Browser, Page
 
-from pybuild.filters.bundle import add_filters, make_filters
+from pybuild.bundle import write_bundle
+from pybuild.filters.bundle import MadeFilter, add_filters, make_filters
+from pybuild.gaussians import Gaussians
+from pybuild.poster import start_view
+from pybuild.render import in_memory, render
 from tests.page import generated
 from tests.page.generated import VIEW, Pixels, open_page, part, settle, write_site
-from tests.page.test_engine_page import ENTRIES, HOOKS, PROFILE
-from tests.pybuild.onnx.small_models import model
+from tests.page.test_engine_page import ENTRIES, HOOKS, PAGE_DB, PROFILE
+from tests.pyengine import filters
+from tests.pyengine.scenes import psnr_db
 
 pytestmark = [pytest.mark.page, pytest.mark.gpu]
 
-SIZES = "300x300/150x150"
-"""The box's own, and half of it."""
+SIZES = "300x300/250x250/150x150"
+"""The box's own, and smaller ones."""
+CHAIN = "negative + halved"
 FRAMES = 20
 QUIET = HOOKS.replace("%OVERRIDE%", "{}")
+RIM_SHARE = 0.01
+"""Pixels that one adapter takes for a splat's and another does not: depth jumps to 0 there."""
+SHOWN_SIZE = f"{part('.stats [data-row=filter] + [data-row=filter]')}.textContent"
+"""What the statistics say of the filter's size."""
+PACED = """
+import pyengine.hosts.page as host
+import pyengine.hosts.page_filter as filters
+filters.TARGET_FPS = 30.0
+real, cost_s = host.frame, [0.0]
 
+def frame(seconds, *rest):
+    governor = host._stage[0].governor
+    share = (1, 250**2 / 300**2, 150**2 / 300**2)[governor.level if governor else 0]
+    return real(max(1 / 60, cost_s[0] * share) if seconds else 0.0, *rest)
 
-def _filter(nodes: Sequence[onnx.NodeProto], constants: dict[str, Any], **said: Any) -> ModelProto:
-    """Of an image x of any size to an image y, with an input more for each constant-like name."""
-    entries = {
-        "vitrine.contract": "1",
-        "vitrine.kind": "filter",
-        "vitrine.input.x": "image",
-        "vitrine.output.y": "image",
-    } | {f"vitrine.{key}": value for key, value in said.pop("more", {}).items()}
-    image = [1, 3, "h", "w"]
-    inputs = {"x": image} | said.pop("inputs", {})
-    return model(list(nodes), inputs, ["y"], constants, **entries)
-
-
-def inverting() -> ModelProto:
-    """White where nothing is; a slider moves it."""
-    nodes = [
-        helper.make_node("Sub", ["one", "x"], ["turned"]),
-        helper.make_node("Mul", ["turned", "gain"], ["y"]),
-    ]
-    control = {"label": "Gain", "min": 0, "max": 1, "default": 1}
-    more = {"control.gain": json.dumps(control)}
-    return _filter(nodes, {"one": np.float32(1)}, inputs={"gain": [1]}, more=more)
-
-
-def broken() -> ModelProto:
-    """No number of it is finite."""
-    nodes = [
-        helper.make_node("Sub", ["x", "two"], ["below"]),
-        helper.make_node("Sqrt", ["below"], ["y"]),
-    ]
-    return _filter(nodes, {"two": np.float32(2)})
-
-
-def rooted() -> ModelProto:
-    """The root of what is above a slider: finite at first."""
-    nodes = [
-        helper.make_node("Sub", ["x", "least"], ["above"]),
-        helper.make_node("Sqrt", ["above"], ["y"]),
-    ]
-    control = {"label": "Least", "min": 0, "max": 2, "default": 0}
-    return _filter(nodes, {}, inputs={"least": [1]}, more={"control.least": json.dumps(control)})
-
-
-def trailing() -> ModelProto:
-    """Half of the image before stays."""
-    nodes = [
-        helper.make_node("Add", ["x", "before"], ["both"]),
-        helper.make_node("Mul", ["both", "half"], ["y"]),
-    ]
-    image = [1, 3, "h", "w"]
-    more = {"input.before": "previous"}
-    return _filter(nodes, {"half": np.float32(0.5)}, inputs={"before": image}, more=more)
+host.frame = frame
+"""
+"""A machine whose frames come at 60 Hz, or take so long for the largest size."""
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], str]) -> str:
-    """Scenes with filters, none of which is on at first; the URL."""
-    folder = tmp_path_factory.mktemp("filters")
-    texts = []
-    for made in (inverting, broken, rooted, trailing):
-        path = folder / f"{made.__name__}.onnx"
-        onnx.save(made(), path)
-        texts.append(f"{path}@size={SIZES if made is inverting else '300x300'}")
-    write_site(folder / "site")
-    filters = make_filters(texts)
-    for scene in ("scene", "panel"):
-        add_filters(folder / "site" / scene, filters)
-        (folder / "site" / scene / "scene.json.br").unlink(missing_ok=True)  # of the one before
-    return serve(folder / "site").rstrip("/") + "/"
+def made(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, MadeFilter]:
+    """Filters by their names; the first is on unless the page says otherwise."""
+    folder = tmp_path_factory.mktemp("models")
+    one = "@size=300x300"
+    builds = (filters.spoiled, filters.rooted, filters.trail, filters.deep)
+    texts = [f"{filters.inverting(folder)}@size={SIZES}"]
+    texts += [f"{build(folder)}{one}" for build in builds]
+    texts.append(f"{filters.negative(folder)}{one}+{filters.halved(folder)}")
+    return {item.spec.name: item for item in make_filters(texts)}
+
+
+@pytest.fixture(scope="module")
+def site(
+    tmp_path_factory: pytest.TempPathFactory,
+    serve: Callable[[Path], str],
+    cloud: Gaussians,
+    made: Mapping[str, MadeFilter],
+) -> str:
+    """Scenes with all filters; the URL."""
+    folder = tmp_path_factory.mktemp("filters") / "site"
+    write_site(folder)
+    write_bundle(cloud, folder / "cloud")
+    for scene in ("scene", "panel", "cloud"):
+        add_filters(folder / scene, list(made.values()))
+    return serve(folder).rstrip("/") + "/"
 
 
 @pytest.fixture
@@ -159,7 +138,7 @@ def wait_frames(page: Page) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["inverting", "trailing"])
+@pytest.mark.parametrize("name", ["inverting", "trail"])
 def test_a_filtered_frame_is_one_call_and_makes_nothing(
     shown: Callable[..., Page], name: str
 ) -> None:
@@ -212,11 +191,11 @@ def test_what_is_not_finite_is_told(shown: Callable[..., Page]) -> None:
     """The splats are shown, the filter goes, and the visitor learns why."""
     page = shown("scene")
     plain = pixels(page)
-    pick(page, "broken")
+    pick(page, "spoiled")
     page.wait_for_function(f"{part('.message h2')} && {VIEW}.filter === ''")
     assert (pixels(page) == plain).all()
     text = page.evaluate(part(".message") + ".textContent")
-    assert f"The filter broken made {300 * 300} pixels that are no finite numbers" in text
+    assert f"The filter spoiled made {300 * 300} pixels that are no finite numbers" in text
     told = page.evaluate(f"{VIEW}.setFilter('nobody').catch((e) => [e.code, e.message])")
     assert told[0] == "filter"
     assert "nobody" in told[1]
@@ -246,7 +225,7 @@ def test_filters_change_while_a_clip_plays(shown: Callable[..., Page]) -> None:
             {VIEW}.loop = false;
             await {VIEW}.setInput("lift", 0.5);
             {VIEW}.play();
-            for (const name of ["inverting", "trailing", "", "inverting"]) {{
+            for (const name of ["inverting", "trail", "", "inverting"]) {{
                 await {VIEW}.setFilter(name);
             }}
             {VIEW}.pause();
@@ -266,11 +245,10 @@ def test_filters_change_while_a_clip_plays(shown: Callable[..., Page]) -> None:
 def test_the_size_follows_the_canvas(shown: Callable[..., Page]) -> None:
     """A smaller box takes the smaller programs; after a lost device the same filter is on."""
     page = shown("scene")
-    sizes = f"{part('.stats [data-row=filter] + [data-row=filter]')}.textContent"
     pick(page, "inverting", strength=0.5)
-    assert page.evaluate(sizes) == "300 × 300"
+    assert page.evaluate(SHOWN_SIZE) == "300 × 300"
     page.evaluate(f"{VIEW}.style.width = {VIEW}.style.height = '150px'")
-    page.wait_for_function(sizes + " === '150 × 150'")
+    page.wait_for_function(SHOWN_SIZE + " === '150 × 150'")
     settle(page)
     before = pixels(page)
     page.evaluate(
@@ -303,3 +281,74 @@ def test_controls(shown: Callable[..., Page]) -> None:
     picker.select_option("")
     page.wait_for_function(f"{VIEW}.filter === ''")
     assert divider.is_hidden()
+
+
+def test_pixels_are_those_of_the_native_renderer(
+    shown: Callable[..., Page], cloud: Gaussians, made: Mapping[str, MadeFilter]
+) -> None:
+    """Through a chain of two networks, which is in order, and one that reads depth."""
+    page = shown("cloud")
+    scene, load = in_memory(cloud)
+    view = start_view(scene, 300, 300)
+    plain = render(scene, load, view)
+    for name in (CHAIN, "deep"):
+        filtering, files = made[name].filtering(), made[name].files()
+        wanted = render(scene, load, view, filtering=filtering, filter_files=files)
+        pick(page, name)
+        found = pixels(page)
+        if name == CHAIN:
+            assert np.abs((255.0 - plain) / 2 - wanted).max() <= 1
+            assert psnr_db(found, wanted) > PAGE_DB
+            continue
+        assert np.median(wanted[wanted > 0]) > 32
+        rim = (found == 0) != (wanted == 0)
+        assert rim.sum() < RIM_SHARE * (wanted > 0).sum()
+        assert psnr_db(np.where(rim, wanted, found), wanted) > PAGE_DB
+
+
+def test_a_slow_page_shows_smaller_sizes(shown: Callable[..., Page]) -> None:
+    """By the time between frames alone, and back up; the statistics say which size it is."""
+    page = shown("scene")
+    page.workers[0].evaluate("(code) => self.test.python.runPython(code)", PACED)
+    pick(page, "inverting")
+    assert page.evaluate(SHOWN_SIZE) == "300 × 300"
+    reads = counts(page)["mapAsync"]
+    python(page, "cost_s.__setitem__(0, 0.05)")
+    move(page, 0.001)
+    page.wait_for_function(SHOWN_SIZE + " === '250 × 250'")
+    python(page, "cost_s.__setitem__(0, 0.0)")
+    page.wait_for_function(SHOWN_SIZE + " === '300 × 300'")
+    wait_frames(page)
+    assert counts(page)["mapAsync"] == reads + 2, "once a new size, for what is not finite"
+    page.evaluate(f"{VIEW}.controls = ''")
+    page.locator("vitrine-view").press("i")
+    python(page, "cost_s.__setitem__(0, 0.5)")
+    page.wait_for_function(SHOWN_SIZE + " === '150 × 150, each 4 frames'")
+    move(page, 0)
+    settle(page)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_scene_is_ready_when_its_filter_is_on(browser: Browser, site: str, there: bool) -> None:
+    """Splats had been shown for a moment as they are; where it cannot be had they are, and told."""
+    context = browser.new_context(viewport={"width": 400, "height": 400}, device_scale_factor=1)
+    if not there:
+        context.route("**/filter-*/program.json*", lambda route: route.fulfill(status=404))
+    listen = """
+        window.told = [];
+        for (const type of ["ready", "filter"]) {
+            addEventListener(type, ({ target }) => told.push([type, target.filter]), true);
+        }
+    """
+    page = open_page(browser, site, "scene", script=listen, context=context, hooks=QUIET)
+    try:
+        name = "inverting" if there else ""
+        page.wait_for_function("told.length > 1")
+        assert page.evaluate("told") == [["ready", name], ["filter", name]]
+        assert (pixels(page)[0] > 128).all() == there
+        if not there:
+            page.wait_for_selector(".message h2")
+            text = page.evaluate(part(".message") + ".textContent")
+            assert "The filter inverting is not shown" in text
+    finally:
+        context.close()
