@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pyengine.bundle import Scene
+from pyengine.bundle import OBJECTS, Scene
 from pyengine.camera_rig import MOVES, Rig
 from pyengine.engine import Engine
 from pyengine.errors import FormatError, PlanError, VitrineError
@@ -65,8 +65,8 @@ IDLE = -1
 HELD = -2
 """What `frame` returns when the picture is to be renewed, but not in this frame."""
 
-_UPLOADED = ("frame", INPUTS, FILTER_FRAME, FILTER_INPUTS, FAULTS)
-_STATUS = struct.Struct("<4i")
+_UPLOADED = ("frame", INPUTS, OBJECTS, FILTER_FRAME, FILTER_INPUTS, FAULTS)
+_STATUS = struct.Struct("<6i")
 
 
 class PageHost:
@@ -76,16 +76,20 @@ class PageHost:
     ----------
     before, pending : int
         Indices of the schedules to replay, in this order; `IDLE` where there is none.
+    moved : bool
+        The buffer of objects is to be uploaded first.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.schedules = list(plan.schedules)
         self.before = self.pending = IDLE
+        self.moved = False
 
     def write(self, buffer: str, data: bytearray, offset_bytes: int = 0) -> None:
         """These lie where JavaScript reads them; anything else has no way out."""
         if buffer not in _UPLOADED or offset_bytes:
             raise PlanError(f"the page uploads {', '.join(_UPLOADED)} only, not {buffer!r}")
+        self.moved = self.moved or buffer == OBJECTS
 
     def run(self, schedule: str) -> None:
         """Note the schedule."""
@@ -94,6 +98,7 @@ class PageHost:
     def rest(self) -> None:
         """A frame begins: nothing is noted."""
         self.before = self.pending = IDLE
+        self.moved = False
 
 
 @dataclass(slots=True)
@@ -212,9 +217,11 @@ def inputs() -> bytearray:
 
 
 def status() -> bytearray:
-    """Four i32 that `frame` leaves: a schedule to replay before the one that it returns, or
+    """Six i32 that `frame` leaves: a schedule to replay before the one that it returns, or
     `IDLE`; the step down the ladder of sizes that the filter should be shown at; in how many
-    frames its picture is renewed once; and what moves the camera by itself, an index of `MOVES`.
+    frames its picture is renewed once; what moves the camera by itself, an index of `MOVES`;
+    whether the buffer of objects is to be uploaded first; and how many changes of objects could
+    not be made: `pyengine.hosts.page_objects`.
     """
     return _stage[0].status
 
@@ -234,6 +241,7 @@ def frame(
     move_y: float,
     move_z: float,
     changed: int = 0,
+    asked: str = "",
 ) -> int:
     """One frame: apply the visitor's input and draw if anything changed.
 
@@ -251,6 +259,8 @@ def frame(
         Held fly axes, -1 to 1.
     changed : int
         1 where JavaScript wrote into `inputs`.
+    asked : str
+        What is to change of the scene's objects, if anything; see `pyengine.hosts.page_objects`.
 
     Returns
     -------
@@ -273,14 +283,22 @@ def frame(
     stage.host.rest()
     if changed and stage.engine.generator is not None:
         stage.engine.generator.touch()
+    faults = _move(stage.engine, asked) if asked else 0
     stage.engine.advance(seconds)
     ran = stage.engine.draw(camera.view(width, height))
     held = stage.engine.held and not ran
     level = _governed(stage, seconds if ran or held else 0.0)
     shown = stage.engine.filter
     every, moving = shown.every if shown else 1, MOVES.index(camera.moving)
-    _STATUS.pack_into(stage.status, 0, stage.host.before, level, every, moving)
+    host = stage.host
+    _STATUS.pack_into(stage.status, 0, host.before, level, every, moving, host.moved, faults)
     return HELD if held else stage.host.pending
+
+
+def _move(engine: Engine, asked: str) -> int:
+    from pyengine.hosts.page_objects import move  # a scene of one file need not compile it
+
+    return move(engine, asked)
 
 
 def _governed(stage: Stage, seconds: float) -> int:

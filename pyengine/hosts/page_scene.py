@@ -50,6 +50,7 @@ def told(
                 "count": scene.count,
                 "shDegree": scene.sh_degree,
                 "gpuBytes": sum(buffer.size_bytes for buffer in plan.buffers),
+                **({"objects": [o.to_dict() for o in scene.objects]} if scene.objects else {}),
                 **({"filters": [_choice(item) for item in scene.filters]} if scene.filters else {}),
             },
         }

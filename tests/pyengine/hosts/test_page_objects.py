@@ -1,0 +1,102 @@
+"""Objects in the page's host: moved in the frame's own call, uploaded when they moved, saved."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pyengine.bundle import OBJECTS, BufferFile
+from pyengine.hosts import page, page_objects
+from pyengine.hosts.page import IDLE
+from pyengine.structs import SceneObject
+from tests.pyengine.hosts.test_page import ADAPTER, STILL, told
+from tests.pyengine.test_objects import PLACED, scene
+
+
+@pytest.fixture
+def opened() -> dict[str, Any]:
+    """What a page is told of a table and a chair."""
+    page._stage.clear()
+    sizes = scene().expected_sizes()
+    made = replace(scene(), buffers={n: BufferFile(f"{n}.bin", s) for n, s in sizes.items()})
+    answer: dict[str, Any] = json.loads(page.open_scene(made.to_json(), ADAPTER))
+    return answer
+
+
+def status() -> tuple[int, int]:
+    """Whether the objects are to be uploaded, and how many changes failed."""
+    *_, moved, faults = struct.unpack("<6i", page.status())
+    return moved, faults
+
+
+def asked(*rows: list[Any]) -> str:
+    """What JavaScript hands over."""
+    return json.dumps(rows)
+
+
+def test_what_a_page_is_told_of_objects(opened: dict[str, Any]) -> None:
+    """As they stand at first."""
+    chair = opened["info"]["objects"][1]
+    assert (chair["name"], chair["position"]) == ("chair", list(PLACED.position))
+    assert OBJECTS in {buffer["name"] for buffer in opened["plan"]["buffers"]}
+    assert json.loads(page_objects.objects()) == opened["info"]["objects"]
+
+
+def test_a_frame_that_moves_an_object_is_one_call(opened: dict[str, Any]) -> None:
+    """The bytes lie where they lay, and are uploaded in that frame alone."""
+    memory = page_objects.object_bytes()
+    assert page.frame(*STILL) != IDLE
+    assert status() == (1, 0)
+    for step in range(3):
+        changes = {"position": [step + 1, 0, 0]}
+        assert page.frame(*STILL, 0, asked([step, "chair", changes])) != IDLE
+        assert status() == (1, 0)
+        to_world = SceneObject.unpack(memory, "to_world", SceneObject.size_bytes)
+        assert to_world[12:15] == (step + 1, 0, 0)
+    assert page.frame(*STILL, 0, asked([9, "chair", {"position": [3, 0, 0]}])) == IDLE
+    orbited = (*STILL[:3], 0.1, *STILL[4:])
+    assert page.frame(*orbited) != IDLE
+    assert status() == (0, 0)
+    assert page_objects.object_bytes() is memory
+
+
+def test_changes_that_cannot_be_made(opened: dict[str, Any]) -> None:
+    """Each is told by its number; the others are made."""
+    page.frame(*STILL)
+    rows = asked(
+        [4, "chair", {"scale": 0}],
+        [5, "stool", {}],
+        [6, "table", {"visible": False}],
+        [7, "chair", {"postion": None}],
+    )
+    assert page.frame(*STILL, 0, rows) != IDLE
+    assert status() == (1, 3)
+    faults = json.loads(page_objects.faults())
+    assert [number for number, _ in faults] == [4, 5, 7]
+    assert faults[0][1].startswith("object 'chair': 'scale' must be")
+    assert json.loads(page_objects.objects())[0]["visible"] is False
+    page.frame(*STILL)
+    assert status() == (0, 0)
+
+
+def test_saved_text(opened: dict[str, Any]) -> None:
+    """A scene.toml of the objects as they stand."""
+    page.frame(*STILL, 0, asked([1, "chair", {"scale": 3}]))
+    text = page_objects.save_scene()
+    assert text.count("[[object]]") == 2
+    assert "scale = 3\n" in text
+
+
+def test_a_scene_of_one_file() -> None:
+    """Has no objects to move or save."""
+    page._stage.clear()
+    assert "objects" not in told(300)["info"]
+    assert (page_objects.objects(), page_objects.save_scene()) == ("[]", "")
+    assert page_objects.object_bytes() == b""
+    page.frame(*STILL, 0, asked([2, "a", {}]))
+    assert status() == (0, 1)
+    assert "the scene has no objects" in page_objects.faults()
