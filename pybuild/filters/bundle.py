@@ -188,12 +188,18 @@ def _programs(
             "image" if later else "render",
             stage.tiles,
             stage.weights or "f32",
-            packed=stage is stages[-1] and not any(f.role == PREVIOUS for f in contract.inputs),
+            packed=stage is stages[-1] and _is_packable(contract),
         )
         if later and any(feed.role == "depth" for feed in contract.inputs):
             raise InputError(f"{stage.path}: reads depth, so it must be the first of a chain")
         made.append(program)
     return made
+
+
+def _is_packable(contract: FilterContract) -> bool:
+    """Whether ten bits a channel will do: what is fed back keeps all, and grey is no pixel yet."""
+    fed_back = any(feed.role == PREVIOUS for feed in contract.inputs)
+    return not fed_back and contract.image.channels != "gray"
 
 
 def _folder(program: Program) -> str:

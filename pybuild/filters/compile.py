@@ -28,7 +28,7 @@ from pybuild.generators.instances import spread, with_inputs
 from pybuild.onnx.compile import Compiled, compile_tensors
 from pybuild.onnx.expr import Expr, Operand
 from pybuild.onnx.graph import Graph
-from pybuild.onnx.ir import Packing, Tensor, input_tensor, map_tensor, reshape
+from pybuild.onnx.ir import Packing, Tensor, as_pixels, input_tensor, map_tensor, reshape
 from pybuild.onnx.lower import lower
 from pybuild.onnx.problems import GraphError, Problem
 from pyengine.contract import FilterContract
@@ -73,7 +73,7 @@ class FilterProgram:
         Inputs: of a filter of the render the texture ``render`` (h, w, 4), perhaps ``depth``, and
         the buffer ``background`` (4,); else the buffer ``image`` (h, w, 3). Perhaps ``previous``,
         as the output; the model's others as they are, but states of tiles have an axis of tiles
-        before their own. Outputs: ``image`` (H, W, 3), and ``state.NAME`` of each state.
+        before their own. Outputs: ``image`` (H, W, 3), or a word a pixel, and ``state.NAME`` of each state.
     contract : FilterContract
     render, output : (width, height)
         Of what it reads and writes, pixels.
@@ -99,6 +99,7 @@ def compile_filter(
     tiles: int | None = None,
     weights: Packing = "f32",
     half: bool = False,
+    packed: bool = False,
 ) -> FilterProgram:
     """Compile a model into the program that changes an image of one size.
 
@@ -115,6 +116,9 @@ def compile_filter(
         Cut the image into tiles of the model's own size that overlap by so many pixels.
     weights, half
         See `pybuild.onnx.compile.compile_graph`.
+    packed : bool
+        Write each pixel as one word, for the pass that shows the image
+        (shaders/filter/filtered.wgsl): the output is (H, W) uint32.
 
     Raises
     ------
@@ -128,8 +132,10 @@ def compile_filter(
         A size or an overlap that cannot be.
     """
     made = filter_tensors(model, contract, size, source, tiles)
-    height, width, _ = made.outputs[0].shape
-    compiled = compile_tensors(made.name, made.inputs, made.outputs, weights, half)
+    image, *others = made.outputs
+    height, width, _ = image.shape
+    outputs = [as_pixels(image) if packed else image, *others]
+    compiled = compile_tensors(made.name, made.inputs, outputs, weights, half)
     return FilterProgram(compiled, contract, size, (width, height), made.inner, made.tiles)
 
 

@@ -205,6 +205,6 @@ def _laid_out(tensors: Sequence[Tensor]) -> dict[Tensor, tuple[Tensor, int]]:
         for tensor, offset in zip(tensors, offsets, strict=True):
             assert isinstance(tensor.source, Constant)
             array[offset : offset + tensor.size] = tensor.source.array.ravel()
-        source = Constant(array, packing_of(first))
+        source = replace(first.source, array=array)
     whole = Tensor(f"{first.name} …", (total,), first.type, source)
     return {t: (whole, offset) for t, offset in zip(tensors, offsets, strict=True)}

@@ -33,7 +33,7 @@ from pybuild.onnx.ir import (
 )
 from pybuild.onnx.kernels import Kernel
 from pybuild.onnx.partition import partition
-from pybuild.onnx.words import packing_of, word_count, words_of
+from pybuild.onnx.words import is_pixels, packing_of, word_count, words_of
 from pyengine.program import Program
 
 __all__ = ["Compiled", "compile_graph", "compile_tensors"]
@@ -108,13 +108,21 @@ def compile_tensors(
         Symbol of an open axis to the input of one u32 that its limits are made of.
     """
     given, wanted = (
-        tuple(TensorInfo(t.name, _DTYPE[t.type], t.shape, (None,) * len(t.shape)) for t in tensors)
+        tuple(_info(t) for t in tensors)
         for tensors in ([t for t in inputs if not is_texture(t)], outputs)
     )
     graph = Graph(name, 0, given, wanted, (), {}, {i.name: i for i in (*given, *wanted)}, {})
     owned = _owned(outputs, wanted)
     textures = {t.name: t.shape[:2] for t in inputs if is_texture(t)}
     return _assemble(graph, *partition(owned, weights, half), counts, textures)
+
+
+def _info(tensor: Tensor) -> TensorInfo:
+    """What the caller gives or gets; pixels are words."""
+    dtype, shape = _DTYPE[tensor.type], tensor.shape
+    if is_pixels(tensor):
+        dtype, shape = "uint32", shape[:-1]
+    return TensorInfo(tensor.name, dtype, shape, (None,) * len(shape))
 
 
 def _owned(outputs: Sequence[Tensor], infos: Sequence[TensorInfo]) -> list[Tensor]:
@@ -131,6 +139,8 @@ def _own(tensor: Tensor, info: TensorInfo, last: bool) -> Tensor:
         return Tensor(tensor.name, tensor.shape, tensor.type, Constant(tensor.source.array))
     if last and isinstance(tensor.source, Scan | Scatter):  # no kernel can end with a copy of it
         return Tensor(info.name, tensor.shape, tensor.type, tensor.source, tensor.limits)
+    if is_pixels(tensor):  # which nobody reads
+        return tensor
     copy = map_tensor(info.name, tensor.shape, lambda *i: tensor[i])
     return Tensor(copy.name, copy.shape, copy.type, copy.source, tensor.limits)
 
@@ -185,7 +195,7 @@ def _assemble(
 
     ports: list[dict[str, Any]] = []
     for k, (tensor, info) in enumerate(zip(outputs, graph.outputs, strict=True)):
-        size = _bytes(tensor.size)
+        size = _bytes(word_count(tensor))
         name = None
         if isinstance(tensor.source, Constant):
             name = _store(files, f"out{k}", _packed(tensor, None), size)

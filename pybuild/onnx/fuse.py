@@ -189,7 +189,7 @@ def fold_constants(outputs: Sequence[Tensor]) -> list[Tensor]:
                 ),
             )
         here = new[tensor]
-        if isinstance(source, Input | Constant):
+        if isinstance(source, Input | Constant) or (isinstance(source, Compute) and source.pixels):
             continue
         if not tensor.size:  # whatever it would read need not be computed for it
             new[tensor] = constant(here.name, np.empty(here.shape), here.type)
@@ -248,6 +248,8 @@ def _points(tensor: Tensor) -> int:
     points = tensor.size
     if isinstance(source, Compute):
         points *= math.prod(v.high + 1 for v in source.over)
+        if source.pixels:  # what does not depend on the channel is computed once
+            points //= tensor.shape[-1]
     elif isinstance(source, Scatter):
         points = math.prod(v.high + 1 for v in source.over)
     return points

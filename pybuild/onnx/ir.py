@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -47,6 +47,7 @@ __all__ = [
     "Scan",
     "Scatter",
     "Tensor",
+    "as_pixels",
     "bind",
     "constant",
     "describe",
@@ -98,13 +99,15 @@ class Constant:
 class Compute:
     """``out[axes] = combine over `over` of body``; ``combine`` is None for a map.
 
-    ``axes`` has a variable (or 0, for an axis of one) for each axis of the tensor.
+    ``axes`` has a variable (or 0, for an axis of one) for each axis of the tensor. ``pixels`` says
+    that the last axis, red, green and blue, is stored as one word; no kernel reads it.
     """
 
     axes: tuple[Expr, ...]
     over: tuple[Expr, ...]
     combine: Combine | None
     body: Expr
+    pixels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +297,15 @@ def scatter_tensor(
     index, value, where = body(*inner)
     source = Scatter(data, inner, index, value, combine, where, fresh)
     return Tensor(name, data.shape, data.type, source)
+
+
+def as_pixels(image: Tensor) -> Tensor:
+    """A map (H, W, 3) of f32, each pixel of which is stored as one word; see `Compute`."""
+    source = image.source
+    assert isinstance(source, Compute)
+    if source.combine is not None or image.type != "f32" or image.shape[-1] != 3:
+        raise ValueError(f"{image!r}: wanted a map of red, green and blue")
+    return image.computed(replace(source, pixels=True))
 
 
 def bind(axes: Sequence[Expr], index: Sequence[Expr]) -> dict[Expr, Expr]:

@@ -130,11 +130,14 @@ def write_nest(
     whole = [(index, text) for index, text, inside in texts if inside.op == "const"]
     if whole:
         store(writer, nest.tensor, whole)
+    ragged: dict[Expr, list[tuple[tuple[Expr, ...], str]]] = {}
     for index, text, inside in texts:
         if inside.op != "const":
-            writer.open(f"if ({writer.value(inside)})", {})
-            store(writer, nest.tensor, [(index, text)])
-            writer.close()
+            ragged.setdefault(inside, []).append((index, text))
+    for inside, pairs in ragged.items():
+        writer.open(f"if ({writer.value(inside)})", {})
+        store(writer, nest.tensor, pairs)
+        writer.close()
 
 
 def _reduce(

@@ -40,6 +40,7 @@ from pybuild.onnx.rows import LEAST_ROWS, Group, Stage, contracts, group_rows, r
 from pybuild.onnx.scans import split_scans
 from pybuild.onnx.schedule import WORKGROUP, tiles_of
 from pybuild.onnx.special import scan_variant, scatter_variant
+from pybuild.onnx.words import is_pixels
 
 __all__ = ["REWRITES", "partition"]
 
@@ -255,6 +256,7 @@ def _long_row(group: Group) -> bool:
     (stage,) = group.stages
     return (
         stage.nest.combine is not None
+        and not is_pixels(stage.nest.tensor)
         and stage.width == 1
         and stage.nest.depth >= 512
         and group.count <= 2048

@@ -18,6 +18,7 @@ from pybuild.onnx.expr import Expr, substitute, variable, walk
 from pybuild.onnx.fuse import body_cost
 from pybuild.onnx.ir import Compute, Constant, Scan, Scatter, Tensor, sources, topological
 from pybuild.onnx.nest import Nest, extent
+from pybuild.onnx.words import is_pixels
 
 __all__ = ["Group", "Stage", "contracts", "group_rows", "invert", "reads_of", "strangers"]
 
@@ -185,6 +186,8 @@ def _together(groups: Sequence[Group], order: dict[Tensor, int], uses: Uses) -> 
 def _is_tiny(groups: Sequence[Group], share: int) -> bool:
     work = sum(g.count * _work(s) for g in groups for s in g.stages)
     sizes = [s.nest.tensor.size for g in groups for s in g.stages]
+    if any(is_pixels(s.nest.tensor) for g in groups for s in g.stages):
+        return False
     return work <= TINY_WORK * share and max(sizes) <= TINY_SIZE * share
 
 
@@ -215,7 +218,8 @@ def _join(nest: Nest, unit: dict[Tensor, Group], groups: list[Group], uses: Uses
 
 
 def _joinable(nest: Nest) -> bool:
-    return isinstance(nest.tensor.source, Compute) and nest.points > 0
+    source = nest.tensor.source
+    return isinstance(source, Compute) and not source.pixels and nest.points > 0
 
 
 def _acyclic(nest: Nest, chosen: Sequence[Group], unit: dict[Tensor, Group]) -> bool:

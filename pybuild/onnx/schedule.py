@@ -16,6 +16,7 @@ from pybuild.onnx.expr import Expr, walk
 from pybuild.onnx.loops import Tile
 from pybuild.onnx.nest import Nest, extent
 from pybuild.onnx.rows import contracts
+from pybuild.onnx.words import is_pixels
 
 __all__ = ["WORKGROUP", "tiles_of"]
 
@@ -45,8 +46,16 @@ def tiles_of(nest: Nest) -> list[tuple[str, Tile]]:
     return ways
 
 
+def _pixel_axis(nest: Nest) -> dict[Expr, int]:
+    """Red, green and blue of a pixel are one word, which one thread writes."""
+    return {nest.index[-1]: extent(nest.index[-1])} if is_pixels(nest.tensor) else {}
+
+
 def _map_tile(nest: Nest) -> Tile:
-    """Four consecutive elements a thread where the last axis allows."""
+    """Four consecutive elements a thread where the last axis allows; or a pixel."""
+    pixel = _pixel_axis(nest)
+    if pixel:
+        return Tile(pixel)
     last = next((a for a in reversed(nest.axes)), None)
     if last is None or nest.points < 1024:
         return Tile()
@@ -56,14 +65,15 @@ def _map_tile(nest: Nest) -> Tile:
 
 def _reduce_tile(nest: Nest, least_threads: int, most_registers: int) -> Tile:
     loads = [node.args for node in walk(nest.body) if node.op == "load"]
-    axes = sorted(nest.axes, key=extent, reverse=True)[:5]
+    pixel = _pixel_axis(nest)
+    axes = sorted((a for a in nest.axes if a not in pixel), key=extent, reverse=True)[:5]
     most = _STATEMENTS if contracts(nest) else _PLAIN_STATEMENTS
-    best: tuple[float, dict[Expr, int]] = (_score(nest, loads, {}, most), {})
+    best: tuple[float, dict[Expr, int]] = (_score(nest, loads, pixel, most), pixel)
     tried: set[frozenset[tuple[Expr, int]]] = set()
     for chosen in combinations(axes, min(3, len(axes))):
         steps = (1, 2, 4, 8, 16) if len(chosen) < 3 else (1, 2, 4, 8)
         for sizes in product(steps, repeat=len(chosen)):
-            factors = {a: f for a, f in zip(chosen, sizes, strict=True) if f > 1}
+            factors = pixel | {a: f for a, f in zip(chosen, sizes, strict=True) if f > 1}
             key = frozenset(factors.items())
             if key in tried or not _allowed(nest, factors, least_threads, most_registers):
                 continue

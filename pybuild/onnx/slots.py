@@ -19,7 +19,7 @@ from pybuild.onnx.expr import (
 )
 from pybuild.onnx.ir import CHANNELS, Tensor, flatten_index, is_texture
 from pybuild.onnx.wgsl import Writer
-from pybuild.onnx.words import PER_WORD, packing_of, unpacked, word_count
+from pybuild.onnx.words import PER_WORD, is_pixels, packing_of, unpacked, word_count
 
 __all__ = ["Slot", "Slots"]
 
@@ -147,7 +147,7 @@ class Slots:
             if tensor not in written_homes:
                 self.slots[tensor].vector = fits[tensor] and gains[tensor] and tensor.size % 4 == 0
         for tensor, written in stores.items():
-            if tensor in fits or tensor in self.bundles:
+            if tensor in fits or tensor in self.bundles or is_pixels(tensor):
                 continue
             groups: dict[Expr, set[int]] = {}
             for place in written:
@@ -229,6 +229,9 @@ class Slots:
         slot.writes = True
         if tensor.type == "bool":
             values = [(place, f"u32({text})") for place, text in values]
+        if is_pixels(tensor):
+            self._store_pixels(writer, slot, values)
+            return
         if not slot.vector:
             for place, text in values:
                 writer.line(f"{slot.name}[{writer.value(place)}] = {text};")
@@ -241,6 +244,14 @@ class Slots:
         for base, lanes in groups.items():
             inner = ", ".join(lanes[k] for k in range(4))
             writer.line(f"{slot.name}[{writer.value(base)}] = vec4<{element}>({inner});")
+
+    def _store_pixels(self, writer: Writer, slot: Slot, values: Sequence[tuple[Expr, str]]) -> None:
+        """Three values a word: red, green and blue follow each other (`schedule.pixel_axis`)."""
+        writer.functions["packed_pixel"] = None
+        for k in range(0, len(values), 3):
+            (place, red), (_, green), (_, blue) = values[k : k + 3]
+            pixel = writer.value(floordiv(place, 3))
+            writer.line(f"{slot.name}[{pixel}] = packed_pixel({red}, {green}, {blue});")
 
 
 def _channel(expr: Expr, writer: Writer) -> str:

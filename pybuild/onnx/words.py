@@ -1,29 +1,38 @@
 """Floats in fewer than 32 bits: how they are put into 32-bit words, and read from them in a kernel.
 
 The first element lies in the lowest bits. No device feature is needed: ``unpack2x16float`` and
-shifts are in every WGSL.
+shifts are in every WGSL. Pixels are written only: shaders/program/functions/packed_pixel.wgsl.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pybuild.onnx.expr import Expr, _make, binary, bitcast, cast, const
-from pybuild.onnx.ir import Constant, Packing, Tensor
+from pybuild.onnx.ir import Compute, Constant, Packing, Tensor
 
-__all__ = ["PER_WORD", "packing_of", "unpacked", "word_count", "words_of"]
+__all__ = ["PER_WORD", "Stored", "is_pixels", "packing_of", "unpacked", "word_count", "words_of"]
 
-PER_WORD: Mapping[Packing, int] = {"f32": 1, "f16": 2, "i8": 4, "i4": 8}
+Stored = Packing | Literal["rgb10"]
+"""How floats lie in a buffer: the last are three of a pixel."""
+PER_WORD: Mapping[Stored, int] = {"f32": 1, "f16": 2, "i8": 4, "i4": 8, "rgb10": 3}
 """Elements in 32 bits."""
 
 
-def packing_of(tensor: Tensor) -> Packing:
+def packing_of(tensor: Tensor) -> Stored:
     """How a tensor's elements lie in a buffer."""
-    return tensor.source.packing if isinstance(tensor.source, Constant) else "f32"
+    if isinstance(tensor.source, Constant):
+        return tensor.source.packing
+    return "rgb10" if is_pixels(tensor) else "f32"
+
+
+def is_pixels(tensor: Tensor) -> bool:
+    """Whether red, green and blue are stored as one word."""
+    return isinstance(tensor.source, Compute) and tensor.source.pixels
 
 
 def word_count(tensor: Tensor) -> int:
@@ -31,7 +40,7 @@ def word_count(tensor: Tensor) -> int:
     return -(-tensor.size // PER_WORD[packing_of(tensor)])
 
 
-def words_of(array: NDArray[Any], packing: Packing) -> NDArray[np.uint32]:
+def words_of(array: NDArray[Any], packing: Stored) -> NDArray[np.uint32]:
     """Elements in C order as words; the last is filled up with zeros."""
     flat = np.ascontiguousarray(array).ravel()
     flat = np.pad(flat, (0, -flat.size % PER_WORD[packing]))
@@ -46,7 +55,7 @@ def words_of(array: NDArray[Any], packing: Packing) -> NDArray[np.uint32]:
     return flat.astype("<f4").view("<u4")
 
 
-def unpacked(word: Expr, lane: Expr, packing: Packing) -> tuple[Expr, str]:
+def unpacked(word: Expr, lane: Expr, packing: Stored) -> tuple[Expr, str]:
     """The element in a word: an expression, and the component of its value.
 
     Parameters
