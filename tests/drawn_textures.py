@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pybuild.runner import shader_texts
-from pybuild.tensors import Array, to_storage
+from pybuild.runner import NativeRunner, shader_texts
+from pybuild.tensors import Array, from_storage, to_storage
+from pyengine.hosts.native import NativeHost
+from pyengine.hosts.null import NullHost
 from pyengine.plan import (
     Adapter,
     Buffer,
@@ -22,7 +24,7 @@ from pyengine.plan import (
 )
 from pyengine.program import Program, program_part
 
-__all__ = ["drawn", "drawn_plan"]
+__all__ = ["drawn", "drawn_plan", "run_drawn"]
 
 SHADER = """
 override WIDTH: u32 = 1u;
@@ -82,3 +84,24 @@ def drawn_plan(
         texels: Array = np.ascontiguousarray(feeds[name], np.float32)
         writes.append((f"drawn.{name}.texels", texels.tobytes()))
     return Plan.of({"program": (*parts, part)}), writes
+
+
+def run_drawn(
+    runner: NativeRunner,
+    program: Program,
+    files: Mapping[str, bytes],
+    feeds: Mapping[str, NDArray[Any]],
+    chosen: Mapping[int, int] | None = None,
+) -> dict[str, Array]:
+    """Outputs by name of a program that `drawn_plan` draws the textures of, on an adapter."""
+    plan, writes = drawn_plan(program, files, feeds, runner.adapter, chosen)
+    NullHost(runner.limits).build(plan)
+    host = NativeHost(1, 1, shared=runner.device)
+    try:
+        host.build(plan)
+        for name, data in writes:
+            host.write(name, data)
+        host.run("program")
+        return {t.name: from_storage(host.read(t.buffer), t) for t in program.outputs}
+    finally:
+        host.close()

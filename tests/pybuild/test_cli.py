@@ -21,26 +21,12 @@ import pytest
 from PIL import Image
 
 from pybuild import commands
-from pybuild.cli import main
 from pybuild.options import BuildOptions
 from pyengine.view import View
+from tests.pybuild.command import Run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMAND = [sys.executable, "-m", "pybuild.cli"]
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run the command in this process: status, stdout, stderr."""
-
-    def call(*argv: str | Path) -> tuple[int, str, str]:
-        capfd.readouterr()
-        status = main([str(item) for item in argv])
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return call
 
 
 @pytest.fixture

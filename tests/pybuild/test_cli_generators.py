@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -17,10 +16,10 @@ import pytest
 from PIL import Image
 
 from pybuild import poster, site
-from pybuild.cli import main
 from pybuild.generators import extent
 from pybuild.pyodide import CORE_FILES
 from pyengine.errors import DeviceError
+from tests.pybuild.command import Run
 from tests.pybuild.generators.small_generators import (
     DOTS,
     PICTURE,
@@ -35,22 +34,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BOUNDS = [[-1, -2, -1], [2, 0, 1]]
 POSE = {"eye": [0, 0, -4], "target": [0, 0, 0], "fov": 60}
 SIZE = ("--size", "96x64")
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Run the command in this process, in a folder of its own: status, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*argv: str | Path) -> tuple[int, str, str]:
-        capfd.readouterr()
-        status = main([str(item) for item in argv])
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return call
 
 
 @pytest.fixture(autouse=True)

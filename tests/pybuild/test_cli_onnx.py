@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +14,12 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from pybuild.cli import main
 from pybuild.onnx.lower import LOWERINGS, Lowering
 from pybuild.programs import read_program
+from tests.pybuild.command import Run
 from tests.pybuild.onnx.small_models import branches, model, network, saved, unsupported
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Run the command in this process, in a folder of its own: status, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*argv: str | Path) -> tuple[int, str, str]:
-        capfd.readouterr()
-        status = main([str(item) for item in argv])
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return call
 
 
 # ---------------------------------------------------------------------------------------- compile

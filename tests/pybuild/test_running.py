@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +14,20 @@ import numpy as np
 import pytest
 
 from pybuild import running
-from pybuild.cli import main
 from pybuild.programs import write_program
+from tests.pybuild.command import Run, command
 from tests.small_programs import CASES, Case, add, counted, perceptron, typed
 
-Run = Callable[..., tuple[int, str, str]]
 NUMBER = r"-?[\d.e+-]+"
 
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Run the command in this process, in a folder of its own: status, stdout, stderr."""
+    """``vitrine run`` in this process, with a cache of its own: status, stdout, stderr."""
     monkeypatch.setenv("VITRINE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-
-    def call(*argv: str | Path) -> tuple[int, str, str]:
-        capfd.readouterr()
-        status = main(["run", *(str(item) for item in argv)])
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return call
+    return partial(command(capfd), "run")
 
 
 def laid_out(case: Case, folder: Path) -> list[str]:
@@ -165,7 +157,7 @@ FAULTS: dict[str, tuple[list[str], str]] = {
     "one input": (["ADD", "--input", "a=A.npy"], "it misses 'b' float32 (3, 5); give"),
     "an unknown input": (
         ["ADD", "--input", "z=A.npy"],
-        "--input wants NAME=FILE.npy with a NAME of a, b; got 'z=A.npy'",
+        "--input wants NAME=FILE.npy with a NAME of: a, b; got 'z=A.npy'",
     ),
     "no file": (["ADD", "--input", "a="], "--input wants NAME=FILE.npy"),
     "no equals sign": (["ADD", "--input", "a"], "--input wants NAME=FILE.npy"),
@@ -189,7 +181,7 @@ FAULTS: dict[str, tuple[list[str], str]] = {
         ["ADD", "--input", "a=double.npy", "--seed", "0"],
         "input 'a' float32 (3, 5): got float64 (3, 5)",
     ),
-    "an unknown count": (["ADD", "--count", "n=1"], "with a NAME of none; got 'n=1'"),
+    "an unknown count": (["ADD", "--count", "n=1"], "with a NAME of: none; got 'n=1'"),
     "a count of text": (
         ["COUNTED", "--count", "n=x"],
         "--count 'n' wants a number from 0, got 'x'",

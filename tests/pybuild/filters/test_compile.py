@@ -18,10 +18,8 @@ from pybuild.filters.describe import describe_filter
 from pybuild.onnx.oracle import reference
 from pybuild.onnx.problems import GraphError
 from pybuild.programs import NativeRunner
-from pybuild.tensors import from_storage
 from pyengine.errors import ContractError, InputError
-from pyengine.hosts.native import NativeHost
-from tests.drawn_textures import drawn_plan
+from tests.drawn_textures import run_drawn
 from tests.pybuild.filters.small_filters import (
     BACKGROUND,
     bilinear,
@@ -338,19 +336,8 @@ def run_on(
 ) -> dict[str, Array]:
     """Compiled, and run behind a pass that draws its textures."""
     made = compile_filter(model, describe_filter(model, override), size, **options)
-    program = made.compiled.program
-    plan, writes = drawn_plan(
-        program, made.compiled.files, {"background": BACKGROUND, **feeds}, runner.adapter
-    )
-    host = NativeHost(1, 1, shared=runner.device)
-    try:
-        host.build(plan)
-        for name, data in writes:
-            host.write(name, data)
-        host.run("program")
-        return {t.name: from_storage(host.read(t.buffer), t) for t in program.outputs}
-    finally:
-        host.close()
+    feeds = {"background": BACKGROUND, **feeds}
+    return run_drawn(runner, made.compiled.program, made.compiled.files, feeds)
 
 
 @pytest.mark.gpu

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +15,6 @@ import onnx
 import pytest
 from onnx import ModelProto, helper
 
-from pybuild.cli import main
 from pybuild.filters.describe import (
     describe_filter,
     filter_facts,
@@ -25,6 +24,7 @@ from pybuild.filters.describe import (
 )
 from pybuild.generators.describe import describe
 from pyengine.contract import ContractError
+from tests.pybuild.command import Run
 from tests.pybuild.generators.small_generators import row
 from tests.pybuild.onnx.small_models import model, network, saved
 
@@ -32,22 +32,6 @@ DOCS = Path(__file__).resolve().parents[3] / "docs" / "contract.md"
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "models"
 OPEN = ("n", 3, "h", "w")
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command in this process, in a folder of its own: status, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*argv: str | Path) -> tuple[int, str, str]:
-        capfd.readouterr()
-        status = main([str(item) for item in argv])
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return call
 
 
 def enlarging(shape: Sequence[int | str] = OPEN, times: float = 2, **metadata: str) -> ModelProto:

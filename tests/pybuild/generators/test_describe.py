@@ -6,16 +6,15 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import onnx
 import pytest
 from onnx import helper
 
-from pybuild.cli import main
 from pybuild.generators.describe import contract_lines, describe, makes_gaussians
 from pyengine.contract import ContractError
+from tests.pybuild.command import Run
 from tests.pybuild.generators.small_generators import DOTS, foreign, row, stepping
 from tests.pybuild.onnx.small_models import model, network, saved
 
@@ -24,22 +23,6 @@ DOCS = Path(__file__).resolve().parents[3] / "docs" / "contract.md"
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 MOST_LINES = 40
 SYNTH = Path(__file__).resolve().parents[4] / "shared" / "models" / "synth"
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command in this process, in a folder of its own: status, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*argv: str | Path) -> tuple[int, str, str]:
-        capfd.readouterr()
-        status = main([str(item) for item in argv])
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return call
 
 
 def test_a_model_is_described_with_the_sizes_that_the_front_finds() -> None:

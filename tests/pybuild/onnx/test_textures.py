@@ -31,12 +31,10 @@ from pybuild.onnx.ir import (
     topological,
 )
 from pybuild.programs import NativeRunner
-from pybuild.tensors import from_storage
 from pyengine.errors import BundleError, InputError
-from pyengine.hosts.native import NativeHost
 from pyengine.hosts.null import NullHost
 from pyengine.plan import DEFAULT_LIMITS, Adapter
-from tests.drawn_textures import drawn_plan
+from tests.drawn_textures import drawn_plan, run_drawn
 
 Array = NDArray[Any]
 Check = Callable[..., Compiled]
@@ -201,7 +199,7 @@ def check(runner: NativeRunner) -> Check:
         ways = [len(d.candidates) for d in made.program.dispatches]
         for way in range(max(ways)):
             chosen = {k: min(way, count - 1) for k, count in enumerate(ways)}
-            found = run(runner, made, feeds, chosen)
+            found = run_drawn(runner, made.program, made.files, feeds, chosen)
             for tensor, value in zip(outputs, wanted, strict=True):
                 largest = np.abs(value).max(initial=0)
                 label = f"{tensor} by candidate {way}"
@@ -211,23 +209,6 @@ def check(runner: NativeRunner) -> Check:
         return made
 
     return check_
-
-
-def run(
-    runner: NativeRunner, made: Compiled, feeds: dict[str, Array], chosen: dict[int, int]
-) -> dict[str, Array]:
-    """Outputs by name."""
-    plan, writes = drawn_plan(made.program, made.files, feeds, runner.adapter, chosen)
-    NullHost(runner.limits).build(plan)
-    host = NativeHost(1, 1, shared=runner.device)
-    try:
-        host.build(plan)
-        for name, data in writes:
-            host.write(name, data)
-        host.run("program")
-        return {t.name: from_storage(host.read(t.buffer), t) for t in made.program.outputs}
-    finally:
-        host.close()
 
 
 @pytest.mark.gpu
