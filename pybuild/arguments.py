@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pybuild.options import GeneratorOptions
 from pyengine.errors import InputError, ViewError
 from pyengine.view import MAX_SIZE_PX, View
 
-__all__ = ["color", "generator", "point", "read_view", "size"]
+__all__ = ["color", "generator", "named", "point", "read_view", "size"]
 
 Vector = tuple[float, float, float]
 
@@ -69,6 +69,44 @@ def generator(
     return GeneratorOptions(
         time_s, tuple(inputs or ()), tuple(settings or ()), tuple(tracks or ()), instances
     )
+
+
+def named(
+    texts: Iterable[str], known: Mapping[str, str], option: str, what: str
+) -> list[tuple[str, str]]:
+    """``NAME=VALUE``; a name may hold an equals sign itself, so the longest that fits is meant.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Of one option, each time that it was given.
+    known : mapping
+        Names to what is said of them beside, which may be nothing.
+    option, what : str
+        ``--input`` and what it wants behind the equals sign.
+
+    Returns
+    -------
+    list of (name, value)
+
+    Raises
+    ------
+    InputError
+        A name that is not known or given twice, no equals sign, or nothing behind it.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        fitting = [n for n in known if text.startswith(f"{n}=") and len(text) > len(n) + 1]
+        if not fitting:
+            names = ", ".join(f"{n} ({more})" if more else n for n, more in known.items())
+            raise InputError(
+                f"{option} wants NAME={what} with a NAME of: {names or 'none'}; got {text!r}"
+            )
+        name = max(fitting, key=len)
+        if name in found:
+            raise InputError(f"{option} {name!r} is given twice")
+        found[name] = text[len(name) + 1 :]
+    return list(found.items())
 
 
 def _numbers(text: str) -> list[float]:

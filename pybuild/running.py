@@ -10,15 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from pybuild.arguments import named
 from pybuild.atomic import unwritable, write_bytes
 from pybuild.programs import read_program
 from pybuild.random_inputs import random_inputs
 from pybuild.runner import NativeRunner, stored_inputs
-from pybuild.tensors import Array
+from pybuild.tensors import Array, read_npy
 from pybuild.terminal import notice
 from pybuild.tuning import ChoiceCache, tuned
 from pyengine.errors import InputError
-from pyengine.program import Program, Tensor
+from pyengine.program import Program
 
 __all__ = ["RunOptions", "run_program"]
 
@@ -64,9 +65,10 @@ def run_program(folder: Path, out: Path | None, options: RunOptions) -> None:
     if out is not None and out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; -o wants a folder")
     program, files = read_program(folder)
+    known = {tensor.name: "" for tensor in program.inputs}
     inputs = {
-        tensor.name: _loaded(Path(file), tensor)
-        for tensor, file in _named(options.inputs, program.inputs, "--input", "FILE.npy")
+        name: read_npy(Path(file), f"--input {name}")
+        for name, file in named(options.inputs, known, "--input", "FILE.npy")
     }
     counts = _counts(program, options.counts)
     if options.seed is not None:
@@ -91,48 +93,13 @@ def run_program(folder: Path, out: Path | None, options: RunOptions) -> None:
         print(f"{program.name}: {steps}, {ms:.3g} ms on {runner.name}")
 
 
-def _named(
-    texts: Iterable[str], tensors: Sequence[Tensor], option: str, what: str
-) -> list[tuple[Tensor, str]]:
-    """``NAME=VALUE``; a name may hold an equals sign itself, so the longest that fits is meant."""
-    found: dict[str, tuple[Tensor, str]] = {}
-    for text in texts:
-        fitting = [
-            t for t in tensors if text.startswith(f"{t.name}=") and len(text) > len(t.name) + 1
-        ]
-        if not fitting:
-            known = ", ".join(tensor.name for tensor in tensors) or "none"
-            raise InputError(f"{option} wants NAME={what} with a NAME of {known}; got {text!r}")
-        tensor = max(fitting, key=lambda t: len(t.name))
-        if tensor.name in found:
-            raise InputError(f"{option} {tensor.name!r} is given twice")
-        found[tensor.name] = tensor, text[len(tensor.name) + 1 :]
-    return list(found.values())
-
-
 def _counts(program: Program, texts: Sequence[str]) -> dict[str, int]:
-    symbols = [Tensor(symbol, (), "uint32", "u32", "") for symbol in program.counts]
     counts = {}
-    for tensor, text in _named(texts, symbols, "--count", "NUMBER"):
+    for symbol, text in named(texts, dict.fromkeys(program.counts, ""), "--count", "NUMBER"):
         if not (text.isascii() and text.isdigit() and len(text) < 10):
-            raise InputError(f"--count {tensor.name!r} wants a number from 0, got {text!r}")
-        counts[tensor.name] = int(text)
+            raise InputError(f"--count {symbol!r} wants a number from 0, got {text!r}")
+        counts[symbol] = int(text)
     return counts
-
-
-def _loaded(path: Path, tensor: Tensor) -> Array:
-    """An array from a .npy file."""
-    try:
-        with path.open("rb") as file:
-            if file.read(6) != b"\x93NUMPY":
-                raise InputError(f"{path}: is no .npy file; numpy.save writes one")
-            file.seek(0)
-            array: Array = np.load(file, allow_pickle=False)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error} (--input {tensor.name})") from None
-    except (ValueError, EOFError, MemoryError) as error:
-        raise InputError(f"{path}: cannot be read as a .npy file: {error}") from None
-    return array
 
 
 def _write(out: Path, outputs: Mapping[str, Array]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import ml_dtypes
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from pyengine.errors import InputError
 from pyengine.program import Tensor
 
-__all__ = ["Array", "described", "dtype_of", "from_storage", "to_storage"]
+__all__ = ["Array", "described", "dtype_of", "from_storage", "read_npy", "to_storage"]
 
 Array = NDArray[Any]
 
@@ -81,3 +82,30 @@ def from_storage(data: bytes | memoryview, tensor: Tensor) -> Array:
     array = np.frombuffer(used, _STORED[tensor.storage]).reshape(tensor.shape)
     with np.errstate(over="ignore"):
         return array.astype(dtype_of(tensor))
+
+
+def read_npy(path: Path, told: str) -> Array:
+    """An array from a .npy file; no pickles.
+
+    Parameters
+    ----------
+    path : Path
+    told : str
+        What it is for, such as the option that named it.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(6) != b"\x93NUMPY":
+                raise InputError(f"{path}: is no .npy file; numpy.save writes one ({told})")
+            file.seek(0)
+            array: Array = np.load(file, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error} ({told})") from None
+    except (ValueError, EOFError, MemoryError) as error:
+        raise InputError(f"{path}: cannot be read as a .npy file: {error} ({told})") from None
+    return array

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pybuild.arguments import named
 from pybuild.options import GeneratorOptions
+from pybuild.tensors import read_npy
 from pyengine.contract import Contract, Control, Feed, ImageFormat
 from pyengine.errors import InputError
 from pyengine.feeds import FeedSpec
@@ -119,20 +121,10 @@ def read_given(options: GeneratorOptions, source: Contract | GeneratorSpec) -> G
 def _named(
     texts: Iterable[str], feeds: Sequence[Takes], option: str, what: str
 ) -> list[tuple[Takes, str]]:
-    """``NAME=VALUE``; a name may hold an equals sign itself, so the longest that fits is meant."""
-    found: dict[str, tuple[Takes, str]] = {}
-    for text in texts:
-        fitting = [
-            f for f in feeds if text.startswith(f"{f.name}=") and len(text) > len(f.name) + 1
-        ]
-        if not fitting:
-            known = ", ".join(f"{feed.name} ({feed.role})" for feed in feeds) or "none"
-            raise InputError(f"{option} wants NAME={what} with a NAME of: {known}; got {text!r}")
-        feed = max(fitting, key=lambda f: len(f.name))
-        if feed.name in found:
-            raise InputError(f"{option} {feed.name!r} is given twice")
-        found[feed.name] = feed, text[len(feed.name) + 1 :]
-    return list(found.values())
+    """Inputs, and what an option says of them."""
+    by_name = {feed.name: feed for feed in feeds}
+    roles = {feed.name: feed.role for feed in feeds}
+    return [(by_name[name], text) for name, text in named(texts, roles, option, what)]
 
 
 def _setting(feed: Takes, text: str) -> Array:
@@ -250,16 +242,7 @@ def _shape(feed: Takes) -> tuple[int, ...]:
 
 def _npy(path: Path, told: str) -> Array:
     """An array of numbers from a .npy file."""
-    try:
-        with path.open("rb") as file:
-            if file.read(6) != b"\x93NUMPY":
-                raise InputError(f"{path}: is no .npy file; numpy.save writes one ({told})")
-            file.seek(0)
-            array: Array = np.load(file, allow_pickle=False)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error} ({told})") from None
-    except (ValueError, EOFError, MemoryError) as error:
-        raise InputError(f"{path}: cannot be read as a .npy file: {error} ({told})") from None
+    array = read_npy(path, told)
     if array.dtype.kind not in "fiub":
         raise InputError(f"{path}: {told} wants numbers, got {array.dtype}")
     return array
