@@ -6,7 +6,6 @@ when something changed. Nothing is rebuilt.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,9 +73,12 @@ class Objects:
         """Where an object stands."""
         return self.placements[self._places[name]]
 
-    def to_json(self) -> str:
-        """A list: of each object what scene.json says of it, as it stands now."""
-        return json.dumps([self._now(index) for index in range(len(self.specs))])
+    def now(self) -> list[dict[str, Any]]:
+        """Of each object what scene.json says of it, as it stands now."""
+        return [
+            spec.to_dict() | placement.to_dict()
+            for spec, placement in zip(self.specs, self.placements, strict=True)
+        ]
 
     def to_toml(self) -> str:
         """A scene.toml of the objects as they stand now: `pyengine.scene_toml`."""
@@ -111,9 +113,6 @@ class Objects:
             self._put(index)
         self._bounds = None
         self.changed = True
-
-    def _now(self, index: int) -> dict[str, Any]:
-        return self.specs[index].to_dict() | self.placements[index].to_dict()
 
     def _put_fixed(self) -> None:
         """What the build decided."""

@@ -9,6 +9,7 @@ import { Filters } from "./filters.mjs";
 import { fetchBundle } from "./generator.mjs";
 import { Failure, fetchText, openDevice, startPython } from "./loading.mjs";
 import { Memory } from "./memory.mjs";
+import { hasMoved, Objects } from "./objects.mjs";
 import { Playback } from "./playback.mjs";
 import { PassTimer } from "./timer.mjs";
 
@@ -19,8 +20,8 @@ const HELD_S = 0.1;
 const PLAYED_S = 0.5;
 
 /** @typedef {{open_scene: Function, frame: Function, uniforms: Function, status: Function,
- *   redraw: Function, reset: Function, set_view: Function, set_track: Function
- * } & import("./playback.mjs").Host} Engine Of pyengine/hosts/page.py. */
+ *   redraw: Function, reset: Function, set_view: Function, set_track: Function, object_bytes: Function
+ * } & import("./playback.mjs").Host & import("./objects.mjs").Host} Engine Of pyengine/hosts/page.py. */
 /** @typedef {import("./dropped.mjs").Opener} FileHost */
 /** @typedef {import("./filters.mjs").Host} FilterHost */
 /** @typedef {import("./generator.mjs").Bundle} Bundle */
@@ -104,6 +105,8 @@ const asking = new Asking({
   },
   tell,
 });
+
+const objects = new Objects({ host: () => engine, resume: schedule, tell });
 
 /** Everything that the first frame waits for, side by side. */
 async function start() {
@@ -194,6 +197,7 @@ function take(answer) {
     filter: new Memory(() => shown.filter_bytes()),
     "filter.inputs": new Memory(() => shown.filter_inputs()),
   };
+  if (answer.info.objects) memories.objects = new Memory(() => host.object_bytes());
   size.changed = true;
 }
 
@@ -252,7 +256,8 @@ function tick(now) {
   calls += 1 + came.calls;
   const index = engine.frame(
     Math.min(interval / 1000, flying ? HELD_S : PLAYED_S), size.width, size.height,
-    ...drags.take(), came.changed ? 1 : 0);
+    ...drags.take(), came.changed ? 1 : 0, objects.take());
+  calls += objects.answer(memories.status.bytes);
   const moves = asking.tellMoving(memories.status.bytes);
   const playing = playback.tellClock() || moves;
   if (index >= 0) draw(index, started, interval, playing);
@@ -272,11 +277,12 @@ function rest() {
 function draw(index, started, interval, playing) {
   const target = /** @type {Executor} */ (executor);
   const { buffer, byteOffset } = memories.status.bytes;
-  const status = new DataView(buffer, byteOffset, 12);
+  const status = new DataView(buffer, byteOffset);
   const [before, level, every] = [0, 4, 8].map((at) => status.getInt32(at, true));
   for (const name of opened.uploads[index]) {
     target.write(name, 0, (name === "inputs" && playback.bytes) || memories[name].bytes);
   }
+  if (hasMoved(status)) target.write("objects", 0, memories.objects.bytes);
   if (before !== IDLE) target.run(before, null);
   const waiting = playing ? settling.splice(0) : [];
   const timed = timer && !timer.busy ? timer : null;
@@ -310,6 +316,7 @@ const handlers = {
   ...playback.handlers,
   ...filters.handlers,
   ...asking.handlers,
+  ...objects.handlers,
   init(message) {
     canvas = message.canvas;
     base = message.base;

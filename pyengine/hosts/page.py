@@ -42,6 +42,8 @@ __all__ = [
     "Stage",
     "frame",
     "inputs",
+    "object_bytes",
+    "object_faults",
     "open_scene",
     "play",
     "redraw",
@@ -214,6 +216,19 @@ def inputs() -> bytearray:
     """
     generator = _stage[0].engine.generator
     return bytearray() if generator is None else generator.input_bytes
+
+
+def object_bytes() -> bytearray:
+    """The bytes of the buffer of objects; JavaScript keeps a view. Empty where there are none."""
+    objects = _stage[0].engine.objects
+    return bytearray() if objects is None else objects.object_bytes
+
+
+def object_faults() -> str:
+    """JSON: ``[id, message]`` of each change of objects that the last frame could not make."""
+    from pyengine.hosts.page_objects import faults  # as for `_move`
+
+    return faults()
 
 
 def status() -> bytearray:

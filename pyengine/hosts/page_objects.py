@@ -1,8 +1,8 @@
-"""The objects of a scene in the page: what was asked since the last frame, and what to save.
+"""The objects of a scene in the page: what was asked of them since the last frame.
 
 JavaScript gathers what is asked of objects and hands it to the frame's own call as one text, so
 that a frame in which an object moves is one call still. What could not be done it asks for
-afterwards, `faults`, when the frame's status says that there is something.
+afterwards when the frame's status says that there is something.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import json
 from pyengine.engine import Engine
 from pyengine.errors import InputError, VitrineError
 from pyengine.fields import document
-from pyengine.hosts import page
 
-__all__ = ["faults", "move", "object_bytes", "objects", "save_scene"]
+__all__ = ["faults", "move"]
 
 _faults: list[tuple[int, str]] = []
 _MAX_ASKED = 1 << 16
@@ -55,21 +54,3 @@ def _rows(text: str) -> list[tuple[int, str, object]]:
 def faults() -> str:
     """JSON: ``[id, message]`` of each change of the last frame that could not be made."""
     return json.dumps(_faults)
-
-
-def object_bytes() -> bytearray:
-    """The bytes of the buffer of objects; JavaScript keeps a view. Empty where there are none."""
-    objects = page._stage[0].engine.objects
-    return bytearray() if objects is None else objects.object_bytes
-
-
-def objects() -> str:
-    """JSON: a list of the objects as they stand now; empty in a scene of one file."""
-    shown = page._stage[0].engine.objects
-    return "[]" if shown is None else shown.to_json()
-
-
-def save_scene() -> str:
-    """Text of a scene.toml; empty in a scene of one file."""
-    shown = page._stage[0].engine.objects
-    return "" if shown is None else shown.to_toml()

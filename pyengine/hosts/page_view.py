@@ -234,6 +234,20 @@ def _place(rig: Rig, link: Link, rest: bool) -> None:
         rig.set_mode("turntable")
 
 
+def _objects(stage: Stage, asked: Asked) -> list[dict[str, Any]]:
+    """The objects as they stand now; none in a scene of one file."""
+    objects = stage.engine.objects
+    return [] if objects is None else objects.now()
+
+
+def _save(stage: Stage, asked: Asked) -> str:
+    """A scene.toml of the objects as they stand now."""
+    objects = stage.engine.objects
+    if objects is None:
+        raise ViewError("save: the scene has no objects; build one of several files")
+    return objects.to_toml()
+
+
 def _nothing(stage: Stage, asked: Asked) -> None:
     """Only the state is wanted."""
 
@@ -251,6 +265,8 @@ _ACTS: Mapping[str, Callable[[Stage, Asked], object]] = {
     "look": _look,
     "share": _share,
     "open": _open,
+    "objects": _objects,
+    "save": _save,
 }
 
 

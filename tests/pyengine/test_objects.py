@@ -96,7 +96,7 @@ def test_what_is_set_and_told() -> None:
     objects.set("chair", {"rotation": [0, 0, 3, 4], "scale": 2})
     assert objects.changed
     assert objects.get("chair") == replace(PLACED, rotation=(0, 0, 0.6, 0.8), scale=(2, 2, 2))
-    told = json.loads(objects.to_json())
+    told = objects.now()
     assert told[1]["rotation"] == [0, 0, 0.6, 0.8]
     assert (told[0]["name"], told[0]["count"]) == ("table", 300)
 

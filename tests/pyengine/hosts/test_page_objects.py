@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pyengine.bundle import OBJECTS, BufferFile
-from pyengine.hosts import page, page_objects
+from pyengine.hosts import page, page_view
 from pyengine.hosts.page import IDLE
 from pyengine.structs import SceneObject
 from tests.pyengine.hosts.test_page import ADAPTER, STILL, told
@@ -33,6 +33,11 @@ def status() -> tuple[int, int]:
     return moved, faults
 
 
+def ask(what: str) -> Any:
+    """The view's answer."""
+    return json.loads(page_view.ask(json.dumps({"do": what})))["value"]
+
+
 def asked(*rows: list[Any]) -> str:
     """What JavaScript hands over."""
     return json.dumps(rows)
@@ -43,12 +48,12 @@ def test_what_a_page_is_told_of_objects(opened: dict[str, Any]) -> None:
     chair = opened["info"]["objects"][1]
     assert (chair["name"], chair["position"]) == ("chair", list(PLACED.position))
     assert OBJECTS in {buffer["name"] for buffer in opened["plan"]["buffers"]}
-    assert json.loads(page_objects.objects()) == opened["info"]["objects"]
+    assert ask("objects") == opened["info"]["objects"]
 
 
 def test_a_frame_that_moves_an_object_is_one_call(opened: dict[str, Any]) -> None:
     """The bytes lie where they lay, and are uploaded in that frame alone."""
-    memory = page_objects.object_bytes()
+    memory = page.object_bytes()
     assert page.frame(*STILL) != IDLE
     assert status() == (1, 0)
     for step in range(3):
@@ -61,7 +66,7 @@ def test_a_frame_that_moves_an_object_is_one_call(opened: dict[str, Any]) -> Non
     orbited = (*STILL[:3], 0.1, *STILL[4:])
     assert page.frame(*orbited) != IDLE
     assert status() == (0, 0)
-    assert page_objects.object_bytes() is memory
+    assert page.object_bytes() is memory
 
 
 def test_changes_that_cannot_be_made(opened: dict[str, Any]) -> None:
@@ -75,10 +80,10 @@ def test_changes_that_cannot_be_made(opened: dict[str, Any]) -> None:
     )
     assert page.frame(*STILL, 0, rows) != IDLE
     assert status() == (1, 3)
-    faults = json.loads(page_objects.faults())
+    faults = json.loads(page.object_faults())
     assert [number for number, _ in faults] == [4, 5, 7]
     assert faults[0][1].startswith("object 'chair': 'scale' must be")
-    assert json.loads(page_objects.objects())[0]["visible"] is False
+    assert ask("objects")[0]["visible"] is False
     page.frame(*STILL)
     assert status() == (0, 0)
 
@@ -86,7 +91,7 @@ def test_changes_that_cannot_be_made(opened: dict[str, Any]) -> None:
 def test_saved_text(opened: dict[str, Any]) -> None:
     """A scene.toml of the objects as they stand."""
     page.frame(*STILL, 0, asked([1, "chair", {"scale": 3}]))
-    text = page_objects.save_scene()
+    text = ask("save")
     assert text.count("[[object]]") == 2
     assert "scale = 3\n" in text
 
@@ -95,8 +100,9 @@ def test_a_scene_of_one_file() -> None:
     """Has no objects to move or save."""
     page._stage.clear()
     assert "objects" not in told(300)["info"]
-    assert (page_objects.objects(), page_objects.save_scene()) == ("[]", "")
-    assert page_objects.object_bytes() == b""
+    assert ask("objects") == []
+    assert "the scene has no objects" in page_view.ask('{"do": "save"}')
+    assert page.object_bytes() == b""
     page.frame(*STILL, 0, asked([2, "a", {}]))
     assert status() == (0, 1)
-    assert "the scene has no objects" in page_objects.faults()
+    assert "the scene has no objects" in page.object_faults()
