@@ -33,6 +33,7 @@ from tests.pybuild.onnx.small_models import model
 __all__ = [
     "BANDS",
     "CLIP_S",
+    "RATE_HZ",
     "SIDE",
     "SPEED",
     "VIEW",
