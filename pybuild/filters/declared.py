@@ -8,8 +8,8 @@ from pathlib import Path
 import onnx
 from onnx import numpy_helper
 
-from pybuild.onnx.front_intake import tensor_array
-from pybuild.onnx.front_values import Dims
+from pybuild.onnx.front.intake import tensor_array
+from pybuild.onnx.front.values import Dims
 from pybuild.onnx.graph import Graph
 from pybuild.onnx.problems import GraphError, Problem
 

@@ -17,7 +17,7 @@ from pybuild.generators.describe import (
     opened_ports,
     without_nothing,
 )
-from pybuild.onnx.front_intake import read_model
+from pybuild.onnx.front.intake import read_model
 from pybuild.onnx.models import open_graph
 from pybuild.onnx.problems import GraphError
 from pyengine.contract import (

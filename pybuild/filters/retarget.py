@@ -17,9 +17,9 @@ import onnx
 from pybuild.filters.declared import declare, light, misshaped
 from pybuild.filters.nearest import nearest_sizes
 from pybuild.filters.pixels import axes_of, image_size
-from pybuild.onnx.front_inputs import declared_dims
-from pybuild.onnx.front_intake import read_model
-from pybuild.onnx.front_values import Dims
+from pybuild.onnx.front.inputs import declared_dims
+from pybuild.onnx.front.intake import read_model
+from pybuild.onnx.front.values import Dims
 from pybuild.onnx.graph import Graph, TensorInfo
 from pybuild.onnx.models import open_graph
 from pybuild.onnx.problems import GraphError, Problem

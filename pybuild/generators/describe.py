@@ -9,8 +9,8 @@ from typing import Any
 
 import onnx
 
-from pybuild.onnx.front_inputs import declared_dims
-from pybuild.onnx.front_intake import dtype_name, read_model
+from pybuild.onnx.front.inputs import declared_dims
+from pybuild.onnx.front.intake import dtype_name, read_model
 from pybuild.onnx.graph import TensorInfo
 from pybuild.onnx.models import Sizes, open_graph
 from pybuild.onnx.problems import GraphError

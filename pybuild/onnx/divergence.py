@@ -14,7 +14,7 @@ from typing import Any
 import onnx
 from numpy.typing import NDArray
 
-from pybuild.onnx.front_intake import read_model
+from pybuild.onnx.front.intake import read_model
 from pybuild.onnx.graph import Graph, Node, operator_name
 from pybuild.onnx.models import Sizes, compile_model
 from pybuild.onnx.oracle import Difference, difference, reference

@@ -34,7 +34,7 @@ from pybuild.onnx.expr import (
     select,
 )
 from pybuild.onnx.fits import CLOSE, Fit, NotFitted
-from pybuild.onnx.front_sizes import FITTED
+from pybuild.onnx.front.sizes import FITTED
 from pybuild.onnx.fuse import inline_views
 from pybuild.onnx.graph import Graph
 from pybuild.onnx.ir import (

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pybuild.onnx.expr import Expr, binary, cast, const, load, minimum, unary
-from pybuild.onnx.front_sizes import FITTED
+from pybuild.onnx.front.sizes import FITTED
 from pybuild.onnx.ir import Tensor
 
 __all__ = ["CLOSE", "Affine", "Fit", "NotFitted"]
@@ -39,7 +39,7 @@ class Affine:
 class Fit:
     """Numbers at each capacity as functions of the counts.
 
-    Numbers come in the order of `front_sizes.with_others`: at the capacities, for each symbol at
+    Numbers come in the order of `front.sizes.with_others`: at the capacities, for each symbol at
     its multiples, and with all symbols doubled where there are several.
     """
 

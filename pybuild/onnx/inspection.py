@@ -9,9 +9,9 @@ from typing import Any
 
 import onnx
 
-from pybuild.onnx.front_functions import opsets_of
-from pybuild.onnx.front_inputs import declared_dims
-from pybuild.onnx.front_intake import dtype_name, read_model
+from pybuild.onnx.front.functions import opsets_of
+from pybuild.onnx.front.inputs import declared_dims
+from pybuild.onnx.front.intake import dtype_name, read_model
 from pybuild.onnx.graph import operator_name
 from pybuild.onnx.models import Sizes, compile_model
 from pybuild.onnx.problems import GraphError, Problem

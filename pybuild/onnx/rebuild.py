@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from pybuild.onnx.front_intake import element_type
+from pybuild.onnx.front.intake import element_type
 from pybuild.onnx.graph import Graph, Node, TensorInfo
 
 __all__ = ["to_model"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from pybuild.onnx.front_values import Inferred, Step, Unfit, Value
+from pybuild.onnx.front.values import Inferred, Step, Unfit, Value
 
 __all__ = ["OWN_RULES"]
 

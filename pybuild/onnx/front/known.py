@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from onnx import helper
 
-from pybuild.onnx.front_intake import element_type
-from pybuild.onnx.front_values import Array, Step, Unfit, Value
-from pybuild.onnx.front_versions import OPSET, Workbench
+from pybuild.onnx.front.intake import element_type
+from pybuild.onnx.front.values import Array, Step, Unfit, Value
+from pybuild.onnx.front.versions import OPSET, Workbench
 
 __all__ = ["simplified", "understood"]
 

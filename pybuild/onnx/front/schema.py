@@ -14,10 +14,10 @@ import onnx
 from onnx import TensorProto, TypeProto, defs, helper, numpy_helper, shape_inference
 from onnx.checker import ValidationError
 
-from pybuild.onnx.front_guard import SHAPE_INPUTS
-from pybuild.onnx.front_intake import MAX_ELEMENTS, dtype_name, element_type
-from pybuild.onnx.front_rules import OWN_RULES
-from pybuild.onnx.front_values import Array, Dims, Inferred, Step, Unfit, Value
+from pybuild.onnx.front.guard import SHAPE_INPUTS
+from pybuild.onnx.front.intake import MAX_ELEMENTS, dtype_name, element_type
+from pybuild.onnx.front.rules import OWN_RULES
+from pybuild.onnx.front.values import Array, Dims, Inferred, Step, Unfit, Value
 
 __all__ = ["check_types", "infer", "schema_of"]
 

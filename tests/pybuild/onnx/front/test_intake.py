@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from pybuild.onnx.front import GraphError, load_graph
-from pybuild.onnx.front_intake import tensor_array
+from pybuild.onnx.front.intake import tensor_array
 from pyengine.errors import VitrineError
 
 MODEL = """<ir_version: 8, opset_import: ["" : 13, "my" : 1]>

@@ -18,7 +18,7 @@ from onnx import NodeProto, defs
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.ops import load_op
 
-from pybuild.onnx.front_values import Array, Inferred, Step
+from pybuild.onnx.front.values import Array, Inferred, Step
 
 __all__ = ["SMALL_BYTES", "Folder"]
 

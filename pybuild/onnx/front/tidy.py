@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import onnx
 
-from pybuild.onnx.front_flat import Flat
-from pybuild.onnx.front_intake import dtype_name
-from pybuild.onnx.front_values import Value
-from pybuild.onnx.front_versions import OPSET
+from pybuild.onnx.front.flat import Flat
+from pybuild.onnx.front.intake import dtype_name
+from pybuild.onnx.front.values import Value
+from pybuild.onnx.front.versions import OPSET
 from pybuild.onnx.graph import Graph, Node, TensorInfo
 from pybuild.onnx.problems import GraphError, Problem
 

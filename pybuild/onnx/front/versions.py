@@ -34,9 +34,9 @@ from typing import Protocol
 import numpy as np
 from onnx import TensorProto, defs, helper
 
-from pybuild.onnx.front_intake import element_type
-from pybuild.onnx.front_schema import schema_of
-from pybuild.onnx.front_values import Array, Step, Value
+from pybuild.onnx.front.intake import element_type
+from pybuild.onnx.front.schema import schema_of
+from pybuild.onnx.front.values import Array, Step, Value
 
 __all__ = ["OPSET", "STAYS", "Workbench", "upgraded", "versions"]
 

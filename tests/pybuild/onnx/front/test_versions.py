@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import defs
 
 from pybuild.onnx.front import OPSET, load_graph
-from pybuild.onnx.front_versions import _ADAPTERS, STAYS, _widens, versions
+from pybuild.onnx.front.versions import _ADAPTERS, STAYS, _widens, versions
 from pybuild.onnx.rebuild import to_model
 
 RUNTIME_OPSET = 26

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from onnx import FunctionProto, GraphProto, NodeProto, defs
 
-from pybuild.onnx.front_bench import Bench
-from pybuild.onnx.front_checks import (
+from pybuild.onnx.front.bench import Bench
+from pybuild.onnx.front.checks import (
     Refusal,
     check_shaping,
     constant_of,
@@ -23,23 +23,23 @@ from pybuild.onnx.front_checks import (
     sources_of,
     static_shape,
 )
-from pybuild.onnx.front_flat import ABSENT, Flat, Scope, attribute_value
-from pybuild.onnx.front_fold import Folder
-from pybuild.onnx.front_functions import (
+from pybuild.onnx.front.flat import ABSENT, Flat, Scope, attribute_value
+from pybuild.onnx.front.fold import Folder
+from pybuild.onnx.front.functions import (
     Definition,
     bound_attributes,
     defined,
     local_definition,
     schema_definition,
 )
-from pybuild.onnx.front_guard import check_numbers, without_spaces
-from pybuild.onnx.front_intake import tensor_array
-from pybuild.onnx.front_known import simplified, understood
-from pybuild.onnx.front_order import Disorder, ordered
-from pybuild.onnx.front_schema import check_types, infer, schema_of
-from pybuild.onnx.front_sequences import SEQUENCE_OPERATORS, sequenced
-from pybuild.onnx.front_values import Array, Inferred, Step, Unfit, Value
-from pybuild.onnx.front_versions import OPSET, upgraded
+from pybuild.onnx.front.guard import check_numbers, without_spaces
+from pybuild.onnx.front.intake import tensor_array
+from pybuild.onnx.front.known import simplified, understood
+from pybuild.onnx.front.order import Disorder, ordered
+from pybuild.onnx.front.schema import check_types, infer, schema_of
+from pybuild.onnx.front.sequences import SEQUENCE_OPERATORS, sequenced
+from pybuild.onnx.front.values import Array, Inferred, Step, Unfit, Value
+from pybuild.onnx.front.versions import OPSET, upgraded
 from pybuild.onnx.graph import Node
 from pybuild.onnx.problems import Problem
 

@@ -20,17 +20,17 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from pybuild.onnx.front_flat import Flat, Scope
-from pybuild.onnx.front_functions import opsets_of
-from pybuild.onnx.front_inputs import Bindings, input_infos
-from pybuild.onnx.front_intake import read_model, tensor_array
-from pybuild.onnx.front_order import Disorder
-from pybuild.onnx.front_sizes import with_others
-from pybuild.onnx.front_symbols import symbolic_axes
-from pybuild.onnx.front_tidy import finished
-from pybuild.onnx.front_values import Value
-from pybuild.onnx.front_versions import OPSET
-from pybuild.onnx.front_walk import Walk
+from pybuild.onnx.front.flat import Flat, Scope
+from pybuild.onnx.front.functions import opsets_of
+from pybuild.onnx.front.inputs import Bindings, input_infos
+from pybuild.onnx.front.intake import read_model, tensor_array
+from pybuild.onnx.front.order import Disorder
+from pybuild.onnx.front.sizes import with_others
+from pybuild.onnx.front.symbols import symbolic_axes
+from pybuild.onnx.front.tidy import finished
+from pybuild.onnx.front.values import Value
+from pybuild.onnx.front.versions import OPSET
+from pybuild.onnx.front.walk import Walk
 from pybuild.onnx.graph import Graph
 from pybuild.onnx.problems import GraphError, NotConstant, Problem
 from pyengine.errors import InputError

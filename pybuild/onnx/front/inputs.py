@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from pybuild.onnx.front_intake import MAX_ELEMENTS, dtype_name
-from pybuild.onnx.front_values import Dims
+from pybuild.onnx.front.intake import MAX_ELEMENTS, dtype_name
+from pybuild.onnx.front.values import Dims
 from pybuild.onnx.graph import TensorInfo
 from pybuild.onnx.problems import Problem
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from onnx import helper
 
-from pybuild.onnx.front_flat import Flat, Scope
-from pybuild.onnx.front_values import Array, Step, Unfit, Value
+from pybuild.onnx.front.flat import Flat, Scope
+from pybuild.onnx.front.values import Array, Step, Unfit, Value
 
 __all__ = ["Bench"]
 
 
 class Bench:
-    """The `front_versions.Workbench` of one node.
+    """The `front.versions.Workbench` of one node.
 
     Parameters
     ----------

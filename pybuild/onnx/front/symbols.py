@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import onnx
 from onnx import helper, shape_inference
 
-from pybuild.onnx.front_inputs import Bindings, declared_dims
-from pybuild.onnx.front_intake import element_type
+from pybuild.onnx.front.inputs import Bindings, declared_dims
+from pybuild.onnx.front.intake import element_type
 from pybuild.onnx.graph import TensorInfo
 
 __all__ = ["symbolic_axes"]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from onnx import AttributeProto
 
-from pybuild.onnx.front_flat import attribute_value
-from pybuild.onnx.front_guard import MAX_RANK, SHAPE_INPUTS
-from pybuild.onnx.front_intake import MAX_ELEMENTS
-from pybuild.onnx.front_values import Array, Inferred, Sources, Step, Unfit, Value
+from pybuild.onnx.front.flat import attribute_value
+from pybuild.onnx.front.guard import MAX_RANK, SHAPE_INPUTS
+from pybuild.onnx.front.intake import MAX_ELEMENTS
+from pybuild.onnx.front.values import Array, Inferred, Sources, Step, Unfit, Value
 
 __all__ = [
     "Refusal",

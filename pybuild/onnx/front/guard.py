@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from pybuild.onnx.front_intake import MAX_ELEMENTS
-from pybuild.onnx.front_values import Step, Unfit, Value
+from pybuild.onnx.front.intake import MAX_ELEMENTS
+from pybuild.onnx.front.values import Step, Unfit, Value
 
 __all__ = ["MAX_RANK", "SHAPE_INPUTS", "check_numbers", "without_spaces"]
 

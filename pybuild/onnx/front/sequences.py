@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pybuild.onnx.front_bench import Bench
-from pybuild.onnx.front_checks import not_constant
-from pybuild.onnx.front_values import Array, Step, Unfit, Value
-from pybuild.onnx.front_versions import OPSET
+from pybuild.onnx.front.bench import Bench
+from pybuild.onnx.front.checks import not_constant
+from pybuild.onnx.front.values import Array, Step, Unfit, Value
+from pybuild.onnx.front.versions import OPSET
 
 __all__ = ["SEQUENCE_OPERATORS", "sequenced"]
 

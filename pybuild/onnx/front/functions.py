@@ -9,8 +9,8 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from onnx import AttributeProto, FunctionProto, NodeProto, OperatorSetIdProto, defs, helper
 
-from pybuild.onnx.front_intake import element_type
-from pybuild.onnx.front_values import Step, Value
+from pybuild.onnx.front.intake import element_type
+from pybuild.onnx.front.values import Step, Value
 
 __all__ = [
     "Definition",

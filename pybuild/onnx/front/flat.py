@@ -9,8 +9,8 @@ from typing import Any
 
 from onnx import AttributeProto
 
-from pybuild.onnx.front_intake import tensor_array
-from pybuild.onnx.front_values import Array, Sources, Step, Unfit, Value, static_info
+from pybuild.onnx.front.intake import tensor_array
+from pybuild.onnx.front.values import Array, Sources, Step, Unfit, Value, static_info
 from pybuild.onnx.graph import Node, TensorInfo
 from pybuild.onnx.problems import Problem
 
