@@ -104,7 +104,6 @@ def test_models_of_others_on_a_scene_that_turns(
     write_bundle(formats.read(shared / ASSETS["guitar"]), site / "scene")
     side = model.reads
     add_filters(site / "scene", make_filters([f"{tmp_path / 'model.onnx'}@size={side}x{side}"]))
-    (site / "scene" / "scene.json.br").unlink(missing_ok=True)
     url = serve(site).rstrip("/") + "/"
     bare, shown = (
         open_page(browser, url, "scene", f'controls="none" filter="{on}"', (px, px))
