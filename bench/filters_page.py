@@ -239,18 +239,28 @@ class Filtered:
 
 
 def measure(page: Filtered, views: Sequence[dict[str, Any]], budget_s: float) -> list[Engine]:
-    """Draw the views on each engine in turn; one that has spent its budget sits the rest out."""
-    engines = [Engine(name) for name in page.names]
+    """Draw the views on each engine in turn; one that has spent its budget sits the rest out.
+
+    A rival that fails is left out, with a line that says why.
+    """
+    engines = {name: Engine(name) for name in page.names}
     for view in views:
-        for one in engines:
+        for one in list(engines.values()):
             if one.frames and one.spent_s > budget_s:
                 continue
-            frame = page.ask("frame", {"engine": one.name, "view": view})
+            try:
+                frame = page.ask("frame", {"engine": one.name, "view": view})
+            except DeviceError as error:
+                if one.name in (OURS, PLAIN):
+                    raise
+                print(f"{one.name}: skipped: {error}", flush=True)
+                del engines[one.name]
+                continue
             one.frames.append(frame)
             one.spent_s += frame["ms"] / 1000
             if frame["ms"] > SLOW_MS:
                 print(f"  {one.name}: a frame in {frame['ms'] / 1000:.1f} s", flush=True)
-    return engines
+    return list(engines.values())
 
 
 def bench_case(browser: Browser, url: str, case: Case, pose: Pose, given: Any) -> dict[str, Any]:
@@ -265,7 +275,7 @@ def bench_case(browser: Browser, url: str, case: Case, pose: Pose, given: Any) -
     finally:
         page.close()
     for name, picture in page.pictures.items():
-        if name != OURS:
+        if name != OURS and name in found:
             found[name]["agrees_db"] = min(psnr_db(picture, page.pictures[OURS]), MOST_DB)
         if given.shots:
             given.shots.mkdir(parents=True, exist_ok=True)

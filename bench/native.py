@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -58,6 +58,12 @@ examples:
 ratio above 1 is faster than the adapter's own choice. In the table of frames a ratio above 1 is
 slower. XDG_RUNTIME_DIR and the adapter are wgpu's business: WGPU_ADAPTER_NAME=llvmpipe picks one.
 """
+
+
+class Timed(Protocol):
+    """Something with the times of its frames, by stage."""
+
+    frames: list[dict[str, float]]
 
 
 @dataclass
@@ -133,7 +139,7 @@ def bench_scene(
     return print_frames(title, drawn)
 
 
-def print_frames(title: str, drawn: Mapping[str, Drawn]) -> dict[str, Any]:
+def print_frames(title: str, drawn: Mapping[str, Timed]) -> dict[str, Any]:
     """A row a stage, a pair of columns a variant."""
     results = {
         name: {stage: summary(f[stage] for f in item.frames) for stage in item.frames[0]}
