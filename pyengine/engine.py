@@ -114,25 +114,21 @@ class Engine:
     def _draw_filtered(self, view: View, run: str | None, is_new: bool, shown: Filter) -> bool:
         due = shown.fill(view, self.timeline, self.background)
         if is_new and shown.hold():
-            self.held = True
-            is_new = False
-            if not due and not shown.must_show:
-                return False
-        if not (is_new or due or shown.must_show):
+            self.held, is_new = True, False
+        runs = is_new or due
+        if not (runs or shown.must_show):
             return False
         if due and shown.is_new and shown.spec.stateful:
             self._host.run(FRESH)
-        # what shows again what the last run made is named by that run, not by the next
-        again = not is_new and not due and shown.spec.stateful
-        end = OTHER if shown.phase != again else ""
+        end = OTHER if shown.turn(runs) else ""
         self._host.write(FILTER_FRAME, shown.frame_bytes)
-        if is_new or due:
+        if runs:
             self._host.write(FILTER_INPUTS, shown.input_bytes)
         if is_new:
             self._run(run, (run or FRAME) + end)
         else:
-            self._host.run((FILTER if due else PRESENT) + end)
-        if is_new or due:
+            self._host.run((FILTER if runs else PRESENT) + end)
+        if runs:
             shown.ran()
         shown.showed()
         return True
@@ -164,8 +160,7 @@ class Engine:
         shown = self.filter
         if shown is not None:
             self._host.write(FAULTS, bytearray(4))
-            last = shown.spec.stateful and shown.phase == 0
-            self._host.run(CHECK + (OTHER if last else ""))
+            self._host.run(CHECK + (OTHER if shown.turn(runs=False) else ""))
 
     def advance(self, seconds: float) -> None:
         """Let time pass: the timeline goes on if it plays."""

@@ -41,8 +41,6 @@ class Filter(Inputs):
         See `TOLERANCE`; 0 lets the networks never rest.
     every : int
         The picture is renewed each so many frames in which it changed.
-    phase : int
-        Which of a filter with state's two runs is next.
     frame_bytes : bytearray
         What the buffer ``filter`` holds.
     """
@@ -53,7 +51,7 @@ class Filter(Inputs):
         self.split = 0.0
         self.tolerance = TOLERANCE if rests and not spec.stateful else 0.0
         self.every = 1
-        self.phase = 0
+        self._next = 0
         self.is_new = True
         self.frame_bytes = bytearray(FilterFrame.size_bytes)
         self._shown = bytearray(FilterFrame.size_bytes)
@@ -104,6 +102,10 @@ class Filter(Inputs):
         at = FilterFrame.offsets["force"]
         return self.frame_bytes[:at] != self._shown[:at]
 
+    def turn(self, runs: bool) -> int:
+        """Of a filter with state, the run that comes next, or the one whose image is there."""
+        return self._next if runs or not self.spec.stateful else 1 - self._next
+
     def showed(self) -> None:
         """The canvas was drawn."""
         self._shown[:] = self.frame_bytes
@@ -113,7 +115,7 @@ class Filter(Inputs):
         self._changed = False
         self.is_new = False
         if self.spec.stateful:
-            self.phase = 1 - self.phase
+            self._next = 1 - self._next
 
     def redraw(self) -> None:
         """Run and show the next frame whatever it is, and at once; a state goes on from there."""
