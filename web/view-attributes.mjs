@@ -1,6 +1,6 @@
 /** The attributes of the element as properties. */
 
-const NAMES = /** @type {const} */ (["src", "poster", "controls", "autoplay", "speed", "loop", "time", "filter"]);
+const NAMES = /** @type {const} */ (["src", "poster", "controls", "autoplay", "speed", "loop", "time", "filter", "camera", "hash"]);
 
 export class ReflectingElement extends HTMLElement {
   get src() {

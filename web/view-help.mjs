@@ -1,4 +1,4 @@
-/** The help panel: every gesture and key, in three groups. */
+/** The help panel: every gesture and key, in groups. */
 
 import { ICONS } from "./view-icons.mjs";
 
@@ -18,6 +18,19 @@ const GROUPS = [
     [
       ["One finger", "orbit"],
       ["Two fingers", "pan and zoom"],
+    ],
+  ],
+  [
+    "View",
+    [
+      ["[O]", "all of the view"],
+      ["[M]", "orbit or fly"],
+      ["[T]", "turntable"],
+      ["[B]", "add a bookmark"],
+      ["[1] … [9]", "go to a bookmark"],
+      ["[P]", "play the path"],
+      ["[L]", "copy a link"],
+      ["[X]", "save a picture"],
     ],
   ],
   [
@@ -41,7 +54,7 @@ const GROUPS = [
 /** The same for a screen reader that lands on the scene. */
 export const DESCRIPTION =
   "Arrow keys orbit, with Shift they pan. Plus and minus zoom. W, A, S, D, Q and E fly. " +
-  "Space plays and pauses, C shows inputs. R resets the view, I shows frame times, F fills the screen, question mark lists all keys.";
+  "Space plays and pauses, C shows inputs, O the view's settings. B adds a bookmark, 1 to 9 fly to one. R resets the view, I shows frame times, F fills the screen, question mark lists all keys.";
 
 export class Help {
   /** @param {() => void} closed  Called when its own button closes it. */

@@ -7,7 +7,8 @@
 
 /** @import {InputQueue} from "./view-input.mjs" */
 
-/** @typedef {"reset" | "overlay" | "fullscreen" | "help" | "escape" | "play" | "inputs"} Command */
+/** @typedef {"reset" | "overlay" | "fullscreen" | "help" | "escape" | "play" | "inputs" | "view" | "add"
+ *   | "turn" | "tour" | "fly" | "link" | "save" | `mark${number}`} Command */
 
 /** A tap turns by this part of the height; held, it goes on at the rate. */
 const TAP_HEIGHTS = 0.03;
@@ -37,6 +38,8 @@ const FLY = {
 };
 /** Keys of a slider beside the arrows. */
 const SLIDES = new Set(["Home", "End", "PageUp", "PageDown"]);
+/** Inputs into which one types. */
+const TYPED = new Set(["text", "number", "color"]);
 /** @type {Record<string, Command>} */
 const COMMANDS = {
   KeyR: "reset",
@@ -44,9 +47,18 @@ const COMMANDS = {
   KeyI: "overlay",
   KeyF: "fullscreen",
   KeyC: "inputs",
+  KeyO: "view",
+  KeyB: "add",
+  KeyT: "turn",
+  KeyP: "tour",
+  KeyM: "fly",
+  KeyL: "link",
+  KeyX: "save",
   Space: "play",
   Escape: "escape",
 };
+
+for (let i = 1; i <= 9; i++) COMMANDS[`Digit${i}`] = COMMANDS[`Numpad${i}`] = `mark${i}`;
 
 export class Keys {
   #queue;
@@ -167,6 +179,8 @@ export class Keys {
 function taken(event, code) {
   const target = event.composedPath()[0];
   if (event.defaultPrevented) return true;
+  if (target instanceof HTMLInputElement && TYPED.has(target.type)) return code !== "Escape";
+  if (target instanceof HTMLInputElement && target.type !== "range" && code === "Space") return true;
   if (target instanceof HTMLInputElement) return event.key in ARROWS || SLIDES.has(event.key);
   if (target instanceof HTMLSelectElement) return code !== "Escape";
   return target instanceof HTMLButtonElement && code === "Space";

@@ -78,6 +78,11 @@ export class Player {
     return this.#hooks.ready();
   }
 
+  /** Whether the visitor prefers that nothing moves by itself. */
+  get still() {
+    return this.#still.matches;
+  }
+
   /** Whether there is a clip, or something else that goes on. */
   get plays() {
     return this.#info?.feeds.some(({ role, track }) => TIMED.has(role) || role === "state" || track) ?? false;
@@ -216,9 +221,12 @@ export class Player {
     this.#media.release(name);
   }
 
-  /** The input that takes pictures, if there is one: for a file that was dropped. */
-  get picture() {
-    return this.#info?.feeds.find(({ role }) => role === "image")?.name ?? null;
+  /** Show a picture that was dropped; false where it is none, or nothing takes one. @param {File} file */
+  drop(file) {
+    const name = this.#info?.feeds.find(({ role }) => role === "image")?.name;
+    if (!name || !file.type.startsWith("image/")) return false;
+    this.#try(this.setImage(name, file));
+    return true;
   }
 
   /**

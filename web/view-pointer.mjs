@@ -125,11 +125,20 @@ function dragOf(event) {
 }
 
 /**
+ * Whether a wheel zooms: a page that can be scrolled keeps it until the element has the focus.
+ * @param {Element} element
+ */
+export function takesWheel(element) {
+  const focused = element.matches(":focus-within") && document.hasFocus();
+  return focused || element.matches(":fullscreen") || !pageScrolls(element);
+}
+
+/**
  * Whether a wheel over the element could scroll something around it. A page inside a frame cannot
  * know what its parent does, and is taken to scroll.
  * @param {Element} element
  */
-export function pageScrolls(element) {
+function pageScrolls(element) {
   if (window.parent !== window) return true;
   const page = document.scrollingElement;
   if (page && page.scrollHeight > page.clientHeight + 1) return true;

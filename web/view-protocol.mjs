@@ -65,6 +65,28 @@
  * @property {number} [zoom]  Natural-log steps, positive is closer.
  * @property {[number, number, number]} [move]  Held fly axes, -1 to 1: x right, y down, z forward.
  *
+ * @typedef {object} CameraJson  Upright, in world units.
+ * @property {[number, number, number]} eye
+ * @property {[number, number, number]} target
+ * @property {number} fov  Degrees, over the shorter side.
+ *
+ * @typedef {object} Look  How the scene is drawn.
+ * @property {[number, number, number]} background  0 to 1.
+ * @property {number} shDegree
+ * @property {number} splatScale
+ * @property {"classic" | "mip"} antialiasing
+ *
+ * @typedef {object} ViewState  pyengine/hosts/page_view.py.
+ * @property {CameraJson} camera
+ * @property {"orbit" | "fly" | "turntable"} mode
+ * @property {Moving} moving
+ * @property {number} turn  Of the turntable, degrees a second.
+ * @property {string[]} bookmarks  Names.
+ * @property {{seconds: number, loop: boolean}} path
+ * @property {Look} look
+ *
+ * @typedef {"" | "turntable" | "flight" | "path"} Moving  What moves the camera by itself.
+ *
  * @typedef {Record<string, number>} GpuTimes  In ms: generator, project, sort, splat, composite; of
  *   a filter filter:0, filter:1, ... and present.
  *
@@ -79,7 +101,7 @@
  * @typedef {{stage: Stage, loaded: number, total: number}} Progress  In bytes; total 0: unknown.
  *
  * @typedef {"no-webgpu" | "no-adapter" | "download" | "file" | "engine" | "limits"} WorkerErrorCode
- * @typedef {WorkerErrorCode | "view" | "filter" | "input" | "media" | "disposed"} ErrorCode
+ * @typedef {WorkerErrorCode | "view" | "link" | "filter" | "input" | "media" | "disposed"} ErrorCode
  *
  * @typedef {{type: "init", canvas: OffscreenCanvas, src: string | null, base: string,
  *   width: number, height: number}} InitMessage
@@ -104,6 +126,7 @@
  *   | {type: "pointer", x: number, y: number, pressed: boolean}
  *   | {type: "filter", name: string, strength?: number, split?: number, id: number}
  *   | {type: "look", strength?: number, split?: number}
+ *   | {type: "ask", text: string, id: number}
  *   | {type: "dispose"}} ToWorker
  *
  * @typedef {{type: "progress"} & Progress
@@ -112,6 +135,8 @@
  *   | {type: "settled", id: number}
  *   | {type: "view", id: number, error: string | null}
  *   | {type: "set", id: number, error: string | null}
+ *   | {type: "told", id: number, error: string | null, value: any, state: ViewState}
+ *   | {type: "moving", what: Moving}
  *   | {type: "filtered", id: number, error: string | null}
  *   | {type: "filter"} & FilterState
  *   | {type: "clock"} & Clock

@@ -3,10 +3,14 @@
  * answered yet. A canvas can be handed over once only, so a new start is a new session.
  */
 
-/** @import {ErrorCode, FromWorker, ToWorker, ViewJson} from "./view-protocol.mjs" */
+/** @import {ErrorCode, FromWorker, ToWorker, ViewJson, ViewState} from "./view-protocol.mjs" */
 
 /** How long a worker may take to free its GPU memory before it is ended. */
 const GOODBYE_MS = 500;
+
+/** Whose fault an answer's error is. */
+const CODES = /** @type {const} */ (
+  { set: "input", filtered: "filter", view: "view", told: "view", settled: "view" });
 
 /** An error that says which kind of failure it is. */
 export class VitrineError extends Error {
@@ -64,8 +68,10 @@ export class Session {
   #worker;
   #nextId = 1;
   #ended = false;
-  /** @type {Map<number, Deferred<void>>} */
+  /** @type {Map<number, Deferred<any>>} */
   #waiting = new Map();
+  /** Told of each message to the worker, by its type. @type {(type: string) => void} */
+  onpost = () => {};
 
   /**
    * @param {HTMLCanvasElement} canvas  Fresh; it is handed over to the worker here.
@@ -99,7 +105,15 @@ export class Session {
    * @param {Transferable[]} [transfer]
    */
   post(message, transfer = []) {
-    if (!this.#ended) this.#worker.postMessage(message, transfer);
+    if (this.#ended) return;
+    this.#worker.postMessage(message, transfer);
+    this.onpost(message.type);
+  }
+
+  /** Hand over a file; rejects when it cannot be read. @param {File} file */
+  async open(file) {
+    const data = await file.arrayBuffer();
+    this.post({ type: "file", name: file.name, data }, [data]);
   }
 
   /** Resolves when the frame for the current state is on screen. */
@@ -113,6 +127,16 @@ export class Session {
    */
   setView(view) {
     return this.#ask((id) => ({ type: "view", view, id }));
+  }
+
+  /**
+   * Do something to the view; rejects when it cannot be done.
+   * @param {Record<string, unknown>} what  As pyengine/hosts/page_view.py takes it.
+   * @returns {Promise<{value: any, state: ViewState}>}
+   */
+  ask(what) {
+    const text = JSON.stringify(what);
+    return this.#ask((id) => ({ type: "ask", text, id }));
   }
 
   /**
@@ -152,13 +176,12 @@ export class Session {
    */
   #take(message, receive) {
     if (message.type === "settled" || message.type === "view" || message.type === "set"
-      || message.type === "filtered") {
+      || message.type === "filtered" || message.type === "told") {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
       const error = message.type === "settled" ? null : message.error;
-      const code = /** @type {const} */ ({ set: "input", filtered: "filter", view: "view", settled: "view" })[message.type];
-      if (error) waiting?.reject?.(new VitrineError(code, error));
-      else waiting?.resolve?.();
+      if (error) waiting?.reject?.(new VitrineError(CODES[message.type], error));
+      else waiting?.resolve?.(message.type === "told" ? message : undefined);
     } else {
       receive(message);
     }
@@ -166,7 +189,7 @@ export class Session {
 
   /** @param {(id: number) => ToWorker} question */
   #ask(question) {
-    /** @type {Deferred<void>} */
+    /** @type {Deferred<any>} */
     const answer = new Deferred();
     const id = this.#nextId++;
     if (this.#ended) {

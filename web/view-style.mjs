@@ -54,11 +54,11 @@ button.text.first:hover { background: color-mix(in srgb, var(--accent), #fff 25%
 .root:not([data-state="ready"]) .toolbar { display: none; }
 .root.idle .toolbar:not(:hover, :focus-within) { opacity: 0; }
 
-.player { left: var(--gap); right: calc(var(--gap) + 196px); bottom: var(--gap); display: flex; align-items: center;
+.player { left: var(--gap); right: calc(var(--gap) + 232px); bottom: var(--gap); display: flex; align-items: center;
   gap: 2px; padding: 3px 8px 3px 3px; transition: opacity 260ms ease; }
 .player.short { right: auto; padding-right: 12px; }
 .root.idle .player.playing:not(:hover, :focus-within) { opacity: 0; }
-.root:not([data-state="ready"]) :is(.player, .dials, .divider), .root.bare :is(.player, .dials, .divider) { display: none; }
+.root:not([data-state="ready"]) :is(.player, .dials, .viewing, .divider), .root.bare :is(.player, .dials, .viewing, .divider) { display: none; }
 .player .time { font-variant-numeric: tabular-nums; color: var(--quiet); white-space: nowrap; padding: 0 8px; }
 .player .scrub { flex: 1; min-width: 40px; margin: 0 4px; }
 select { -webkit-appearance: none; appearance: none; font: inherit; color: var(--quiet); height: 34px; min-width: 42px;
@@ -68,7 +68,7 @@ select:hover { color: #fff; background: rgb(255 255 255 / 0.1); }
 select option { color: #f2f3f5; background: #17191d; }
 select:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
 
-.dials { right: var(--gap); top: var(--gap); width: 236px; max-height: calc(100% - 2 * var(--gap) - 54px);
+.dials, .viewing { right: var(--gap); top: var(--gap); width: 236px; max-height: calc(100% - 2 * var(--gap) - 54px);
   padding: 12px 14px; overflow: auto; touch-action: pan-y; }
 .dials .body { display: grid; gap: 10px; }
 .dial { display: grid; grid-template-columns: 1fr auto; gap: 1px 10px; }
@@ -82,6 +82,44 @@ select:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
 .divider::after { content: ""; position: absolute; top: 50%; left: 50%; width: 8px; height: 34px; border-radius: 99px;
   transform: translate(-50%, -50%); background: #f2f3f5; box-shadow: 0 1px 6px rgb(0 0 0 / 0.5); }
 .divider:focus-visible::after { outline: 2px solid var(--accent); outline-offset: 2px; }
+.viewing { width: 268px; display: grid; gap: 16px; align-content: start; }
+.part { display: grid; gap: 8px; min-width: 0; }
+.part h3 { color: var(--quiet); font-size: 12px; }
+.row { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
+.row > button.text { flex: 1 1 auto; white-space: nowrap; }
+.field { display: flex; align-items: center; gap: 8px; min-height: 30px; }
+.field > span { flex: 1; }
+.field select, .row select { height: 30px; padding: 0 10px; background: rgb(255 255 255 / 0.1); color: inherit; text-align: left;
+  text-align-last: left; }
+.check { display: inline-flex; gap: 6px; align-items: center; cursor: pointer; }
+input[type="checkbox"] { accent-color: var(--accent); width: 15px; height: 15px; margin: 0; }
+.segments { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 2px; padding: 2px; border-radius: 9px;
+  background: rgb(255 255 255 / 0.08); }
+.segments label { position: relative; text-align: center; padding: 4px 4px; border-radius: 7px; cursor: pointer;
+  color: var(--quiet); }
+.segments input { position: absolute; inset: 0; opacity: 0; margin: 0; cursor: pointer; }
+.segments label:hover { color: #fff; }
+.segments label:has(:checked) { background: rgb(255 255 255 / 0.16); color: #fff; }
+.segments label:has(:focus-visible) { outline: 2px solid var(--accent); }
+.marks { list-style: none; margin: 0; padding: 0; display: grid; gap: 2px; max-height: 148px; overflow: auto; touch-action: pan-y; }
+.marks li { display: flex; align-items: center; border-radius: 8px; min-width: 0; }
+.marks li:hover { background: rgb(255 255 255 / 0.06); }
+.marks button.text { flex: 1; min-width: 0; text-align: left; background: none; padding: 5px 6px; overflow: hidden;
+  text-overflow: ellipsis; white-space: nowrap; }
+.marks kbd { margin-right: 8px; }
+button.icon.small { width: 28px; height: 28px; flex: none; }
+button.icon.small svg { width: 16px; height: 16px; }
+input.number, input.name { font: inherit; color: inherit; height: 30px; min-width: 0; padding: 0 8px; border: 0; border-radius: 8px;
+  background: rgb(255 255 255 / 0.1); font-variant-numeric: tabular-nums; }
+input.number { width: 52px; -moz-appearance: textfield; appearance: textfield; }
+input.number::-webkit-inner-spin-button { display: none; }
+input.number:invalid { outline: 2px solid #ff8a80; }
+input.name { flex: 1; }
+input:is(.number, .name, .colour, [type="checkbox"]):focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
+input.colour { width: 42px; height: 26px; padding: 0; border: 1px solid var(--line); border-radius: 8px; background: none; cursor: pointer; }
+input.colour::-webkit-color-swatch-wrapper { padding: 0; }
+input.colour::-webkit-color-swatch { border: 0; border-radius: 7px; }
+.unit { color: var(--quiet); margin-left: -2px; }
 .feed { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
 .feed span { width: 100%; }
 .feed button { flex: 1; white-space: nowrap; }
@@ -136,8 +174,8 @@ input[type="range"]:focus-visible { outline: 2px solid var(--accent); outline-of
   max-width: calc(100% - 2 * var(--gap)); max-height: calc(100% - 2 * var(--gap) - 50px); overflow: auto; }
 .help h2 { font-size: 15px; font-weight: 600; line-height: 28px; }
 .help button { position: absolute; right: 8px; top: 10px; }
-.help .groups { display: grid; grid-template: auto 1fr / auto auto; gap: 12px 36px; margin-top: 4px; }
-.help .keys { grid-column: 2; grid-row: 1 / span 2; }
+.help .groups { display: grid; grid-template: auto auto 1fr / auto auto; gap: 12px 36px; margin-top: 4px; }
+.help .keys { grid-column: 2; grid-row: 1 / span 3; }
 .help h3 { color: var(--quiet); margin-bottom: 3px; }
 .help dl { display: grid; grid-template-columns: minmax(148px, auto) 1fr; gap: 0 18px; align-items: center;
   line-height: 25px; }
@@ -154,7 +192,8 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
 @container (max-width: 639px) {
   .player:not(.short) { right: var(--gap); bottom: calc(var(--gap) + 48px); }
   .plays .hint { bottom: 112px; }
-  .dials { left: var(--gap); width: auto; max-height: 46%; }
+  .dials, .viewing { left: var(--gap); width: auto; max-height: 46%; }
+  .viewing { max-height: calc(100% - 2 * var(--gap) - 102px); }
 }
 @container (max-width: 560px) {
   .help { left: var(--gap); }
@@ -176,8 +215,12 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
   input[type="range"] { height: 34px; }
   input[type="range"]::-webkit-slider-thumb { width: 20px; height: 20px; margin-top: -8px; }
   input[type="range"]::-moz-range-thumb { width: 20px; height: 20px; }
-  select { height: 42px; }
-  .player { right: calc(var(--gap) + 236px); }
+  select, .field select, .row select { height: 42px; }
+  button.icon.small { width: 40px; height: 40px; }
+  .segments label, .marks button.text { padding-top: 10px; padding-bottom: 10px; }
+  input.number, input.name, input.colour { height: 40px; }
+  input[type="checkbox"] { width: 20px; height: 20px; }
+  .player { right: calc(var(--gap) + 280px); }
   button.text { padding: 10px 18px; }
   .help .touch { order: -1; }
   .help { bottom: calc(var(--gap) + 58px); max-height: calc(100% - 2 * var(--gap) - 58px); }

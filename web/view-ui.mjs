@@ -6,11 +6,12 @@
 import { FilterControls } from "./view-filter.mjs";
 import { DESCRIPTION, Help } from "./view-help.mjs";
 import { ICONS } from "./view-icons.mjs";
+import { make } from "./view-parts.mjs";
 import { Stats } from "./view-stats.mjs";
 import { dress } from "./view-style.mjs";
 
 /** @typedef {"empty" | "loading" | "ready" | "failed"} State */
-/** @typedef {"reset" | "inputs" | "overlay" | "help" | "fullscreen"} Action */
+/** @typedef {"reset" | "inputs" | "view" | "overlay" | "help" | "fullscreen"} Action */
 /** @typedef {{label: string, run: () => void}} Choice  A button of a message; the first is filled. */
 
 /**
@@ -29,25 +30,12 @@ const ROOMY_PX = 640;
 /** @type {[Action, string, string][]} */
 const TOOLS = [
   ["inputs", "Inputs", "C"],
+  ["view", "View", "O"],
   ["reset", "Reset the view", "R"],
   ["overlay", "Frame times", "I"],
   ["help", "Controls", "?"],
   ["fullscreen", "Full screen", "F"],
 ];
-
-/**
- * @template {keyof HTMLElementTagNameMap} K
- * @param {K} tag
- * @param {string} className
- * @param {...(Node | string)} children
- * @returns {HTMLElementTagNameMap[K]}
- */
-function make(tag, className, ...children) {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.append(...children);
-  return element;
-}
 
 export class Ui {
   stats = new Stats();
@@ -71,7 +59,10 @@ export class Ui {
   #interrupted = undefined;
   /** @type {import("./view-player.mjs").Player | null} */
   #player = null;
+  /** @type {import("./view-panel.mjs").Panel | null} */
+  #panel = null;
   #posterUrl = "";
+  #inputsBefore = false;
   #idleTimer = 0;
   #hintTimer = 0;
 
@@ -115,6 +106,12 @@ export class Ui {
     this.fit();
   }
 
+  /** The panel of the view. @param {import("./view-panel.mjs").Panel} panel */
+  set panel(panel) {
+    this.#panel = panel;
+    this.#toolbar.after(panel.element);
+  }
+
   /** @param {State} state */
   set state(state) {
     this.#root.dataset.state = state;
@@ -127,6 +124,7 @@ export class Ui {
     this.#root.classList.toggle("bare", !shown);
     if (shown) return;
     this.showHelp(false);
+    this.showView(false);
     this.stats.on = false;
   }
 
@@ -259,7 +257,28 @@ export class Ui {
     this.#root.classList.toggle("plays", !timeline.element.hidden);
     const tool = this.#tools.get("inputs");
     if (tool) tool.hidden = dials.empty;
-    this.showInputs(this.#root.clientWidth >= ROOMY_PX);
+    this.showInputs(this.#root.clientWidth >= ROOMY_PX && !this.viewShown);
+  }
+
+  get viewShown() {
+    return !(this.#panel?.element.hidden ?? true);
+  }
+
+  /** @param {boolean} shown  In the place of the inputs, which come back after it. */
+  showView(shown) {
+    if (!this.#panel || shown === this.viewShown) return;
+    const { element } = this.#panel;
+    const within = element.contains(/** @type {ShadowRoot} */ (element.getRootNode()).activeElement);
+    element.hidden = !shown;
+    this.#press("view", shown);
+    if (shown) {
+      this.#inputsBefore = this.inputsShown;
+      this.showInputs(false);
+      /** @type {HTMLElement | null} */ (element.querySelector("input:checked"))?.focus({ preventScroll: true });
+    } else {
+      if (within) this.stage.focus({ preventScroll: true });
+      if (this.#inputsBefore) this.showInputs(true);
+    }
   }
 
   get inputsShown() {
@@ -270,6 +289,7 @@ export class Ui {
   showInputs(shown) {
     if (!this.#player) return;
     const { element, empty } = this.#player.dials;
+    if (shown && !empty) this.showView(false);
     element.hidden = !shown || empty;
     this.#press("inputs", shown && !empty);
   }

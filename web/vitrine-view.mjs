@@ -6,6 +6,7 @@
  * in docs/embedding.md.
  */
 
+import { Commands } from "./view-commands.mjs";
 import { FileDrop } from "./view-drop.mjs";
 import { Fullscreen } from "./view-fullscreen.mjs";
 import { InputQueue } from "./view-input.mjs";
@@ -13,19 +14,22 @@ import { Keys } from "./view-keys.mjs";
 import { Loading } from "./view-loading.mjs";
 import { cannotOpen, GPU_LOST, INVITATION, messageFor, opens } from "./view-messages.mjs";
 import { Player } from "./view-player.mjs";
-import { FILTER, PLAYER, PlayingElement, wishes } from "./view-playing.mjs";
-import { pageScrolls, Pointers } from "./view-pointer.mjs";
+import { LookingElement, VIEW_ATTRIBUTES, VIEWING, viewWishes } from "./view-looking.mjs";
+import { FILTER, PLAYER, wishes } from "./view-playing.mjs";
+import { Pointers, takesWheel } from "./view-pointer.mjs";
 import { Deferred, Session, VitrineError } from "./view-session.mjs";
 import { Ui } from "./view-ui.mjs";
+import { Viewing } from "./view-viewing.mjs";
 import { Watch } from "./view-watch.mjs";
 
 /** @import {ErrorCode, FromWorker, Progress, SceneInfo, ViewJson} from "./view-protocol.mjs" */
-/** @import {Command} from "./view-keys.mjs" */
 
-export class VitrineView extends PlayingElement {
-  static observedAttributes = ["src", "poster", "controls", "speed", "loop", "filter", "aria-label"];
+export class VitrineView extends LookingElement {
+  static observedAttributes = [
+    "src", "poster", "controls", "speed", "loop", "filter", "aria-label", ...VIEW_ATTRIBUTES,
+  ];
 
-  #ui = new Ui(this, (action) => this.#command(action));
+  #ui = new Ui(this, (action) => this.#commands.obey(action));
   #queue = new InputQueue((input) => {
     if (this.#info) this.#session?.post({ type: "input", ...input });
   });
@@ -38,7 +42,7 @@ export class VitrineView extends PlayingElement {
     (on) => this.#session?.post({ type: "visible", on }),
   );
   #pointers = new Pointers(this.#ui.stage, this.#queue, {
-    takesWheel: () => this.#takesWheel(),
+    takesWheel: () => takesWheel(this),
     wheelRefused: () => this.#ui.showHint("Click the scene to zoom with the wheel"),
   });
 
@@ -61,17 +65,30 @@ export class VitrineView extends PlayingElement {
     this.#ui.fullscreen = on;
   });
 
+  #commands = new Commands({
+    ui: this.#ui,
+    fullscreen: this.#fullscreen,
+    player: () => this[PLAYER],
+    viewing: () => this[VIEWING],
+    controls: () => this.controls !== "none",
+    reset: () => this.reset(),
+    stats: (on) => this.#showStats(on),
+  });
+
   constructor() {
     super();
-    new Keys(this, this.#queue, (command) => this.#command(command));
-    new FileDrop(this, (over) => this.#ui.dropTarget(over), (file) => this.#dropped(file));
-    this[PLAYER] = this.#ui.player = new Player(this.#ui.stage, {
-      ready: () => this.ready,
-      tell: (event, detail) => this.#tell(event, detail),
-      hint: (text) => this.#ui.showHint(text),
-      wishes: () => wishes(this),
+    new Keys(this, this.#queue, (command) => this.#commands.obey(command));
+    new FileDrop(this, (over) => this.#ui.dropTarget(over), (file) => {
+      if (!this[PLAYER].drop(file)) this.loadFile(file).catch(() => {}); // the visitor is told
     });
+    const hint = this.#ui.showHint.bind(this.#ui);
+    const hooks = { ready: () => this.ready, tell: this.#tell, hint };
+    const player = new Player(this.#ui.stage, { ...hooks, wishes: () => wishes(this) });
+    this[PLAYER] = this.#ui.player = player;
     this[FILTER] = this.#ui.filter;
+    const complain = (/** @type {string} */ message) => this.#complain("link", message);
+    this[VIEWING] = new Viewing(this, { ...hooks, complain });
+    this.#ui.panel = this[VIEWING].panel;
     this.#ui.label = "3D scene";
   }
 
@@ -90,6 +107,7 @@ export class VitrineView extends PlayingElement {
   /** Resolves when the frame for the current state (view, size, input) is on screen. */
   async settled() {
     await this.ready;
+    await this[VIEWING].begun;
     await this.#watch.laidOut();
     this.#queue.flush();
     return this.#live.settled();
@@ -145,8 +163,12 @@ export class VitrineView extends PlayingElement {
     else if (old === value) return;
     else if (name === "filter") this.#pickFilter();
     else if (name === "poster") this.#showPoster();
-    else if (name === "controls") this.#showControls(value !== "none");
+    else if (name === "controls") {
+      this.#ui.controls = value !== "none";
+      if (value === "none") this.#showStats(false);
+    }
     else if (name === "aria-label") this.#ui.label = value || "3D scene";
+    else if (VIEW_ATTRIBUTES.includes(name)) this[VIEWING].wish(viewWishes(this, name));
     else if (this.#connected && !this.#restart) {
       this.#restart = true;
       queueMicrotask(() => {
@@ -190,7 +212,7 @@ export class VitrineView extends PlayingElement {
       return;
     }
     if (!this.#watch.visible) this.#session.post({ type: "visible", on: false });
-    if (this.hasAttribute("filter")) this.#pickFilter();
+    this.#pickFilter();
     if (source instanceof File) this.#postFile(source, this.#session);
   }
 
@@ -201,6 +223,7 @@ export class VitrineView extends PlayingElement {
     this.#session = null;
     this.#info = null;
     this[PLAYER].end();
+    this[VIEWING].end();
     this[FILTER].begin([], null);
     this.#ui.fit();
     this.#ui.dropCanvas();
@@ -220,6 +243,9 @@ export class VitrineView extends PlayingElement {
         break;
       case "clock":
         this[PLAYER].tick(message);
+        break;
+      case "moving":
+        this[VIEWING].moved(message);
         break;
       case "frame":
         this.#ui.stats.add(message);
@@ -257,6 +283,7 @@ export class VitrineView extends PlayingElement {
       this[PLAYER].begin(info, this.#session);
       this[FILTER].begin(info.filters ?? [], this.#session);
       this.#ui.stats.filter(null, []);
+      this[VIEWING].begin(info, this.#session);
       this.#ui.fit();
     }
     this.#ui.state = "ready";
@@ -332,17 +359,7 @@ export class VitrineView extends PlayingElement {
   }
 
   /** @param {string} event @param {object} detail */
-  #tell(event, detail) {
-    this.dispatchEvent(new CustomEvent(event, { detail }));
-  }
-
-  /** A scene, or a picture for a scene that takes one. @param {File} file */
-  #dropped(file) {
-    const { picture } = this[PLAYER];
-    const shown = picture && file.type.startsWith("image/");
-    const done = shown ? this[PLAYER].setImage(picture, file) : this.loadFile(file);
-    done.catch((error) => shown && this.#ui.showHint(error.message));
-  }
+  #tell = (event, detail) => void this.dispatchEvent(new CustomEvent(event, { detail }));
 
   /** @param {File} file */
   async #open(file) {
@@ -365,35 +382,10 @@ export class VitrineView extends PlayingElement {
   }
 
   /** @param {File} file @param {Session} session */
-  async #postFile(file, session) {
-    try {
-      const data = await file.arrayBuffer();
-      session.post({ type: "file", name: file.name, data }, [data]);
-    } catch (error) {
+  #postFile(file, session) {
+    session.open(file).catch((error) => {
       if (session === this.#session) this.#fail("file", `${file.name} could not be read: ${error}`);
-    }
-  }
-
-  /** @param {Command} command */
-  #command(command) {
-    const controls = this.controls !== "none";
-    if (command === "reset") this.reset();
-    else if (command === "escape") return this.#escape();
-    else if (command === "play") return this[PLAYER].toggle();
-    else if (!controls) return false;
-    else if (command === "inputs") this.#ui.showInputs(!this.#ui.inputsShown);
-    else if (command === "help") this.#ui.showHelp(!this.#ui.helpShown);
-    else if (command === "overlay") this.#showStats(!this.#ui.stats.on);
-    else this.#fullscreen.toggle();
-    return true;
-  }
-
-  /** Escape closes the help, then gives the wheel back to the page. */
-  #escape() {
-    if (this.#ui.helpShown) this.#ui.showHelp(false);
-    else if (this.#fullscreen.on) return false;
-    else this.#ui.stage.blur();
-    return true;
+    });
   }
 
   /** @param {boolean} on */
@@ -401,18 +393,6 @@ export class VitrineView extends PlayingElement {
     this.#ui.showStats(on);
     this.#ui.stats.describe(this.#info, this.#watch.size);
     this.#session?.post({ type: "overlay", on });
-  }
-
-  /** @param {boolean} on */
-  #showControls(on) {
-    this.#ui.controls = on;
-    if (!on) this.#session?.post({ type: "overlay", on });
-  }
-
-  /** A page that can be scrolled keeps the wheel until the element has the focus. */
-  #takesWheel() {
-    const focused = this.matches(":focus-within") && document.hasFocus();
-    return focused || this.#fullscreen.on || !pageScrolls(this);
   }
 }
 

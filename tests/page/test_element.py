@@ -65,7 +65,9 @@ def open_page(browser: Browser, url: str) -> Iterator[Open]:
     """Opens pages with any body; they close with the module."""
     contexts = []
 
-    def open_(body: str = BARE, script: str = "", wait: bool = True, **options: Any) -> Page:
+    def open_(
+        body: str = BARE, script: str = "", wait: bool = True, hash: str = "", **options: Any
+    ) -> Page:
         context = browser.new_context(**({"viewport": {"width": 640, "height": 480}} | options))
         contexts.append(context)
         page = context.new_page()
@@ -74,7 +76,7 @@ def open_page(browser: Browser, url: str) -> Iterator[Open]:
             page.add_init_script(script)
         text = HTML.format(body=body)
         page.route("**/test.html", lambda r: r.fulfill(content_type="text/html", body=text))
-        page.goto(url + "test.html")
+        page.goto(url + "test.html" + (hash and f"#{hash}"))
         if wait:
             settle(page)
         return page
@@ -115,9 +117,10 @@ def part(selector: str, view: str = VIEW) -> str:
     return f"{view}.shadowRoot.querySelector('{selector}')"
 
 
-def shot(page: Page, index: int = 0) -> Pixels:
+def shot(page: Page, index: int = 0, hidden: str = ".ring") -> Pixels:
     """What is on screen in the box of the element, but for the ring of the focus."""
-    png = page.locator("vitrine-view").nth(index).screenshot(style=".ring { display: none }")
+    style = f"{hidden} {{ display: none !important }}"
+    png = page.locator("vitrine-view").nth(index).screenshot(style=style)
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 

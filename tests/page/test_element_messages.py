@@ -376,7 +376,7 @@ def test_it_speaks_to_a_screen_reader(show: Callable[..., Page]) -> None:
     assert page.evaluate(f"{VIEW}.shadowRoot.activeElement === {part('.stage')}")
     assert page.evaluate(f"getComputedStyle({part('.ring')}).boxShadow") != "none"
     names = [button.get_attribute("aria-label") for button in page.get_by_role("button").all()]
-    assert names == ["Reset the view", "Frame times", "Controls", "Full screen"]
+    assert names == ["View", "Reset the view", "Frame times", "Controls", "Full screen"]
 
 
 def test_no_fades_for_those_who_asked(show: Callable[..., Page], page: Page) -> None:

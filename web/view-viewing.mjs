@@ -1,0 +1,195 @@
+/**
+ * The view's side of the element: what the worker knows of the camera and the look, the panel that
+ * shows it, and the link to it. What any of it means is Python's: pyengine/hosts/page_view.py.
+ */
+
+import { Hash } from "./view-hash.mjs";
+import { follow, viewWishes } from "./view-looking.mjs";
+import { Panel } from "./view-panel.mjs";
+import { VitrineError } from "./view-session.mjs";
+
+/** @import {Moving, SceneInfo, ViewState} from "./view-protocol.mjs" */
+/** @import {LookingElement} from "./view-looking.mjs" */
+/** @import {Session} from "./view-session.mjs" */
+
+/**
+ * @typedef {object} ViewingHooks
+ * @property {() => Promise<unknown>} ready  The scene is loaded.
+ * @property {(event: string, detail: object) => void} tell
+ * @property {(text: string) => void} hint  A line for the visitor.
+ * @property {(message: string) => void} complain  Something in a link is wrong.
+ *
+ * @typedef {object} Opened  A link, as far as it is not the view's alone.
+ * @property {boolean} opened
+ * @property {string[]} problems
+ * @property {number | null} [time]
+ * @property {boolean | null} [playing]
+ * @property {string | null} [filter]
+ * @property {{strength?: number, split?: number}} [look]
+ * @property {Record<string, number[]>} [inputs]
+ */
+
+/** Messages that change nothing that a link says. */
+const SILENT = new Set(["init", "resize", "visible", "settle", "overlay", "dispose", "pointer", "bands", "image"]);
+const READING = new Set(["state", "share"]);
+
+export class Viewing {
+  /** What the worker told last. @type {ViewState | null} */
+  state = null;
+  /** What moves the camera by itself. @type {Moving} */
+  moving = "";
+  #element;
+  #hooks;
+  /** @type {Session | null} */
+  #session = null;
+  /** When what the attributes and the address say has been done. @type {Promise<unknown>} */
+  #begun = Promise.resolve();
+  #still = matchMedia("(prefers-reduced-motion: reduce)");
+  #hash = new Hash({
+    text: async () => this.#session && !this.moving ? (await this.#ask("share")).value : "",
+    open: (text) => {
+      this.#begun = this.#open(text).catch(() => {});
+    },
+  });
+
+  /** @param {LookingElement} element @param {ViewingHooks} hooks */
+  constructor(element, hooks) {
+    this.#element = element;
+    this.#hooks = hooks;
+    this.panel = new Panel({
+      act: (what, more) => void this.#try(this.#ask(what, more)),
+      link: () => void this.#try(this.copy()),
+    });
+    this.#still.addEventListener("change", ({ matches }) => {
+      if (matches && this.moving === "turntable") this.#try(this.#ask("stop"));
+    });
+  }
+
+  /** What attributes and address say has been done. */
+  get begun() {
+    return this.#begun;
+  }
+
+  /** A scene is shown. @param {SceneInfo} info @param {Session | null} session */
+  begin(info, session) {
+    this.#session = session;
+    this.state = null;
+    this.panel.begin(info);
+    if (session) session.onpost = (type) => !SILENT.has(type) && type !== "ask" && this.#hash.touch();
+    this.#begun = this.#wish(viewWishes(this.#element));
+    this.#hash.on = this.#element.hash;
+    this.#hash.open();
+    if (!this.panel.element.hidden) this.refresh();
+  }
+
+  /** The scene is gone. */
+  end() {
+    this.#hash.on = false;
+    this.#session = null;
+    this.moving = "";
+  }
+
+  /** An attribute changed. @param {Record<string, unknown>[]} wishes  What it asks. */
+  wish(wishes) {
+    if (!this.#session) return; // `begin` looks at all of them
+    this.#hash.on = this.#element.hash;
+    this.#wish(wishes);
+  }
+
+  /** @param {{what: Moving}} message  From the worker. */
+  moved({ what }) {
+    this.moving = what;
+    this.#hooks.tell("camera", { moving: what });
+    if (this.state) this.refresh();
+    if (!what) this.#hash.touch();
+  }
+
+  /** Ask what the state is, where somebody looks. */
+  refresh() {
+    this.#try(this.#ask("state"));
+  }
+
+  /**
+   * Do something to the view when it is there; rejects with the code `view`.
+   * @param {string} what
+   * @param {Record<string, unknown>} [more]
+   */
+  async ask(what, more) {
+    await this.#hooks.ready();
+    return this.#ask(what, more);
+  }
+
+  /** What a visitor asks for by a key. @param {"add" | "link" | "turn" | "tour" | "fly" | number} key */
+  press(key) {
+    if (typeof key === "number") this.#try(this.#ask("go", { index: key - 1 }));
+    else if (key === "add") this.#try(this.#add());
+    else if (key === "link") this.#try(this.copy());
+    else this.#try(this.#toggle(key));
+  }
+
+  async #add() {
+    this.#hooks.hint(`Bookmark: ${(await this.#ask("add")).value}`);
+  }
+
+  /** The turntable, the path, the other kind of drag: on, and off again. @param {"turn" | "tour" | "fly"} key */
+  async #toggle(key) {
+    const { mode, moving } = (await this.#ask("state")).state;
+    if (key === "turn") await (mode === "turntable" ? this.#ask("stop") : this.#ask("mode", { mode: "turntable" }));
+    else if (key === "tour") await (moving === "path" ? this.#ask("stop") : this.#ask("path", { play: true }));
+    else {
+      const flies = mode !== "fly";
+      await this.#ask("mode", { mode: flies ? "fly" : "orbit" });
+      this.#hooks.hint(flies ? "Fly: drag to look, W A S D to move" : "Orbit: drag to turn");
+    }
+  }
+
+  /** The page's address with the view in it. */
+  async link() {
+    const { value } = await this.ask("share");
+    return `${location.href.replace(/#.*$/s, "")}#${value}`;
+  }
+
+  async copy() {
+    const link = await this.link();
+    try {
+      await navigator.clipboard.writeText(link);
+      this.#hooks.hint("Link copied");
+    } catch {
+      history.replaceState(history.state, "", link);
+      this.#hooks.hint("The link is in the address bar");
+    }
+  }
+
+  /** @param {Record<string, unknown>[]} wishes */
+  #wish(wishes) {
+    const wanted = wishes.filter(({ mode }) => mode !== "turntable" || !this.#still.matches);
+    return Promise.all(wanted.map(({ do: what, ...more }) =>
+      this.#ask(String(what), more).catch(({ message }) => this.#hooks.complain(message))));
+  }
+
+  /** @param {string} text */
+  async #open(text) {
+    const { value } = await this.#ask("open", { text, rest: this.#still.matches });
+    /** @type {Opened} */
+    const opened = value;
+    const rest = opened.opened ? await Promise.allSettled(follow(this.#element, opened)) : [];
+    const failed = rest.flatMap((one) => one.status === "rejected" ? [one.reason.message] : []);
+    const problems = [...opened.problems, ...failed];
+    if (problems.length) this.#hooks.complain(problems.join("\n"));
+  }
+
+  /** @param {string} what @param {Record<string, unknown>} [more] */
+  async #ask(what, more = {}) {
+    if (!this.#session) throw new VitrineError("disposed", "The view was disposed of.");
+    const answer = await this.#session.ask({ do: what, ...more });
+    this.state = answer.state;
+    this.panel.show(answer.state);
+    if (!READING.has(what)) this.#hash.touch();
+    return answer;
+  }
+
+  /** @param {Promise<unknown>} work */
+  #try(work) {
+    work.catch((error) => error.code !== "disposed" && this.#hooks.hint(error.message));
+  }
+}
