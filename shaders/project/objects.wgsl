@@ -30,14 +30,30 @@
 
 // #include "project/footprint.wgsl"
 
+// From an object's space to the camera's.
+struct ToView {
+  linear: mat3x3f,
+  offset: vec3f,
+}
+
+fn to_view_of(which: u32) -> ToView {
+  let rotation = mat3x3f(frame.view[0].xyz, frame.view[1].xyz, frame.view[2].xyz);
+  let x = objects[which].to_world[0].xyz;
+  let y = objects[which].to_world[1].xyz;
+  let z = objects[which].to_world[2].xyz;
+  let origin = objects[which].to_world[3].xyz;
+  return ToView(rotation * mat3x3f(x, y, z), rotation * origin + frame.view[3].xyz);
+}
+
 // True when no centre of the chunk can put a pixel on the canvas; see project.wgsl.
-fn chunk_is_outside(box: ChunkBox, to_view: mat4x4f, largest_scale: f32) -> bool {
+fn chunk_is_outside(box: ChunkBox, to_view: ToView, largest_scale: f32) -> bool {
   let half_size = box.position_step.xyz * 32767.5;
-  let center = (to_view * vec4f(box.position_min.xyz + half_size, 1.0)).xyz;
+  let center = to_view.linear * (box.position_min.xyz + half_size) + to_view.offset;
+  let linear = to_view.linear;
   let extent = vec3f(
-    dot(abs(vec3f(to_view[0].x, to_view[1].x, to_view[2].x)), half_size),
-    dot(abs(vec3f(to_view[0].y, to_view[1].y, to_view[2].y)), half_size),
-    dot(abs(vec3f(to_view[0].z, to_view[1].z, to_view[2].z)), half_size),
+    dot(abs(vec3f(linear[0].x, linear[1].x, linear[2].x)), half_size),
+    dot(abs(vec3f(linear[0].y, linear[1].y, linear[2].y)), half_size),
+    dot(abs(vec3f(linear[0].z, linear[1].z, linear[2].z)), half_size),
   ) * 1.0001;
   let z_max = center.z + extent.z;
   if (z_max <= NEAR) {
@@ -58,13 +74,13 @@ struct Projection {
   splat: Splat,
 }
 
-fn project(index: u32, box: ChunkBox, which: u32, to_view: mat4x4f) -> Projection {
+fn project(index: u32, box: ChunkBox, which: u32, to_view: ToView) -> Projection {
   var result: Projection;
   result.visible = false;
   let words = geometry[index];
   let steps = vec3f(f32(words.x & 0xffffu), f32(words.x >> 16u), f32(words.y & 0xffffu));
   let pos_object = box.position_min.xyz + steps * box.position_step.xyz;
-  let pos_view = (to_view * vec4f(pos_object, 1.0)).xyz;
+  let pos_view = to_view.linear * pos_object + to_view.offset;
   let tint = objects[which].tint;
   let opacity = f32((words.y >> 16u) & 255u) / 255.0 * tint.w;
   if (pos_view.z <= NEAR || !(opacity > 0.0)) {
@@ -75,8 +91,7 @@ fn project(index: u32, box: ChunkBox, which: u32, to_view: mat4x4f) -> Projectio
   let log_scale = box.position_min.w
     + unpack_11_11_10(words.w) * box.position_step.w * vec3f(1.0, 1.0, 2047.0 / 1023.0);
   let sigma = exp(log_scale) * frame.splat_scale;
-  let linear = mat3x3f(to_view[0].xyz, to_view[1].xyz, to_view[2].xyz);
-  let axes_view = linear * unpack_rotation(words.z);
+  let axes_view = to_view.linear * unpack_rotation(words.z);
   let tangent = clamp(pos_view.xy / pos_view.z, -frame.tangent_limit, frame.tangent_limit);
   let px_per_unit = frame.focal_px / pos_view.z;
   let u = px_per_unit * (axes_view[0].xy - tangent * axes_view[0].z) * sigma.x;
@@ -121,7 +136,7 @@ fn main(
   }
   let box = chunks[chunk];
   let which = u32(box.color_step.w);
-  let to_view = frame.view * objects[which].to_world;
+  let to_view = to_view_of(which);
   if (objects[which].visible == 0u
     || chunk_is_outside(box, to_view, objects[which].largest_scale)) {
     if (lane == 0u) {

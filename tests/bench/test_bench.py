@@ -25,7 +25,7 @@ from pyengine.errors import InputError
 from pyengine.plan import DEFAULT_LIMITS, Adapter
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHES = ("frame", "start", "native", "build", "filters", "filters_page")
+BENCHES = ("frame", "start", "native", "objects", "build", "filters", "filters_page")
 TIMEOUT_S = 150
 """For a start of Pyodide in software on busy cores; seconds otherwise."""
 
@@ -113,6 +113,15 @@ def test_native(run: Run, adapter: Any) -> None:
     assert row(text, "splat")[0] > 0
     assert set(data["sort"]) == {"1024", "2048"}
     assert row(text, "2^11 keys, 16 bits")
+
+
+@pytest.mark.gpu
+def test_objects(run: Run, adapter: Any) -> None:
+    text, data = run("objects", "--frames", "1", "--pieces", "3", "--size", "64x36")
+    found = data["scenes"]["cloud"]
+    assert list(found["ms"]) == ["one file", "3 objects", "one of them moving"]
+    assert len(set(found["dispatches"].values())) == 1
+    assert row(text, "project")[0] > 0
 
 
 @pytest.mark.page
