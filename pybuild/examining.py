@@ -126,16 +126,22 @@ def _check_filter(given: GivenFilter, as_json: bool) -> None:
         filter_lines,
         filter_title,
     )
+    from pybuild.filters.retarget import Elastic
 
     model = given.path
     contract = describe_filter(model, given.override)
     image = contract.source.image
-    own = OPEN_SIZE
-    if image is not None and not contract.open and given.tiles is None:
-        own = image.width, image.height
+    sizes = list(given.sizes)
+    if not sizes:
+        sizes = [OPEN_SIZE]
+        if contract.open:
+            elastic = Elastic(model, contract)
+            sizes = sizes if elastic.fits(OPEN_SIZE) else elastic.nearest(OPEN_SIZE)
+        elif image is not None and given.tiles is None:
+            sizes = [(image.width, image.height)]
     made = [
         compile_filter(model, contract, size, tiles=given.tiles, weights=given.weights or "f32")
-        for size in given.sizes or (own,)
+        for size in sizes
     ]
     count = len(made[0].compiled.program.dispatches)
     if as_json:

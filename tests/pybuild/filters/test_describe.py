@@ -202,6 +202,20 @@ def test_check_tells_whether_sizes_and_tiles_can_be(run: Run, tmp_path: Path) ->
     assert run("check", f"{path}@size=40x24,tiles=4")[0] == 0
 
 
+def test_check_takes_a_size_that_the_model_takes(run: Run, tmp_path: Path) -> None:
+    """Patches of 14 x 14: what it is compiled for, to see that it can be, is a multiple of them."""
+    nodes = [
+        helper.make_node("SpaceToDepth", ["x"], ["a"], blocksize=14),
+        helper.make_node("DepthToSpace", ["a"], ["y"], blocksize=14),
+    ]
+    path = saved(model(nodes, {"x": OPEN}, ["y"]), tmp_path)
+    status, out, err = run("check", path)
+    assert (status, err) == (0, "")
+    assert "a filter: any size -> 1x; reads image; 1 dispatch\n" in out
+    status, _, err = run("check", f"{path}@size=640x360")
+    assert (status, "write size=630x350/644x364" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [
