@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from pyengine.errors import DeviceError, InputError
 from pyengine.filter import Filter
 from pyengine.hosts.native import NativeHost, open_adapter
 from pyengine.passes.filter import FAULTS, Filtering
+from pyengine.passes.pick import AT, FOUND, PICK, Picked, Ray, pick_plan
 from pyengine.scene_plan import required_limits, scene_plan
 from pyengine.view import View
 
@@ -93,6 +95,7 @@ class Renderer:
             limits["maxBufferSize"], min(readback_bytes, offered.limits["maxBufferSize"])
         )
         self.scene = scene
+        self._picking: NativeHost | None = None
         self.host = NativeHost(width, height, adapter, limits)
         shown = None
         if filtering is not None:
@@ -151,6 +154,28 @@ class Renderer:
         rgba = np.frombuffer(texels, np.uint8).reshape(self.host.height, self.host.width, 4)
         return np.ascontiguousarray(rgba[:, :, :3])
 
+    def pick(self, x: float, y: float) -> Picked | None:
+        """What the last image shows at a place.
+
+        Parameters
+        ----------
+        x, y : float
+            0 to 1 from the top left corner.
+
+        Returns
+        -------
+        Picked or None
+            None where the splats cover less than half of the pixel.
+        """
+        with self._told():
+            if self._picking is None:
+                self._picking = NativeHost(1, 1, adopted=self.host)
+                self._picking.build(pick_plan(self.plan, self.scene))
+            self._picking.write(AT, struct.pack("<4f", x, y, 0, 0))
+            self._picking.run(PICK)
+            (word,) = struct.unpack("<I", self._picking.read(FOUND))
+        return Ray(self.engine.drawn_frame, x, y).found(word, len(self.scene.objects))
+
     def faults(self) -> int:
         """Pixels of the filter's image that are not finite; 0 without a filter."""
         if self.engine.filter is None:
@@ -164,6 +189,8 @@ class Renderer:
 
     def close(self) -> None:
         """Free the device."""
+        if self._picking is not None:
+            self._picking.close()
         self.host.close()
 
     def __enter__(self) -> Renderer:
@@ -240,8 +267,8 @@ def render(
         faults = renderer.faults()
         if faults and filtering is not None:
             raise InputError(
-                f"filter {filtering.spec.name!r}: made {faults} pixels that are no finite numbers of "
-                "this image; is its range right? Try @range=0..255, or leave the filter out"
+                f"filter {filtering.spec.name!r}: made {faults} pixels that are no finite numbers "
+                "of this image; is its range right? Try @range=0..255, or leave the filter out"
             )
         return image
 

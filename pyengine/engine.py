@@ -66,6 +66,10 @@ class Engine:
         Where the objects stand, in a scene of several.
     timeline : Timeline
         When the generator is; at first paused at 0.
+    opaque : bool
+        Whether the background is drawn; without it what is not covered is transparent.
+    whole : (width, height), optional
+        Of the image that a view is a tile of.
     """
 
     def __init__(self, scene: Scene, host: Host, filter_: Filter | None = None) -> None:
@@ -75,6 +79,8 @@ class Engine:
         self.background: Sequence[float] = scene.background
         self.splat_scale = 1.0
         self.antialiased = scene.antialiased
+        self.opaque = True
+        self.whole: tuple[int, int] | None = None
         spec = scene.generator
         clip = spec.clip if spec is not None else None
         self.generator = None if spec is None else Generator(spec)
@@ -237,6 +243,11 @@ class Engine:
         if self.filter is not None:
             self.filter.redraw()
 
+    @property
+    def drawn_frame(self) -> bytearray:
+        """Bytes of the struct of the picture that is there, whose splats the GPU still holds."""
+        return self._drawn if any(self._drawn) else self.frame_bytes
+
     def _look_like(self, other: Engine) -> None:
         """Draw as another one does."""
         self.sh_degree, self.background = other.sh_degree, other.background
@@ -254,13 +265,14 @@ class Engine:
         put(frame, "focal_px", view.fx, view.fy)
         put(frame, "principal_px", view.cx, view.cy)
         put(frame, "viewport_px", width, height)
+        whole = self.whole or (width, height)
         put(
             frame,
             "tangent_limit",
-            JACOBIAN_LIMIT * width / (2 * view.fx),
-            JACOBIAN_LIMIT * height / (2 * view.fy),
+            JACOBIAN_LIMIT * whole[0] / (2 * view.fx),
+            JACOBIAN_LIMIT * whole[1] / (2 * view.fy),
         )
-        put(frame, "background", *self.background, 0.0)
+        put(frame, "background", *self.background, float(self.opaque))
         put(frame, "key_scale", key_max / max(math.log2(far / near), 1e-6))
         put(frame, "key_near", near)
         put(frame, "key_max", key_max)

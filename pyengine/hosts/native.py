@@ -164,7 +164,7 @@ class NativeHost:
         Time each pass where the adapter can; see `timings_ms`.
     shared : NativeDevice, optional
         A device to share with other hosts, instead of one of its own from ``adapter`` and
-        ``limits``.
+        ``limits``; that of ``adopted`` where that is given.
     adopted : NativeHost, optional
         A host of the same device, whose buffers stand in for those of the same names; they stay
         its own.
@@ -181,7 +181,9 @@ class NativeHost:
         adopted: NativeHost | None = None,
     ) -> None:
         self.width, self.height = width, height
-        self._shared = shared or NativeDevice(adapter, limits, timed)
+        if shared is None and adopted is not None:
+            shared = adopted._shared
+        self._shared: NativeDevice = shared or NativeDevice(adapter, limits, timed)
         self._owns = shared is None
         self.adapter, self.device = self._shared.adapter, self._shared.device
         self.timed = timed and self._shared.timed

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from pybuild.filters.bundle import make_filters
 from pyengine.bundle import BufferFile, Pose, Scene
 from pyengine.drop import decode_plan
+from pyengine.passes.pick import pick_plan
 from pyengine.plan import DEFAULT_LIMITS, Adapter, ComputePipeline, Plan, RenderPipeline
 from pyengine.scene_plan import scene_plan
 from pyengine.sources import Source
@@ -77,6 +78,9 @@ def real_plans() -> Iterator[tuple[str, Plan]]:
     for adapter, count in itertools.product(adapters()[::4], (TWO_PASSES, THREE_PASSES)):
         plan = scene_plan(scene_of(count), adapter, filtering=made.filtering(rests=True))
         yield f"a filter with depth, {kind_of(adapter)}, {count} splats", plan
+    for scene in (scene_of(TWO_PASSES, 1), scene_of(THREE_PASSES)):
+        picking = pick_plan(scene_plan(scene, adapters()[0]), scene)
+        yield f"picking in {scene.count} splats", picking
     for adapter in adapters():
         source = Source("file", "ply", TWO_PASSES, 0, False, 0, 4096, ())
         yield f"decode, {kind_of(adapter)}", decode_plan(source, adapter)
