@@ -26,6 +26,7 @@ from typing import Any
 
 from pybuild.filters.given import parse_filter, rebased
 from pybuild.options import BuildOptions, GeneratorOptions
+from pybuild.scene_file import files_of, is_scene_file
 from pyengine.errors import InputError
 from pyengine.generator_spec import MAX_INSTANCES
 
@@ -60,7 +61,7 @@ class Demo:
     family : str
         What kind of scene or network it is.
     source : Path
-        A scene file or a generator's model.
+        A scene file, a generator's model, or a scene.toml of several.
     places : tuple of (x, y, z, degrees)
         Where instances stand, and how they are turned about the vertical axis; empty for one.
     """
@@ -79,7 +80,9 @@ class Demo:
         paths = [text.partition("=")[2] for text in (*given.inputs, *given.tracks)]
         filters = [stage.path for text in self.options.filters for stage in parse_filter(text)]
         tracks = [Path(text.rpartition("@")[0] or text) for text in paths]
-        return [self.source, *tracks, *filters]
+        is_objects = is_scene_file(self.source) and self.source.is_file()
+        objects = files_of(self.source) if is_objects else []
+        return [self.source, *objects, *tracks, *filters]
 
 
 def read_demos(table: Path) -> tuple[Demo, ...]:

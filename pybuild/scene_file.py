@@ -30,7 +30,14 @@ from pyengine.errors import InputError
 from pyengine.object_spec import MAX_OBJECTS, PLACEMENT_KEYS, UNMOVED, Placement, nearest
 from pyengine.scene_toml import scene_toml
 
-__all__ = ["Entry", "SceneFile", "is_scene_file", "read_scene_file", "source_of"]
+__all__ = [
+    "Entry",
+    "SceneFile",
+    "files_of",
+    "is_scene_file",
+    "read_scene_file",
+    "source_of",
+]
 
 SUFFIX = ".toml"
 _TAKEN_AS_THEY_ARE = tuple(key for key in PLACEMENT_KEYS if key != "rotation")
@@ -129,6 +136,20 @@ def source_of(paths: Sequence[Path]) -> Path | SceneFile:
     return _checked(", ".join(map(str, paths)), entries, names[0])
 
 
+def files_of(path: Path) -> list[Path]:
+    """Files that a scene.toml names, whether they are there or not.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    rows = _tables(path)
+    return [
+        path.parent / _text(row, "file", f"{path}: object {i + 1}") for i, row in enumerate(rows)
+    ]
+
+
 def read_scene_file(path: Path) -> SceneFile:
     """Read a scene.toml.
 
@@ -137,20 +158,7 @@ def read_scene_file(path: Path) -> SceneFile:
     InputError
         It cannot be read, or says what it must not: the file, the object and the key.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: no TOML: {error}") from None
-    for key in data:
-        if key != "object":
-            raise InputError(f"{path}: unknown key {key!r}{nearest(key, ['object'])}")
-    rows = data.get("object")
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"{path}: wants an [[object]] for each object, with a file at least")
-    if len(rows) > MAX_OBJECTS:
-        raise InputError(f"{path}: has {len(rows)} objects; {MAX_OBJECTS} at most")
+    rows = _tables(path)
     files = [_text(row, "file", f"{path}: object {i + 1}") for i, row in enumerate(rows)]
     given = [row.get("name") for row in rows]
     named = _distinct(
@@ -165,6 +173,25 @@ def read_scene_file(path: Path) -> SceneFile:
             raise InputError(f"{where}: 'name' has more than {_MAX_NAME} characters")
         entries.append(_entry(path, row, name, file, f"{where} ({name!r})"))
     return _checked(str(path), entries, path.stem)
+
+
+def _tables(path: Path) -> list[dict[str, Any]]:
+    """The tables of a scene.toml."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: no TOML: {error}") from None
+    for key in data:
+        if key != "object":
+            raise InputError(f"{path}: unknown key {key!r}{nearest(key, ['object'])}")
+    rows = data.get("object")
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{path}: wants an [[object]] for each object, with a file at least")
+    if len(rows) > MAX_OBJECTS:
+        raise InputError(f"{path}: has {len(rows)} objects; {MAX_OBJECTS} at most")
+    return rows
 
 
 def _entry(path: Path, row: dict[str, Any], name: str, file: str, where: str) -> Entry:

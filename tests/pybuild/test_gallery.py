@@ -202,3 +202,21 @@ def test_every_family_has_a_demo() -> None:
     first = tomllib.loads(TABLE.read_text())["demo"][0]
     assert {key: first[key] for key in SAMPLE_CAMERA} == SAMPLE_CAMERA
     assert [demo for demo in demos if len(demo.places) == 10]
+
+
+def test_a_demo_of_several_objects(table: Path, tmp_path: Path) -> None:
+    """It is made of the files that its scene.toml names, and left out where one is missing."""
+    scene = table.parent / "objects.toml"
+    scene.write_text('[[object]]\nfile = "cloud.ply"\n[[object]]\nfile = "model.onnx"\nscale = 2\n')
+    rows = ROWS.split("[[demo]]")[1].replace('"cloud.ply"', '"objects.toml"')
+    table.write_text(f"[[demo]]{rows}")
+    (demo,) = read_demos(table)
+    assert [path.name for path in demo.files()] == ["objects.toml", "cloud.ply", "model.onnx"]
+    assert build_gallery(table, tmp_path / "out").built == ("cloud",)
+    made, load = read_bundle(tmp_path / "out" / "cloud")
+    assert [item.name for item in made.objects] == ["cloud", "model"]
+    assert load("chunks")
+    (table.parent / "cloud.ply").unlink()
+    (notice,) = (text for text in build_gallery(table, tmp_path / "out").notices if "demo" in text)
+    assert "is left out" in notice
+    assert "cloud.ply is missing" in notice
