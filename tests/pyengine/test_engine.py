@@ -187,7 +187,7 @@ def test_uniforms_hold_the_inputs() -> None:
     assert got("tangent_limit") == pytest.approx(
         (1.3 * 320 / view.fx, 1.3 * 200 / view.fy), rel=1e-6
     )
-    assert got("background") == (0.25, 0.5, 0.75, 0)
+    assert got("background") == (0.25, 0.5, 0.75, 1), "opaque"
     assert got("splat_scale") == (2,)
     assert got("sh_degree") == (3,), "no more than the scene has"
     assert got("chunk_count") == (2,)
