@@ -19,6 +19,18 @@
  * @property {number} gpuBytes
  * @property {GeneratorInfo | null} [generator]  Of a scene that a network makes.
  * @property {FilterInfo[]} [filters]  What the picture may go through.
+ * @property {SceneObject[]} [objects]  Of a scene of several.
+ *
+ * @typedef {object} Placement  Where an object stands, and how it is drawn; pyengine/object_spec.py.
+ * @property {[number, number, number]} position  World units.
+ * @property {[number, number, number, number]} rotation  A quaternion x, y, z, w.
+ * @property {[number, number, number]} scale  Along the object's own axes.
+ * @property {boolean} visible
+ * @property {number} opacity  0 to 1.
+ * @property {[number, number, number]} tint  Multiplies the colours.
+ *
+ * @typedef {Placement & {name: string, file: string, count: number, generator: boolean,
+ *   bounds: [number[], number[]]}} SceneObject  Bounds are those of its own space.
  *
  * @typedef {object} Feed  An input of a generator; pyengine/generator_spec.py.
  * @property {string} name
@@ -101,7 +113,7 @@
  * @typedef {{stage: Stage, loaded: number, total: number}} Progress  In bytes; total 0: unknown.
  *
  * @typedef {"no-webgpu" | "no-adapter" | "download" | "file" | "engine" | "limits"} WorkerErrorCode
- * @typedef {WorkerErrorCode | "view" | "link" | "filter" | "input" | "media" | "disposed"} ErrorCode
+ * @typedef {WorkerErrorCode | "view" | "link" | "filter" | "input" | "object" | "media" | "disposed"} ErrorCode
  *
  * @typedef {{type: "init", canvas: OffscreenCanvas, src: string | null, base: string,
  *   width: number, height: number}} InitMessage
@@ -127,6 +139,7 @@
  *   | {type: "filter", name: string, strength?: number, split?: number, id: number}
  *   | {type: "look", strength?: number, split?: number}
  *   | {type: "ask", text: string, id: number}
+ *   | {type: "object", name: string, changes: object, id: number}
  *   | {type: "dispose"}} ToWorker
  *
  * @typedef {{type: "progress"} & Progress
@@ -138,6 +151,7 @@
  *   | {type: "told", id: number, error: string | null, value: any, state: ViewState}
  *   | {type: "moving", what: Moving}
  *   | {type: "filtered", id: number, error: string | null}
+ *   | {type: "placed", id: number, error: string | null}
  *   | {type: "filter"} & FilterState
  *   | {type: "clock"} & Clock
  *   | {type: "error", code: WorkerErrorCode, message: string}

@@ -10,7 +10,7 @@ const GOODBYE_MS = 500;
 
 /** Whose fault an answer's error is. */
 const CODES = /** @type {const} */ (
-  { set: "input", filtered: "filter", view: "view", told: "view", settled: "view" });
+  { set: "input", filtered: "filter", placed: "object", view: "view", told: "view", settled: "view" });
 
 /** An error that says which kind of failure it is. */
 export class VitrineError extends Error {
@@ -157,6 +157,16 @@ export class Session {
     return this.#ask((id) => ({ type: "filter", name, strength, split, id }));
   }
 
+  /**
+   * Resolves when a frame has taken the changes; rejects when they cannot be.
+   * @param {string} name
+   * @param {object} changes
+   * @returns {Promise<void>}
+   */
+  setObject(name, changes) {
+    return this.#ask((id) => ({ type: "object", name, changes, id }));
+  }
+
   /** Free the GPU and end the worker; whoever still waits is told so. */
   end() {
     if (this.#ended) return;
@@ -176,7 +186,7 @@ export class Session {
    */
   #take(message, receive) {
     if (message.type === "settled" || message.type === "view" || message.type === "set"
-      || message.type === "filtered" || message.type === "told") {
+      || message.type === "filtered" || message.type === "placed" || message.type === "told") {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
       const error = message.type === "settled" ? null : message.error;

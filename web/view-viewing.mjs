@@ -119,6 +119,13 @@ export class Viewing {
     return this.#ask(what, more);
   }
 
+  /** Change an object; rejects with the code `object`. @param {string} name @param {object} changes */
+  async setObject(name, changes) {
+    await this.#hooks.ready();
+    if (!this.#session) throw new VitrineError("disposed", "The view was disposed of.");
+    return this.#session.setObject(name, changes);
+  }
+
   /** What a visitor asks for by a key. @param {"add" | "link" | "turn" | "tour" | "fly" | number} key */
   press(key) {
     if (typeof key === "number") this.#try(this.#ask("go", { index: key - 1 }));

@@ -6,6 +6,7 @@
  * in docs/embedding.md.
  */
 
+import { ArrangingElement } from "./view-arranging.mjs";
 import { Commands } from "./view-commands.mjs";
 import { FileDrop } from "./view-drop.mjs";
 import { Fullscreen } from "./view-fullscreen.mjs";
@@ -14,7 +15,7 @@ import { Keys } from "./view-keys.mjs";
 import { Loading } from "./view-loading.mjs";
 import { cannotOpen, GPU_LOST, INVITATION, messageFor, opens } from "./view-messages.mjs";
 import { Player } from "./view-player.mjs";
-import { LookingElement, VIEW_ATTRIBUTES, VIEWING, viewWishes } from "./view-looking.mjs";
+import { VIEW_ATTRIBUTES, VIEWING, viewWishes } from "./view-looking.mjs";
 import { FILTER, PLAYER, wishes } from "./view-playing.mjs";
 import { Pointers, takesWheel } from "./view-pointer.mjs";
 import { Deferred, Session, VitrineError } from "./view-session.mjs";
@@ -24,7 +25,7 @@ import { Watch } from "./view-watch.mjs";
 
 /** @import {ErrorCode, FromWorker, Progress, SceneInfo, ViewJson} from "./view-protocol.mjs" */
 
-export class VitrineView extends LookingElement {
+export class VitrineView extends ArrangingElement {
   static observedAttributes = [
     "src", "poster", "controls", "speed", "loop", "filter", "aria-label", ...VIEW_ATTRIBUTES,
   ];

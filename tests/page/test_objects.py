@@ -1,0 +1,235 @@
+"""Objects of a scene in a real Chromium: moved by the page, drawn as the native engine does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from playwright.sync_api import Browser
+
+from pybuild import formats
+from pybuild.assembling import Assembled, assemble_scene
+from pybuild.render import Renderer
+from pybuild.scene_file import read_scene_file
+from pybuild.site import build_site
+from pyengine.view import WORLD_UP, View
+from tests.page.test_engine_page import (
+    ENTRIES,
+    HOOKS,
+    HTML,
+    PAGE_DB,
+    PROFILE,
+    TIMEOUT_MS,
+    Pixels,
+    Shown,
+)
+from tests.pybuild.generators.small_generators import row
+from tests.pyengine.passes.test_objects import blob
+from tests.pyengine.scenes import SIZE_PX, psnr_db
+
+pytestmark = [pytest.mark.page, pytest.mark.gpu]
+
+ELEMENT = "document.querySelector('vitrine-view')"
+VIEW = View.look_at((1.2, -1.4, -4.6), (0.0, 0.2, 0.0), WORLD_UP, 50, SIZE_PX, SIZE_PX)
+SCENE = """
+[[object]]
+file = "a.ply"
+
+[[object]]
+file = "b.ply"
+position = [0.4, 0.3, -0.2]
+scale = 0.8
+
+[[object]]
+name = "dots"
+file = "dots.onnx"
+position = [0, -1, 0]
+"""
+CHANGES = {
+    "a": {"position": [-0.5, 0.1, 0.3], "rotation": [0.1, 0.7, -0.2, 0.67], "opacity": 0.8},
+    "b": {"scale": [0.5, 1.4, 0.9], "tint": [0.4, 1.2, 1.5]},
+    "dots": {"position": [0.2, 0.9, -0.4], "rotation": [0, 0, 0.38, 0.92], "scale": 1.3},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two clouds, a row of dots that a network makes, and the scene.toml of all."""
+    folder = tmp_path_factory.mktemp("objects")
+    formats.write(folder / "a.ply", blob(500, 1, 21))
+    formats.write(folder / "b.ply", blob(300, 3, 22))
+    onnx.save(row(bounds=((-1, 0, 0), (1, 0, 0))), str(folder / "dots.onnx"))
+    (folder / "scene.toml").write_text(SCENE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shown(folder: Path, browser: Browser, serve: Callable[[Path], str]) -> Iterator[Shown]:
+    """The scene's page, which the tests share."""
+    build_site(folder / "scene.toml", folder / "site")
+    url = serve(folder / "site").rstrip("/") + "/"
+    context = browser.new_context(viewport={"width": 400, "height": 400}, device_scale_factor=1)
+    page = context.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    found = Shown(page)
+    page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    hooks = HOOKS.replace("%OVERRIDE%", "{}")
+    page.route("**/test.html", lambda r: r.fulfill(content_type="text/html", body=HTML))
+    page.route("**/pyodide.mjs", lambda r: r.fulfill(content_type="text/javascript", body=hooks))
+    page.goto(url + "test.html")
+    page.evaluate(
+        f"customElements.whenDefined('vitrine-view').then(() => {ELEMENT}.ready).then(() => 0)"
+    )
+    found.show(VIEW)
+    yield found
+    context.close()
+
+
+@pytest.fixture
+def page(shown: Shown, folder: Path) -> Shown:
+    """The shared page with its objects where scene.toml has them."""
+    for entry in read_scene_file(folder / "scene.toml").entries:
+        place(shown, entry.name, entry.placement.to_dict())
+    shown.settle()
+    return shown
+
+
+@pytest.fixture(scope="module")
+def assembled(folder: Path) -> Assembled:
+    """The same scene for the native engine."""
+    return assemble_scene(read_scene_file(folder / "scene.toml"))
+
+
+def place(shown: Shown, name: str, changes: dict[str, Any]) -> dict[str, str] | None:
+    """``setObject``; what it was rejected with."""
+    wrong: dict[str, str] | None = shown.page.evaluate(
+        f"""([name, changes]) => {ELEMENT}.setObject(name, changes).then(
+            () => null, ({{code, message}}) => ({{code, message}}))""",
+        [name, changes],
+    )
+    return wrong
+
+
+def native(assembled: Assembled, adapter: Any, changes: dict[str, Any]) -> Pixels:
+    """The native engine's picture."""
+    scene, load = assembled.scene, assembled.composed.load
+    with Renderer(scene, load, SIZE_PX, SIZE_PX, assembled.network, adapter) as renderer:
+        for name, change in changes.items():
+            assert renderer.engine.objects is not None
+            renderer.engine.objects.set(name, change)
+        image: Pixels = renderer.draw(VIEW)
+    return image
+
+
+def test_objects_that_the_page_moves(page: Shown, assembled: Assembled, adapter: Any) -> None:
+    """Clouds and the network's dots, by pixels; back where they were, the picture is too."""
+    before = page.pixels()
+    assert psnr_db(before, native(assembled, adapter, {})) >= PAGE_DB
+    for name, changes in CHANGES.items():
+        assert place(page, name, changes) is None
+    page.settle()
+    image = page.pixels()
+    assert psnr_db(image, native(assembled, adapter, CHANGES)) >= PAGE_DB
+    assert psnr_db(image, before) < 30, "nothing moved"
+    hidden = {name: {"visible": name == "b"} for name in CHANGES}
+    for name, changes in hidden.items():
+        place(page, name, changes)
+    page.settle()
+    both = {name: CHANGES[name] | hidden[name] for name in CHANGES}
+    assert psnr_db(page.pixels(), native(assembled, adapter, both)) >= PAGE_DB
+    page.check_quiet()
+
+
+def test_what_the_page_is_told(page: Shown, folder: Path) -> None:
+    """The objects as they stand, and the text that brings them back."""
+    place(page, "b", {"scale": 2, "rotation": [0, 0, 3, 4]})
+    (b,) = (o for o in page.page.evaluate(f"{ELEMENT}.objects") if o["name"] == "b")
+    assert (b["scale"], b["rotation"], b["count"]) == ([2, 2, 2], [0, 0, 0.6, 0.8], 300)
+    text = page.page.evaluate(f"{ELEMENT}.saveScene()")
+    (folder / "saved.toml").write_text(text)
+    saved = read_scene_file(folder / "saved.toml")
+    assert [entry.file for entry in saved.entries] == ["a.ply", "b.ply", "dots.onnx"]
+    assert saved.entries[1].placement.scale == (2, 2, 2)
+    assert saved.entries[1].placement.rotation == (0, 0, 0.6, 0.8)
+    assert saved.entries[2].placement.position == (0, -1, 0)
+
+
+def test_what_cannot_be(page: Shown) -> None:
+    """The promise is rejected with what is wrong; the picture stays."""
+    before = page.pixels()
+    assert place(page, "c", {"scale": 2}) == {
+        "code": "object",
+        "message": "object 'c': there is none; there are: a, b, dots",
+    }
+    wrong = place(page, "a", {"scale": -1, "position": [9, 9, 9]})
+    assert wrong is not None
+    assert wrong["message"].startswith("object 'a': 'scale' must be a number from")
+    wrong = place(page, "a", {"positon": [0, 0, 0]})
+    assert wrong is not None
+    assert "did you mean 'position'?" in wrong["message"]
+    page.settle()
+    assert np.array_equal(page.pixels(), before)
+    page.check_quiet()
+
+
+def test_an_object_that_moves_with_each_frame(page: Shown) -> None:
+    """One call into Python a frame, two uploads, no GPU object that other frames do not make."""
+    page.worker.evaluate("(code) => self.test.python.runPython(code)", PROFILE)
+    before = page.counts()
+    steps = 20
+    page.worker.evaluate(
+        """(steps) => new Promise((resolve) => {
+            const post = self.postMessage;
+            let step = 0;
+            const next = () => {
+                const changes = { position: [step / 100, 0, 0] };
+                self.onmessage({ data: { type: 'object', name: 'a', changes, id: -(++step) } });
+            };
+            self.postMessage = (message) => {
+                if (message.type !== 'placed') post.call(self, message);
+                else if (step < steps) next();
+                else {
+                    self.postMessage = post;
+                    resolve();
+                }
+            };
+            next();
+        })""",
+        steps,
+    )
+    page.settle()
+    entries = page.python(ENTRIES)
+    page.python("sys.setprofile(None)")
+    made = {name: n - before.get(name, 0) for name, n in page.counts().items()}
+    made = {name: n for name, n in made.items() if n}
+    assert set(entries) == {"frame"}
+    assert steps <= len(entries) <= 2 * steps + 2
+    frames = steps - 1  # the first step leaves it where it was
+    assert made == {
+        "createCommandEncoder": frames,
+        "createView": frames,
+        "writeBuffer": 2 * frames,
+        "submit": frames,
+    }
+    page.check_quiet()
+
+
+def test_a_lost_device_finds_them_where_they_were(page: Shown) -> None:
+    """As the visitor left them."""
+    for name, changes in CHANGES.items():
+        place(page, name, changes)
+    page.settle()
+    before = page.pixels()
+    page.send(type="lose")
+    page.worker.evaluate(
+        """() => new Promise((resolve) => {
+            const look = () => self.test.devices >= 2 ? resolve() : setTimeout(look, 20);
+            look();
+        })"""
+    )
+    page.settle()
+    assert np.array_equal(page.pixels(), before)
