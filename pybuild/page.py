@@ -113,7 +113,8 @@ def index_html(
     <script type="module" src="./{engine}vitrine-view.mjs"></script>
   </head>
   <body>
-{bar}    <vitrine-view src="scene/scene.json" poster="scene/poster.webp" autoplay hash></vitrine-view>
+{bar}    <vitrine-view src="scene/scene.json" poster="scene/poster.webp"
+      autoplay hash></vitrine-view>
   </body>
 </html>
 """

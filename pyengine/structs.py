@@ -135,7 +135,7 @@ Frame = Struct(
         ("principal_px", "vec2f", "pixels, origin at the top left corner"),
         ("viewport_px", "vec2f", "pixels"),
         ("tangent_limit", "vec2f", "1.3 tan(fov / 2) of x and y: clamp before the Jacobian"),
-        ("background", "vec4f", "display-referred RGB; w unused"),
+        ("background", "vec4f", "display-referred RGB; w: 1, or 0 where there is none"),
         ("key_scale", "f32", "sort key = key_scale * log2(z / key_near)"),
         ("key_near", "f32", "world units, > 0"),
         ("key_max", "f32", "largest sort key"),

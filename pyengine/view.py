@@ -148,6 +148,12 @@ class View:
         x, y, z = (-_dot(row, columns[3]) / determinant + 0.0 for row in across)
         return (x, y, z)
 
+    def tile(self, x: int, y: int, width: int, height: int) -> View:
+        """A part of the same camera's image: ``width`` x ``height`` pixels from (x, y) on."""
+        _size_px(width, "width", "tile")
+        _size_px(height, "height", "tile")
+        return View(width, height, self.fx, self.fy, self.cx - x, self.cy - y, self.view)
+
     def stretched(self, width: int, height: int) -> View:
         """The same camera's image in other pixels, which need not be square."""
         _size_px(width, "width", "stretched")

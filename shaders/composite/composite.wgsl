@@ -1,5 +1,6 @@
 // Purpose: the splats over the background, to the canvas.
-// Inputs: `image`, premultiplied colour and coverage. Output: opaque display-referred colour.
+// Inputs: `image`, premultiplied colour and coverage. Output: display-referred colour, premultiplied;
+//   opaque where there is a background.
 // Draw: one triangle that covers the canvas.
 
 // #struct Frame
@@ -16,5 +17,6 @@ fn vertex_main(@builtin(vertex_index) vertex: u32) -> @builtin(position) vec4f {
 @fragment
 fn fragment_main(@builtin(position) position: vec4f) -> @location(0) vec4f {
   let splats = textureLoad(image, vec2u(position.xy), 0);
-  return vec4f(splats.rgb + (1.0 - splats.a) * frame.background.rgb, 1.0);
+  let behind = (1.0 - splats.a) * frame.background.w;
+  return vec4f(splats.rgb + behind * frame.background.rgb, splats.a + behind);
 }
