@@ -9,14 +9,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pybuild.filters.bundle import make_filters
+from pybuild.runner import shader_texts
 from pyengine.bundle import BufferFile, Pose, Scene
 from pyengine.drop import decode_plan
+from pyengine.object_spec import ObjectSpec
 from pyengine.passes.pick import pick_plan
 from pyengine.plan import DEFAULT_LIMITS, Adapter, ComputePipeline, Plan, RenderPipeline
 from pyengine.scene_plan import scene_plan
 from pyengine.sources import Source
 from tests.pyengine.filters import deep
-from tests.pyengine.generators import generator
+from tests.pyengine.generators import Made, generator
 
 SUBGROUP_SIZES = (0, 4, 8, 16, 32, 64, 128)
 """All that WGSL allows, and an adapter that does not say."""
@@ -38,6 +40,28 @@ def scene_of(count: int, sh_degree: int = 0, antialiased: bool = False) -> Scene
     )
     files = {name: BufferFile(f"{name}.bin", n) for name, n in scene.expected_sizes().items()}
     return replace(scene, buffers=files)
+
+
+def objects_of(degree: int, made: Made | None = None) -> Scene:
+    """Two files that nobody packed, one without SH, and perhaps a generator, as objects."""
+    alone = scene_of(TWO_PASSES + 9, degree)
+    objects = [
+        ObjectSpec("a", "a.ply", TWO_PASSES, (0, 2), degree, alone.bounds),
+        ObjectSpec("b", "b.ply", 9, (2, 1), 0, alone.bounds),
+    ]
+    if made is not None:
+        own = made.scene
+        chunks = 3, own.chunk_count
+        objects.append(
+            ObjectSpec("g", "g", own.count, chunks, own.sh_degree, own.bounds, is_generator=True)
+        )
+    return replace(
+        alone,
+        count=sum(item.count for item in objects),
+        sh_degree=max(item.sh_degree for item in objects),
+        objects=tuple(objects),
+        generator=made.spec if made else None,
+    )
 
 
 def adapters() -> list[Adapter]:
@@ -81,6 +105,17 @@ def real_plans() -> Iterator[tuple[str, Plan]]:
     for scene in (scene_of(TWO_PASSES, 1), scene_of(THREE_PASSES)):
         picking = pick_plan(scene_plan(scene, adapters()[0]), scene)
         yield f"picking in {scene.count} splats", picking
+    for degree in (0, 3):
+        yield f"objects of degree {degree}", scene_plan(objects_of(degree), adapters()[0])
+        for made in (
+            generator(TWO_PASSES, 1, degree),
+            generator(TWO_PASSES, 2, counted=True, stateful=bool(degree)),
+        ):
+            program, files = made.compiled.program, made.compiled.files
+            plan = scene_plan(
+                objects_of(degree, made), adapters()[0], program, shader_texts(program, files)
+            )
+            yield f"objects of degree {degree} and a generator, {made.spec.counted}", plan
     for adapter in adapters():
         source = Source("file", "ply", TWO_PASSES, 0, False, 0, 4096, ())
         yield f"decode, {kind_of(adapter)}", decode_plan(source, adapter)
