@@ -16,6 +16,8 @@ from pathlib import Path
 from aiohttp import web
 
 from pybuild.page import WEB_FOLDER
+from pybuild.scene_file import files_of, is_scene_file
+from pyengine.errors import InputError
 
 __all__ = ["Reloads", "rebuild_on_change", "snapshot", "sources"]
 
@@ -69,9 +71,13 @@ class Reloads:
 
 
 def sources(scene: Path) -> list[Path]:
-    """What a site is made from: the scene, and in a checkout Vitrine itself."""
+    """What a site is made from: the scene, files that it names; in a checkout Vitrine itself."""
     root = WEB_FOLDER.parent
-    return [scene, *(root / name for name in CHECKOUT_FOLDERS)]
+    named: list[Path] = []
+    if is_scene_file(scene):
+        with contextlib.suppress(InputError):  # the build tells what is wrong with it
+            named = files_of(scene)
+    return [scene, *named, *(root / name for name in CHECKOUT_FOLDERS)]
 
 
 def snapshot(paths: Iterable[Path]) -> Snapshot:
@@ -86,6 +92,10 @@ def snapshot(paths: Iterable[Path]) -> Snapshot:
                 stat = file.stat()
                 found[file] = (stat.st_mtime_ns, stat.st_size)
     return found
+
+
+def _now(scene: Path) -> Snapshot:
+    return snapshot(sources(scene))
 
 
 async def rebuild_on_change(
@@ -105,15 +115,14 @@ async def rebuild_on_change(
     say : callable
         Told a line for the user.
     """
-    watched = sources(scene)
-    seen = await asyncio.to_thread(snapshot, watched)
+    seen = await asyncio.to_thread(_now, scene)
     while True:
         await asyncio.sleep(POLL_S)
-        now = await asyncio.to_thread(snapshot, watched)
+        now = await asyncio.to_thread(_now, scene)
         if now == seen or scene not in now:
             continue
         await asyncio.sleep(SETTLE_S)
-        settled = await asyncio.to_thread(snapshot, watched)
+        settled = await asyncio.to_thread(_now, scene)
         if settled != now:
             continue
         changed = sorted(

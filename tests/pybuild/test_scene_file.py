@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pybuild.scene_file import Entry, SceneFile, read_scene_file, source_of
+from pybuild.watch import sources
 from pyengine.errors import InputError
 from pyengine.object_spec import UNMOVED, Placement
 
@@ -219,3 +220,15 @@ def test_names_that_need_escapes(folder: Path) -> None:
     entries = tuple(Entry(name, "../a.ply", folder / "a.ply") for name in names)
     path = write(folder, SceneFile("", entries, "").to_toml())
     assert [entry.name for entry in read_scene_file(path).entries] == names
+
+
+def test_what_is_watched(folder: Path) -> None:
+    """The files of a scene.toml too, also when it names others; itself alone while it is broken."""
+    path = write(folder, OBJECT)
+    first = (folder / "sub" / "../a.ply", path)
+    assert set(first) <= set(sources(path))
+    path.write_text(OBJECT + '[[object]]\nfile = "no.ply"\n')
+    assert {*first, folder / "sub" / "no.ply"} <= set(sources(path))
+    path.write_text("[[object")
+    assert first[0] not in sources(path)
+    assert path in sources(path)
