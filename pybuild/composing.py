@@ -105,6 +105,7 @@ def compose(
             known[id(part.cloud)] = pack(part.cloud, report)
         packed.append(known[id(part.cloud)])
     objects, first = [], 0
+    data, stored = dict[int, int](), 0
     for part, cloud in zip(parts, packed, strict=True):
         chunks = max(1, -(-cloud.count // CHUNK_SIZE))
         spec = ObjectSpec(
@@ -112,6 +113,7 @@ def compose(
             file=part.file,
             count=cloud.count,
             chunks=(first, chunks),
+            data=data.setdefault(id(cloud), stored),
             sh_degree=cloud.sh_degree,
             bounds=_bounds(part.cloud),
             placement=part.placement,
@@ -119,6 +121,7 @@ def compose(
         )
         objects.append(spec)
         first += chunks
+        stored += chunks if spec.data == stored else 0
     alone = generator.scene if generator else None
     if generator is not None:
         objects.append(_of_generator(generator, first))
@@ -180,6 +183,7 @@ def _of_generator(generator: GeneratorPart, first: int) -> ObjectSpec:
         file=generator.file,
         count=scene.count,
         chunks=(first, scene.chunk_count),
+        data=0,
         sh_degree=scene.sh_degree,
         bounds=scene.bounds,
         placement=generator.placement,

@@ -143,16 +143,18 @@ def joined_buffers(objects: Sequence[Packed]) -> dict[str, bytes]:
     """Bytes of the bundle's buffers for several clouds, one after the other.
 
     Each chunk tells whose it is: ``color_step.w`` of its box is the index of its cloud. SH lie one
-    cloud after the other too, each with as many words a Gaussian as its own degree has.
+    cloud after the other too, each with as many words a Gaussian as its own degree has. A cloud
+    that is there several times is stored once; its boxes are not, since each tells whose it is.
     """
+    stored = list({id(packed): packed for packed in objects}.values())
     chunks = [packed.chunks.copy() for packed in objects]
     for index, boxes in enumerate(chunks):
         boxes[:, ChunkBox.offsets["color_step"] // 4 + 3] = index
     arrays: dict[str, Sequence[NDArray[Any]]] = {
         "chunks": chunks,
-        "geometry": [packed.geometry for packed in objects],
-        "color": [packed.color for packed in objects],
-        "sh": [packed.sh for packed in objects],
+        "geometry": [packed.geometry for packed in stored],
+        "color": [packed.color for packed in stored],
+        "sh": [packed.sh for packed in stored],
     }
     named = {
         name: b"".join(np.ascontiguousarray(array).tobytes() for array in parts)

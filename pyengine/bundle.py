@@ -120,14 +120,15 @@ class Scene:
         return tuple(item for item in self.objects if not item.is_generator)
 
     def _sizes_of_objects(self) -> dict[str, int]:
-        """As `expected_sizes`: each object keeps its own degree of SH."""
+        """As `expected_sizes`: each object keeps its own degree of SH, those of one file share."""
         packed = self.packed_objects
         if not packed:
             return {}
-        chunks = sum(item.chunks[1] for item in packed)
-        words = sum(item.chunks[1] * SH_WORDS[item.sh_degree] for item in packed)
+        stored = {item.data: item for item in packed}.values()
+        chunks = sum(item.chunks[1] for item in stored)
+        words = sum(item.chunks[1] * SH_WORDS[item.sh_degree] for item in stored)
         sizes = {
-            "chunks": chunks * ChunkBox.size_bytes,
+            "chunks": sum(item.chunks[1] for item in packed) * ChunkBox.size_bytes,
             "geometry": chunks * CHUNK_SIZE * 16,
             "color": chunks * CHUNK_SIZE * 4,
         }

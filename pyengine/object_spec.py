@@ -161,6 +161,9 @@ class ObjectSpec:
     chunks : (first, number)
         Its part of the scene's chunks. The objects' parts follow each other without a gap, the
         generator's last.
+    data : int
+        Chunk of the packed buffers at which its Gaussians begin; several objects of one file have
+        the same. 0 of a generator.
     sh_degree : int
         0 to 3.
     bounds : two points
@@ -177,6 +180,7 @@ class ObjectSpec:
     file: str
     count: int
     chunks: tuple[int, int]
+    data: int
     sh_degree: int
     bounds: Box
     placement: Placement = UNMOVED
@@ -191,6 +195,7 @@ class ObjectSpec:
             **({"up": self.up} if self.up else {}),
             "count": self.count,
             "chunks": list(self.chunks),
+            "data": self.data,
             "sh_degree": self.sh_degree,
             "bounds": [list(point) for point in self.bounds],
             "generator": self.is_generator,
@@ -206,7 +211,7 @@ class ObjectSpec:
         BundleError
             A key that is missing or unknown, a value of the wrong type or range.
         """
-        names = ("name", "file", "count", "chunks", "sh_degree", "bounds", "generator")
+        names = ("name", "file", "count", "chunks", "data", "sh_degree", "bounds", "generator")
         fields = Fields(value, where, (*names, *PLACEMENT_KEYS), ("up",))
         chunks = fields.integers("chunks", 2, 0, _MAX_CHUNKS)
         points = [fields_point(point, f"{where}: bounds") for point in fields.list("bounds", 2)]
@@ -221,6 +226,7 @@ class ObjectSpec:
             file=fields.text("file", _MAX_FILE),
             count=fields.integer("count", 0, _MAX_CHUNKS << 8),
             chunks=(chunks[0], chunks[1]),
+            data=fields.integer("data", 0, _MAX_CHUNKS),
             sh_degree=fields.integer("sh_degree", 0, 3),
             bounds=(points[0], points[1]),
             placement=placement,
@@ -241,7 +247,7 @@ def read_objects(value: object, where: str) -> tuple[ObjectSpec, ...]:
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_OBJECTS:
         raise BundleError(f"{where}: wanted a list of 1 to {MAX_OBJECTS} objects")
     objects = tuple(ObjectSpec.parse(item, f"{where}[{i}]") for i, item in enumerate(value))
-    at, names = 0, set[str]()
+    at, names, known = 0, set[str](), dict[int, ObjectSpec]()
     for index, item in enumerate(objects):
         if item.name in names:
             raise BundleError(f"{where}: the name {item.name!r} is there twice")
@@ -252,9 +258,24 @@ def read_objects(value: object, where: str) -> tuple[ObjectSpec, ...]:
                 "build it again"
             )
         at += item.chunks[1]
+        if not item.is_generator:
+            _check_data(item, known, f"{where}[{index}]")
         if item.is_generator and index + 1 < len(objects):
             raise BundleError(f"{where}[{index}]: a generator must be the last; build it again")
     return objects
+
+
+def _check_data(item: ObjectSpec, known: dict[int, ObjectSpec], where: str) -> None:
+    """Raise BundleError where an object's Gaussians are neither the next ones nor another's."""
+    first = known.setdefault(item.data, item)
+    if first is item:
+        before = sum(other.chunks[1] for other in known.values()) - item.chunks[1]
+        if item.data != before:
+            raise BundleError(f"{where}: its 'data' must begin at {before}; build it again")
+    elif (first.count, first.sh_degree) != (item.count, item.sh_degree):
+        raise BundleError(
+            f"{where}: has the 'data' of {first.name!r}, but other Gaussians; build it again"
+        )
 
 
 def nearest(key: object, known: Sequence[str]) -> str:

@@ -116,16 +116,18 @@ class Objects:
 
     def _put_fixed(self) -> None:
         """What the build decided."""
-        put, sh_first = SceneObject.pack_into, 0
+        put, sh_first, sh_next = SceneObject.pack_into, dict[int, int](), 0
         for index, spec in enumerate(self.specs):
             at = index * SceneObject.size_bytes
             words = SH_WORDS[spec.sh_degree]
+            if not spec.is_generator and spec.data not in sh_first:
+                sh_first[spec.data] = sh_next
+                sh_next += spec.chunks[1] * CHUNK_SIZE * words
             put(self.object_bytes, "first_row", spec.chunks[0] * CHUNK_SIZE, at=at)
-            put(self.object_bytes, "sh_first", sh_first, at=at)
+            put(self.object_bytes, "data_row", spec.data * CHUNK_SIZE, at=at)
+            put(self.object_bytes, "sh_first", sh_first.get(spec.data, 0), at=at)
             put(self.object_bytes, "sh_words", words, at=at)
             put(self.object_bytes, "sh_degree", spec.sh_degree, at=at)
-            if not spec.is_generator:
-                sh_first += spec.chunks[1] * CHUNK_SIZE * words
 
     def _put(self, index: int) -> None:
         placement, at = self.placements[index], index * SceneObject.size_bytes

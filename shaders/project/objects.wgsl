@@ -1,8 +1,9 @@
 // Purpose: as project.wgsl, of a scene of several objects, each in a space of its own: cull, project,
 //   colour, sort keys.
 // Inputs: packed Gaussians (unpack.wgsl draws the layout), chunk boxes, whose color_step.w is the
-//   index of the chunk's object, `objects`, Frame. `sh` has the rows of one object after those of
-//   the other, each with the words of its own degree.
+//   index of the chunk's object, `objects`, Frame. `geometry`, `color` and `sh` have the rows of one
+//   file after those of the other, `sh` with the words of its own degree; objects of one file share
+//   them.
 // Outputs: `splats` and `keys`, row for row; a Gaussian that is not drawn has DEAD_KEY.
 //   `chunk_live[c]` is 0 where the whole chunk is out of sight or its object hidden: its rows are
 //   stale.
@@ -77,7 +78,9 @@ struct Projection {
 fn project(index: u32, box: ChunkBox, which: u32, to_view: ToView) -> Projection {
   var result: Projection;
   result.visible = false;
-  let words = geometry[index];
+  let row = index - objects[which].first_row;
+  let source = objects[which].data_row + row;
+  let words = geometry[source];
   let steps = vec3f(f32(words.x & 0xffffu), f32(words.x >> 16u), f32(words.y & 0xffffu));
   let pos_object = box.position_min.xyz + steps * box.position_step.xyz;
   let pos_view = to_view.linear * pos_object + to_view.offset;
@@ -107,14 +110,13 @@ fn project(index: u32, box: ChunkBox, which: u32, to_view: ToView) -> Projection
     return result;
   }
 
-  var rgb = box.color_min.xyz + unpack_11_11_10(color[index]) * box.color_step.xyz;
+  var rgb = box.color_min.xyz + unpack_11_11_10(color[source]) * box.color_step.xyz;
   let sh_code = words.y >> 24u;
   let degree = min(frame.sh_degree, objects[which].sh_degree);
   if (SH_DEGREE > 0u && sh_code > 0u && degree > 0u) {
     // The camera in the object's space: the ray's direction there is the difference.
     let eye = (objects[which].to_object * vec4f(frame.camera_position.xyz, 1.0)).xyz;
-    let first = objects[which].sh_first
-      + (index - objects[which].first_row) * objects[which].sh_words;
+    let first = objects[which].sh_first + row * objects[which].sh_words;
     rgb += unpack_sh_scale(sh_code) * evaluate_sh(first, degree, normalize(pos_object - eye));
   }
 

@@ -72,6 +72,20 @@ def test_buffers_one_after_the_other(cloud: Gaussians) -> None:
     assert made.scene.count == 1110
 
 
+def test_objects_of_one_file_share_its_gaussians(cloud: Gaussians) -> None:
+    """Only the chunks' boxes are there for each."""
+    other = cloud.take(np.arange(300)).with_sh_degree(0)
+    made = compose([Part(str(i), "x.ply", c) for i, c in enumerate((cloud, other, cloud, other))])
+    assert [item.chunks for item in made.scene.objects] == [(0, 3), (3, 2), (5, 3), (8, 2)]
+    assert [item.data for item in made.scene.objects] == [0, 3, 0, 3]
+    twice = compose([Part("a", "x.ply", cloud), Part("b", "x.ply", other)])
+    for name in ("geometry", "color", "sh"):
+        assert made.buffers[name] == twice.buffers[name]
+    sizes = {name: len(data) for name, data in made.buffers.items()}
+    assert made.scene.expected_sizes() == sizes
+    assert sizes["chunks"] == 10 * ChunkBox.size_bytes
+
+
 def test_bounds_and_pose_are_of_what_can_be_seen(cloud: Gaussians) -> None:
     """Where it stands: the first view moves with an object, and passes a hidden one over."""
     there = Placement(position=(50.0, 0.0, 0.0))

@@ -46,14 +46,14 @@ def objects_of(degree: int, made: Made | None = None) -> Scene:
     """Two files that nobody packed, one without SH, and perhaps a generator, as objects."""
     alone = scene_of(TWO_PASSES + 9, degree)
     objects = [
-        ObjectSpec("a", "a.ply", TWO_PASSES, (0, 2), degree, alone.bounds),
-        ObjectSpec("b", "b.ply", 9, (2, 1), 0, alone.bounds),
+        ObjectSpec("a", "a.ply", TWO_PASSES, (0, 2), 0, degree, alone.bounds),
+        ObjectSpec("b", "b.ply", 9, (2, 1), 2, 0, alone.bounds),
     ]
     if made is not None:
         own = made.scene
         chunks = 3, own.chunk_count
         objects.append(
-            ObjectSpec("g", "g", own.count, chunks, own.sh_degree, own.bounds, is_generator=True)
+            ObjectSpec("g", "g", own.count, chunks, 0, own.sh_degree, own.bounds, is_generator=True)
         )
     return replace(
         alone,

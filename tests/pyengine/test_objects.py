@@ -29,8 +29,8 @@ BOX = ((-1.0, -2.0, -0.5), (1.0, 1.0, 0.5))
 def specs() -> tuple[ObjectSpec, ...]:
     """Two objects: of two chunks with SH of degree 1, and of one chunk with none."""
     return (
-        ObjectSpec("table", "table.ply", 300, (0, 2), 1, BOX),
-        ObjectSpec("chair", "chair.spz", 9, (2, 1), 0, BOX, PLACED, up="-y"),
+        ObjectSpec("table", "table.ply", 300, (0, 2), 0, 1, BOX),
+        ObjectSpec("chair", "chair.spz", 9, (2, 1), 2, 0, BOX, PLACED, up="-y"),
     )
 
 
@@ -79,9 +79,25 @@ def test_bytes() -> None:
     assert SceneObject.unpack(data, "tint") == (1, 2, 3, 0.5)
     np.testing.assert_allclose(SceneObject.unpack(data, "to_world", size), PLACED.to_world, 1e-6)
     np.testing.assert_allclose(SceneObject.unpack(data, "to_object", size), PLACED.to_object, 1e-6)
-    fixed = ("first_row", "sh_first", "sh_words", "sh_degree", "visible", "largest_scale")
-    assert [SceneObject.unpack(data, name)[0] for name in fixed] == [0, 0, 3, 1, 1, 1]
-    assert [SceneObject.unpack(data, name, size)[0] for name in fixed] == [512, 1536, 0, 0, 1, 2]
+    fixed = (
+        "first_row",
+        "data_row",
+        "sh_first",
+        "sh_words",
+        "sh_degree",
+        "visible",
+        "largest_scale",
+    )
+    assert [SceneObject.unpack(data, name)[0] for name in fixed] == [0, 0, 0, 3, 1, 1, 1]
+    assert [SceneObject.unpack(data, name, size)[0] for name in fixed] == [
+        512,
+        512,
+        1536,
+        0,
+        0,
+        1,
+        2,
+    ]
     objects.set("chair", {"visible": False})
     assert SceneObject.unpack(data, "visible", size) == (0,)
 
@@ -186,6 +202,8 @@ DAMAGE = {
     "the sum": (lambda d: d.update(count=308), "'count' and 'sh_degree' are 308 and 1"),
     "the degree": (lambda d: d["objects"][0].update(sh_degree=2), "SH of degree 2 in all"),
     "a generator": (lambda d: d["objects"][1].update(generator=True), "disagree"),
+    "data": (lambda d: d["objects"][1].update(data=1), "'data' must begin at 2"),
+    "another's data": (lambda d: d["objects"][1].update(data=0), "has the 'data' of 'table'"),
     "a key": (lambda d: d["objects"][1].update(colour=1), "unknown key 'colour'"),
     "a value": (lambda d: d["objects"][1].update(opacity=7), "'opacity' must be"),
     "no bounds": (lambda d: d["objects"][1].update(bounds=[[0, 0, 0]]), "must be of two"),

@@ -143,6 +143,17 @@ def test_objects_of_unlike_degrees_interleaved_in_depth(adapter: Any) -> None:
     assert psnr_db(image, to_uint8(one_after_the_other)) < 30, "nothing overlaps"
 
 
+def test_copies_of_one_file(adapter: Any) -> None:
+    """Stored once, drawn where each of them stands, with the SH of the file."""
+    cloud, other = blob(400, 2, 19), blob(300, 1, 20)
+    spots = [UNMOVED, PLACEMENTS["all"], Placement(position=(0.9, 0, 0.4)), PLACEMENTS["turned"]]
+    clouds = [cloud, other, cloud, other]
+    made = scene_of(*zip(clouds, spots, strict=True))
+    assert len(made.buffers["geometry"]) == 4 * 256 * 16
+    with shown(made, adapter) as renderer:
+        near(renderer.draw(VIEW), expected(made, spots))
+
+
 def test_hidden_and_shown_again(adapter: Any) -> None:
     """All chunks of a hidden object are dead; nothing visible at all is the background."""
     clouds = [blob(700, 1, 6), blob(300, 0, 7)]
