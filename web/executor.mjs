@@ -61,7 +61,7 @@ export class Executor {
   /**
    * @param {GPUDevice} device @param {Plan} plan
    * @param {GPUCanvasContext | null} context Configured with `format` when frames begin; null for
-   *   a plan that draws nothing.
+   *   a plan that draws nothing, or that draws into a texture in the canvas's place.
    * @param {GPUTextureFormat} format
    * @param {Map<string, GPUBuffer>} adopted Buffers of the plan that are there already.
    * @param {Before | null} from An executor of the same device and scene, whose buffers and pipelines
@@ -194,6 +194,12 @@ export class Executor {
     for (const texture of this.textures.values()) texture.destroy();
     this.textures.clear();
     this.views.clear();
+    if (!this.context && this.plan.render.some(({ target }) => target === CANVAS)) {
+      const usage = GPUTextureUsage.RENDER_ATTACHMENT | GPUTextureUsage.COPY_SRC;
+      const texture = device.createTexture({ label: CANVAS, size: [width, height], format, usage });
+      this.textures.set(CANVAS, texture);
+      this.views.set(CANVAS, texture.createView());
+    }
     for (const { name, format, usage, size } of this.plan.textures) {
       const texture = this.device.createTexture({
         label: name,

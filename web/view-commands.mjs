@@ -33,7 +33,6 @@ export class Commands {
     else if (command === "help") ui.showHelp(!ui.helpShown);
     else if (command === "overlay") stats(!ui.stats.on);
     else if (command === "fullscreen") fullscreen.toggle();
-    else if (command === "save") return false;
     else if (command.startsWith("mark")) viewing().press(Number(command.slice(4)));
     else viewing().press(/** @type {"add"} */ (command));
     return true;

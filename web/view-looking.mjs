@@ -1,6 +1,7 @@
 /** What an element can do with its view: the camera, the look, the link. */
 
-import { PLAYER, PlayingElement } from "./view-playing.mjs";
+import { PickingElement } from "./view-pick.mjs";
+import { PLAYER } from "./view-playing.mjs";
 
 /** @import {CameraJson, Look} from "./view-protocol.mjs" */
 
@@ -9,7 +10,7 @@ export const VIEWING = Symbol("viewing");
 
 /** @typedef {{seconds?: number}} Flight  0: at once. */
 
-export class LookingElement extends PlayingElement {
+export class LookingElement extends PickingElement {
   /** Set by the element, in its constructor. @type {import("./view-viewing.mjs").Viewing} */
   [VIEWING] = /** @type {any} */ (null);
 
@@ -96,6 +97,23 @@ export class LookingElement extends PlayingElement {
     await this[VIEWING].ask("look", look);
   }
 
+  /**
+   * A picture of the view as a file.
+   * @param {{width?: number, height?: number, type?: string, quality?: number, transparent?: boolean}} [picture]
+   *   Pixels, the canvas's unless given; PNG unless told; without the background.
+   */
+  screenshot(picture) {
+    return this[VIEWING].picture(picture);
+  }
+
+  /**
+   * A film of the turntable, the path or the clip as a WebM file.
+   * @param {Parameters<import("./view-viewing.mjs").Viewing["film"]>[0]} [film]
+   */
+  record(film) {
+    return this[VIEWING].film(film);
+  }
+
   /** The page's address with the view in it. */
   link() {
     return this[VIEWING].link();
@@ -104,7 +122,7 @@ export class LookingElement extends PlayingElement {
 
 /**
  * Do what a link says beside the view.
- * @param {PlayingElement} element
+ * @param {LookingElement} element
  * @param {import("./view-viewing.mjs").Opened} opened
  * @returns {Promise<unknown>[]}
  */

@@ -97,6 +97,22 @@
  * @property {{seconds: number, loop: boolean}} path
  * @property {Look} look
  *
+ * @typedef {object} PictureAsked
+ * @property {number} width
+ * @property {number} height
+ * @property {boolean} [transparent]  Without the background.
+ * @property {string} [kind]  MIME type.
+ * @property {number} [quality]  0 to 1, of types that have one.
+ *
+ * @typedef {object} FilmAsked
+ * @property {"turntable" | "path" | "clip"} what
+ * @property {number} width
+ * @property {number} height
+ * @property {number} [fps]
+ * @property {number} [seconds]  Of all of it.
+ * @property {string} [codec]  As WebCodecs names it: VP9, VP8 or AV1.
+ * @property {number} [bitrate]  Bits a second.
+ *
  * @typedef {"" | "turntable" | "flight" | "path"} Moving  What moves the camera by itself.
  *
  * @typedef {Record<string, number>} GpuTimes  In ms: generator, project, sort, splat, composite; of
@@ -139,6 +155,9 @@
  *   | {type: "filter", name: string, strength?: number, split?: number, id: number}
  *   | {type: "look", strength?: number, split?: number}
  *   | {type: "ask", text: string, id: number}
+ *   | {type: "picture", id: number} & PictureAsked
+ *   | {type: "film", id: number} & FilmAsked
+ *   | {type: "cancel", id: number}
  *   | {type: "object", name: string, changes: object, id: number}
  *   | {type: "dispose"}} ToWorker
  *
@@ -149,6 +168,7 @@
  *   | {type: "view", id: number, error: string | null}
  *   | {type: "set", id: number, error: string | null}
  *   | {type: "told", id: number, error: string | null, value: any, state: ViewState}
+ *   | {type: "filming", id: number, done: number, total: number}
  *   | {type: "moving", what: Moving}
  *   | {type: "filtered", id: number, error: string | null}
  *   | {type: "placed", id: number, error: string | null}

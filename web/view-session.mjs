@@ -70,6 +70,8 @@ export class Session {
   #ended = false;
   /** @type {Map<number, Deferred<any>>} */
   #waiting = new Map();
+  /** Told how far films are. @type {Map<number, (done: number, total: number) => void>} */
+  #reports = new Map();
   /** Told of each message to the worker, by its type. @type {(type: string) => void} */
   onpost = () => {};
 
@@ -140,6 +142,30 @@ export class Session {
   }
 
   /**
+   * A picture of the view as a file.
+   * @param {import("./view-protocol.mjs").PictureAsked} asked
+   * @returns {Promise<{value: Blob}>}
+   */
+  picture(asked) {
+    return this.#ask((id) => ({ type: "picture", id, ...asked }));
+  }
+
+  /**
+   * A film of the view as a file.
+   * @param {import("./view-protocol.mjs").FilmAsked} asked
+   * @param {(done: number, total: number) => void} report  Frames.
+   * @returns {{answer: Promise<{value: Blob}>, cancel: () => void}}
+   */
+  film(asked, report) {
+    let own = 0;
+    const answer = this.#ask((id) => ({ type: "film", id: (own = id), ...asked }));
+    this.#reports.set(own, report);
+    const over = () => this.#reports.delete(own);
+    answer.then(over, over);
+    return { answer, cancel: () => this.post({ type: "cancel", id: own }) };
+  }
+
+  /**
    * Rejects when the generator does not accept the values.
    * @param {string} name
    * @param {number[] | null} values
@@ -192,6 +218,8 @@ export class Session {
       const error = message.type === "settled" ? null : message.error;
       if (error) waiting?.reject?.(new VitrineError(CODES[message.type], error));
       else waiting?.resolve?.(message.type === "told" ? message : undefined);
+    } else if (message.type === "filming") {
+      this.#reports.get(message.id)?.(message.done, message.total);
     } else {
       receive(message);
     }

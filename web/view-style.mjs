@@ -119,6 +119,10 @@ input:is(.number, .name, .colour, [type="checkbox"]):focus-visible { outline: 2p
 input.colour { width: 42px; height: 26px; padding: 0; border: 1px solid var(--line); border-radius: 8px; background: none; cursor: pointer; }
 input.colour::-webkit-color-swatch-wrapper { padding: 0; }
 input.colour::-webkit-color-swatch { border: 0; border-radius: 7px; }
+.row > select { flex: 1 1 auto; }
+.row > .check { margin-left: auto; }
+.going progress { flex: 1; min-width: 60px; height: 6px; accent-color: var(--accent); }
+button.text:disabled { opacity: 0.5; cursor: default; }
 .unit { color: var(--quiet); margin-left: -2px; }
 .feed { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
 .feed span { width: 100%; }

@@ -3,12 +3,15 @@
  * shows it, and the link to it. What any of it means is Python's: pyengine/hosts/page_view.py.
  */
 
+import { download } from "./view-capture.mjs";
 import { Hash } from "./view-hash.mjs";
 import { follow, viewWishes } from "./view-looking.mjs";
 import { Panel } from "./view-panel.mjs";
+import { PICKING } from "./view-pick.mjs";
+import { Picking } from "./view-picking.mjs";
 import { VitrineError } from "./view-session.mjs";
 
-/** @import {Moving, SceneInfo, ViewState} from "./view-protocol.mjs" */
+/** @import {FilmAsked, Moving, PictureAsked, SceneInfo, ViewState} from "./view-protocol.mjs" */
 /** @import {LookingElement} from "./view-looking.mjs" */
 /** @import {Session} from "./view-session.mjs" */
 
@@ -17,6 +20,7 @@ import { VitrineError } from "./view-session.mjs";
  * @property {() => Promise<unknown>} ready  The scene is loaded.
  * @property {(event: string, detail: object) => void} tell
  * @property {(text: string) => void} hint  A line for the visitor.
+ * @property {() => {width: number, height: number}} size  Of the canvas, device pixels.
  * @property {(message: string) => void} complain  Something in a link is wrong.
  *
  * @typedef {object} Opened  A link, as far as it is not the view's alone.
@@ -30,7 +34,8 @@ import { VitrineError } from "./view-session.mjs";
  */
 
 /** Messages that change nothing that a link says. */
-const SILENT = new Set(["init", "resize", "visible", "settle", "overlay", "dispose", "pointer", "bands", "image"]);
+const SILENT = new Set(["init", "resize", "visible", "settle", "overlay", "picture", "film", "cancel", "dispose", "pointer", "bands", "image",
+  "pick", "probe", "follow"]);
 const READING = new Set(["state", "share"]);
 
 export class Viewing {
@@ -40,6 +45,7 @@ export class Viewing {
   moving = "";
   #element;
   #hooks;
+  #picking;
   /** @type {Session | null} */
   #session = null;
   /** When what the attributes and the address say has been done. @type {Promise<unknown>} */
@@ -59,7 +65,12 @@ export class Viewing {
     this.panel = new Panel({
       act: (what, more) => void this.#try(this.#ask(what, more)),
       link: () => void this.#try(this.copy()),
+      picture: ({ scale, transparent }) => this.#try(this.#save(scale, transparent)),
+      film: (options) => this.#try(this.#record(options)),
     });
+    const stage = /** @type {HTMLElement} */ (element.shadowRoot?.querySelector(".stage"));
+    const { tell, hint } = hooks;
+    this.#picking = element[PICKING] = new Picking(stage, { tell, hint, ask: this.ask.bind(this) });
     this.#still.addEventListener("change", ({ matches }) => {
       if (matches && this.moving === "turntable") this.#try(this.#ask("stop"));
     });
@@ -74,6 +85,7 @@ export class Viewing {
   begin(info, session) {
     this.#session = session;
     this.state = null;
+    this.#picking.begin(session);
     this.panel.begin(info);
     if (session) session.onpost = (type) => !SILENT.has(type) && type !== "ask" && this.#hash.touch();
     this.#begun = this.#wish(viewWishes(this.#element));
@@ -85,6 +97,7 @@ export class Viewing {
   /** The scene is gone. */
   end() {
     this.#hash.on = false;
+    this.#picking.end();
     this.#session = null;
     this.moving = "";
   }
@@ -126,11 +139,16 @@ export class Viewing {
     return this.#session.setObject(name, changes);
   }
 
-  /** What a visitor asks for by a key. @param {"add" | "link" | "turn" | "tour" | "fly" | number} key */
+  /**
+   * What a visitor asks for by a key.
+   * @param {"add" | "link" | "save" | "turn" | "tour" | "fly" | "measure" | "note" | "focus" | number} key
+   */
   press(key) {
-    if (typeof key === "number") this.#try(this.#ask("go", { index: key - 1 }));
+    if (key === "measure" || key === "note" || key === "focus") this.#picking.press(key);
+    else if (typeof key === "number") this.#try(this.#ask("go", { index: key - 1 }));
     else if (key === "add") this.#try(this.#add());
     else if (key === "link") this.#try(this.copy());
+    else if (key === "save") this.#try(this.panel.capture.save());
     else this.#try(this.#toggle(key));
   }
 
@@ -174,6 +192,67 @@ export class Viewing {
       this.#ask(String(what), more).catch(({ message }) => this.#hooks.complain(message))));
   }
 
+  /**
+   * A picture of the view, of the canvas's size unless told.
+   * @param {Partial<PictureAsked> & {type?: string}} [asked]
+   * @returns {Promise<Blob>}
+   */
+  async picture({ width, height, transparent, type = "image/png", quality } = {}) {
+    await this.#hooks.ready();
+    const size = this.#sized(width, height);
+    return (await this.#live.picture({ ...size, transparent, kind: type, quality })).value;
+  }
+
+  /**
+   * A film of the view, frame by frame.
+   * @param {Partial<FilmAsked> & {signal?: AbortSignal, progress?: (done: number, total: number) => void}} [asked]
+   * @returns {Promise<Blob>}
+   */
+  async film({ what = "turntable", width, height, fps, seconds, codec, bitrate, signal, progress = () => {} } = {}) {
+    await this.#hooks.ready();
+    signal?.throwIfAborted();
+    const size = this.#sized(width, height);
+    const { answer, cancel } = this.#live.film({ what, ...size, fps, seconds, codec, bitrate }, progress);
+    signal?.addEventListener("abort", cancel);
+    try {
+      return (await answer).value;
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  get #live() {
+    if (!this.#session) throw new VitrineError("disposed", "The view was disposed of.");
+    return this.#session;
+  }
+
+  /** Pixels: of one side that is given the other follows. @param {number} [width] @param {number} [height] */
+  #sized(width, height) {
+    const shown = this.#hooks.size();
+    const ratio = shown.width / shown.height;
+    if (width === undefined && height === undefined) return shown;
+    return {
+      width: width ?? Math.max(1, Math.round(/** @type {number} */ (height) * ratio)),
+      height: height ?? Math.max(1, Math.round(/** @type {number} */ (width) / ratio)),
+    };
+  }
+
+  /** @param {number} scale @param {boolean} transparent */
+  async #save(scale, transparent) {
+    const { width, height } = this.#hooks.size();
+    download(await this.picture({ width: width * scale, height: height * scale, transparent }), "png");
+    this.#hooks.hint(`Picture saved: ${width * scale} × ${height * scale}`);
+  }
+
+  /** @param {import("./view-capture.mjs").FilmOptions} options */
+  async #record(options) {
+    download(await this.film(options), "webm");
+    this.#hooks.hint("Video saved");
+  }
+
   /** @param {string} text */
   async #open(text) {
     const { value } = await this.#ask("open", { text, rest: this.#still.matches });
@@ -187,16 +266,17 @@ export class Viewing {
 
   /** @param {string} what @param {Record<string, unknown>} [more] */
   async #ask(what, more = {}) {
-    if (!this.#session) throw new VitrineError("disposed", "The view was disposed of.");
-    const answer = await this.#session.ask({ do: what, ...more });
+    const answer = await this.#live.ask({ do: what, ...more });
     this.state = answer.state;
     this.panel.show(answer.state);
     if (!READING.has(what)) this.#hash.touch();
     return answer;
   }
 
-  /** @param {Promise<unknown>} work */
+  /** @param {Promise<unknown>} work @returns {Promise<void>} When it is over, done or not. */
   #try(work) {
-    work.catch((error) => error.code !== "disposed" && this.#hooks.hint(error.message));
+    return work.then(() => {}, (error) => {
+      if (error.code !== "disposed" && error.name !== "AbortError") this.#hooks.hint(error.message);
+    });
   }
 }

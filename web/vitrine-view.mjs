@@ -88,7 +88,7 @@ export class VitrineView extends ArrangingElement {
     this[PLAYER] = this.#ui.player = player;
     this[FILTER] = this.#ui.filter;
     const complain = (/** @type {string} */ message) => this.#complain("link", message);
-    this[VIEWING] = new Viewing(this, { ...hooks, complain });
+    this[VIEWING] = new Viewing(this, { ...hooks, complain, size: () => this.#watch.size });
     this.#ui.panel = this[VIEWING].panel;
     this.#ui.label = "3D scene";
   }

@@ -2,6 +2,7 @@
 // Messages are drawn in docs/architecture.md; the element's side is vitrine-view.mjs.
 
 import { Asking } from "./asking.mjs";
+import { Capture } from "./capture.mjs";
 import { Drags } from "./drags.mjs";
 import { unpack } from "./dropped.mjs";
 import { Executor } from "./executor.mjs";
@@ -15,6 +16,8 @@ import { PassTimer } from "./timer.mjs";
 
 const IDLE = -1;
 const HELD = -2;
+/** The schedule that a plan with a filter has. */
+const PRESENT = "present";
 /** A frame after a longer pause counts as this much of a held key, or of a clip. */
 const HELD_S = 0.1;
 const PLAYED_S = 0.5;
@@ -55,6 +58,8 @@ const drags = new Drags();
 const size = { width: 1, height: 1, changed: true };
 let overlay = false;
 let visible = true;
+/** A film is made, so that the canvas waits. */
+let held = false;
 let scheduled = false;
 let inFlight = 0;
 let lastTime = 0;
@@ -107,6 +112,20 @@ const asking = new Asking({
 });
 
 const objects = new Objects({ host: () => engine, resume: schedule, tell });
+
+const capture = new Capture({
+  host: async () => (await python).pyimport("pyengine.hosts.page_capture"),
+  executor: () => executor,
+  replay: (target, index) => replay(target, index, null),
+  filtered: () => PRESENT in opened.plan.schedules,
+  hold(on) {
+    held = on;
+    lastTime = 0;
+    schedule();
+  },
+  resume: schedule,
+  tell,
+});
 
 /** Everything that the first frame waits for, side by side. */
 async function start() {
@@ -225,7 +244,7 @@ async function lost(device, info) {
 const newTimer = (device) => new PassTimer(device, opened.structs.SortState.key_count);
 
 function schedule() {
-  if (scheduled || !executor || !visible || inFlight > 0) return;
+  if (scheduled || !executor || !visible || held || inFlight > 0) return;
   scheduled = true;
   requestAnimationFrame((now) => {
     try {
@@ -240,7 +259,7 @@ function schedule() {
 /** @param {number} now */
 function tick(now) {
   scheduled = false;
-  if (!executor || !engine) return;
+  if (!executor || !engine || held) return;
   const started = performance.now();
   const interval = lastTime ? now - lastTime : 0; // 0: the first after a pause
   lastTime = now;
@@ -272,21 +291,28 @@ function rest() {
   if (inFlight === 0) calls += filters.rest();
 }
 
-/** @param {number} index @param {number} started @param {number} interval
- * @param {boolean} playing Frames follow by themselves, so that none is the last. */
-function draw(index, started, interval, playing) {
-  const target = /** @type {Executor} */ (executor);
+/** Upload what Python filled, and replay a schedule of the plan that is shown.
+ * @param {Executor} target @param {number} index @param {PassTimer | null} timed */
+function replay(target, index, timed) {
   const { buffer, byteOffset } = memories.status.bytes;
   const status = new DataView(buffer, byteOffset);
-  const [before, level, every] = [0, 4, 8].map((at) => status.getInt32(at, true));
   for (const name of opened.uploads[index]) {
     target.write(name, 0, (name === "inputs" && playback.bytes) || memories[name].bytes);
   }
   if (hasMoved(status)) target.write("objects", 0, memories.objects.bytes);
+  const before = status.getInt32(0, true);
   if (before !== IDLE) target.run(before, null);
+  target.run(index, timed);
+  return { level: status.getInt32(4, true), every: status.getInt32(8, true) };
+}
+
+/** @param {number} index @param {number} started @param {number} interval
+ * @param {boolean} playing Frames follow by themselves, so that none is the last. */
+function draw(index, started, interval, playing) {
+  const target = /** @type {Executor} */ (executor);
   const waiting = playing ? settling.splice(0) : [];
   const timed = timer && !timer.busy ? timer : null;
-  target.run(index, timed);
+  const { level, every } = replay(target, index, timed);
   calls += filters.drawn();
   filters.govern(level);
   const cpuMs = performance.now() - started;
@@ -316,6 +342,7 @@ const handlers = {
   ...playback.handlers,
   ...filters.handlers,
   ...asking.handlers,
+  ...capture.handlers,
   ...objects.handlers,
   init(message) {
     canvas = message.canvas;
