@@ -1,6 +1,5 @@
 /** What an element can do with its view: the camera, the look, the link. */
 
-import { PickingElement } from "./view-pick.mjs";
 import { PLAYER } from "./view-playing.mjs";
 
 /** @import {CameraJson, Look} from "./view-protocol.mjs" */
@@ -10,7 +9,7 @@ export const VIEWING = Symbol("viewing");
 
 /** @typedef {{seconds?: number}} Flight  0: at once. */
 
-export class LookingElement extends PickingElement {
+export class LookingElement extends PlayingElement {
   /** Set by the element, in its constructor. @type {import("./view-viewing.mjs").Viewing} */
   [VIEWING] = /** @type {any} */ (null);
 
