@@ -1,6 +1,6 @@
 /** What an element can do with its view: the camera, the look, the link. */
 
-import { PLAYER } from "./view-playing.mjs";
+import { PLAYER, PlayingElement } from "./view-playing.mjs";
 
 /** @import {CameraJson, Look} from "./view-protocol.mjs" */
 
