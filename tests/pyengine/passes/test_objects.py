@@ -234,6 +234,20 @@ def test_no_chunk_that_shows_is_culled(adapter: Any) -> None:
         assert culled > 20, "nothing is culled"
 
 
+def test_a_chunk_beyond_the_edge_whose_splats_reach_in(adapter: Any) -> None:
+    """The object's scale is reckoned with, along each axis."""
+    cloud = blob(100, 0, 23)
+    cloud.positions[:] *= 0.05
+    cloud.log_scales[:] = np.log(0.1)
+    view = View.look_at((0, 0, -5), (0, 0, 0), WORLD_UP, 50, VIEW.width, VIEW.height)
+    for scale in ((6.0, 6.0, 6.0), (6.0, 1.0, 1.0)):
+        made = scene_of((cloud, Placement(position=(4.2, 0.0, 0.0), scale=scale)))
+        with shown(made, adapter) as renderer:
+            image, wanted = renderer.draw(view), to_uint8(oracle(made.ellipsoids(), view))
+            assert wanted.max() > 100
+            assert psnr_db(image, wanted) >= ORACLE_DB
+
+
 def test_sizes_that_the_frame_asks_for(adapter: Any) -> None:
     """Every sigma times a number; no more bands than wanted."""
     made = scene_of((blob(500, 3, 14), PLACEMENTS["all"]))
