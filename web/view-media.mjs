@@ -3,6 +3,7 @@
  * Each input has one source at a time; a new one ends the one before.
  */
 
+import { workletUrl } from "./view-held.mjs";
 import { VitrineError } from "./view-session.mjs";
 
 /** A camera is read no more often. */
@@ -166,7 +167,8 @@ export class Media {
   async #listen(name, bands, frames, from, source) {
     const context = /** @type {AudioContext} */ (from.context);
     void context.resume();
-    await context.audioWorklet.addModule(new URL("./view-mel-worklet.mjs", import.meta.url));
+    const worklet = await workletUrl(new URL("./view-mel-worklet.mjs", import.meta.url));
+    await context.audioWorklet.addModule(worklet);
     if (source.ended) return;
     const ear = new AudioWorkletNode(context, "vitrine-mel", { processorOptions: { bands } });
     ear.port.onmessage = ({ data }) => {

@@ -3,6 +3,8 @@
  * answered yet. A canvas can be handed over once only, so a new start is a new session.
  */
 
+import { heldBy } from "./view-held.mjs";
+
 /** @import {ErrorCode, FromWorker, ToWorker, ViewJson, ViewState} from "./view-protocol.mjs" */
 
 /** How long a worker may take to free its GPU memory before it is ended. */
@@ -56,6 +58,8 @@ export class Deferred {
  * @param {URL} url
  */
 function startWorker(url) {
+  const held = heldBy(url);
+  if (held) return held.startWorker(url.href);
   if (url.origin === location.origin) return new Worker(url, { type: "module" });
   const source = `import ${JSON.stringify(url.href)};`;
   const blob = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
