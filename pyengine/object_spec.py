@@ -18,8 +18,11 @@ __all__ = [
     "MAX_OBJECTS",
     "PLACEMENT_KEYS",
     "UNMOVED",
+    "Box",
     "ObjectSpec",
     "Placement",
+    "Quaternion",
+    "Vector",
     "nearest",
     "read_objects",
 ]

@@ -20,7 +20,7 @@ LAYERS = (
     ("errors", "structs"),
     ("plan", "shaders", "view", "camera_inputs", "fields", "contract", "timeline"),
     (
-        *("bundle", "object_spec", "objects", "scene_toml"),
+        *("bundle", "object_spec", "objects", "scene_toml", "gizmo"),
         *("feeds", "generator_spec", "filter_spec"),
         *("camera", "camera_path", "camera_rig", "camera_shot", "share", "sources", "framing"),
     ),
