@@ -23,6 +23,10 @@ export class CameraPart {
     this.#do("path", { seconds }));
   #loop = checkbox("Loop", (loop) => this.#do("path", { loop }));
   #path = make("div", "row path", this.#play, this.#seconds, make("span", "unit", "s"), this.#loop.row);
+  #turn = number("Seconds of a turn", { min: 1, max: 3600, step: 1, value: 20 }, (seconds) =>
+    this.#do("mode", { mode: "turntable", speed: Math.sign(this.#speed) * (360 / seconds) }));
+  #turning = make("label", "field", make("span", "", "A turn takes"), this.#turn, make("span", "unit", "s"));
+  #speed = 1;
   #state = "";
   #moving = "";
 
@@ -40,11 +44,14 @@ export class CameraPart {
     this.#play.title = "Fly through the bookmarks (P)";
     this.#play.setAttribute("aria-keyshortcuts", "P");
     this.#seconds.title = "Seconds of the whole path";
-    this.element = section("Camera", modes, this.#marks, make("div", "row", add), this.#path);
+    this.element = section("Camera", modes, this.#turning, this.#marks, make("div", "row", add), this.#path);
   }
 
   /** @param {ViewState} state */
-  show({ mode, moving, bookmarks, path }) {
+  show({ mode, moving, turn, bookmarks, path }) {
+    this.#turning.hidden = mode !== "turntable";
+    this.#speed = turn;
+    if (!this.#turn.matches(":focus")) this.#turn.value = String(Number((360 / Math.abs(turn)).toFixed(1)));
     const radio = this.#modes.get(mode);
     if (radio) radio.checked = true;
     this.#moving = moving;

@@ -62,8 +62,7 @@ export class CapturePart {
       make("div", "row", this.#scale, this.#clear.row),
       make("div", "row", this.#save),
       make("div", "row", this.#what, this.#fps),
-      make("div", "row", this.#record),
-      this.#going,
+      make("div", "row", this.#record, this.#going),
     );
     this.#offer(["turntable"]);
   }
@@ -87,7 +86,8 @@ export class CapturePart {
     this.#bar.removeAttribute("value");
     this.#far.textContent = "";
     this.#going.hidden = false;
-    this.#record.disabled = true;
+    this.#record.hidden = true;
+    this.#cancel.focus({ preventScroll: true });
     const what = /** @type {FilmOptions["what"]} */ (this.#what.value);
     await this.#hooks.film({
       what,
@@ -99,8 +99,10 @@ export class CapturePart {
         this.#far.textContent = `${done} / ${total}`;
       },
     });
+    const within = this.#going.matches(":focus-within");
     this.#going.hidden = true;
-    this.#record.disabled = false;
+    this.#record.hidden = false;
+    if (within) this.#record.focus({ preventScroll: true });
     this.#abort = null;
   }
 

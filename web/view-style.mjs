@@ -88,7 +88,7 @@ select:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
 .row { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
 .row > button.text { flex: 1 1 auto; white-space: nowrap; }
 .field { display: flex; align-items: center; gap: 8px; min-height: 30px; }
-.field > span { flex: 1; }
+.field > span:first-child { flex: 1; }
 .field select, .row select { height: 30px; padding: 0 10px; background: rgb(255 255 255 / 0.1); color: inherit; text-align: left;
   text-align-last: left; }
 .check { display: inline-flex; gap: 6px; align-items: center; cursor: pointer; }
@@ -121,6 +121,8 @@ input.colour::-webkit-color-swatch-wrapper { padding: 0; }
 input.colour::-webkit-color-swatch { border: 0; border-radius: 7px; }
 .row > select { flex: 1 1 auto; }
 .row > .check { margin-left: auto; }
+.going { flex: 1; min-height: 31px; }
+.going > button.text { flex: none; }
 .going progress { flex: 1; min-width: 60px; height: 6px; accent-color: var(--accent); }
 button.text:disabled { opacity: 0.5; cursor: default; }
 .unit { color: var(--quiet); margin-left: -2px; }

@@ -33,8 +33,7 @@ class _Film:
 
     frames: int
     step_s: float
-    rig: dict[str, Any]
-    timeline: dict[str, Any]
+    before: list[tuple[Rig | Timeline, dict[str, Any]]]
 
 
 _film: list[_Film] = []
@@ -99,19 +98,17 @@ def end_film() -> None:
     """All is as it was before; a generator's state goes on from where it is."""
     if not _film:
         return
-    film, stage = _film.pop(), page._stage[0]
-    for name, value in film.rig.items():
-        setattr(stage.camera, name, value)
-    for name, value in film.timeline.items():
-        setattr(stage.engine.timeline, name, value)
-    stage.engine.redraw()
+    for thing, kept in _film.pop().before:
+        for name, value in kept.items():
+            setattr(thing, name, value)
+    page._stage[0].engine.redraw()
 
 
 def _begun(stage: Stage, kind: str, fps: float, asked: dict[str, Any]) -> _Film:
     if kind not in KINDS:
         raise ViewError(f"film: wanted one of {', '.join(KINDS)}, got {kind!r}")
     rig, timeline = stage.camera, stage.engine.timeline
-    film = _Film(0, 0.0, _kept(rig), _kept(timeline))
+    film = _Film(0, 0.0, [(rig, _kept(rig)), (timeline, _kept(timeline))])
     try:
         if kind == "turntable":
             length = 360 / abs(rig.turn_deg_s)

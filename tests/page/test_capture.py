@@ -6,6 +6,7 @@ import base64
 import io
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,9 @@ from tests.page.test_element import (
     cloud,
     open_page,
     settle,
-    shot,
     url,
 )
+from tests.page.test_element import shot as seen_on_screen
 from tests.pyengine.scenes import psnr_db
 
 __all__ = ["open_page", "url"]  # fixtures
@@ -78,6 +79,11 @@ def page(open_page: Open) -> Page:
     return page
 
 
+def shot(page: Page) -> Pixels:
+    """The canvas without what fades in and out over it."""
+    return seen_on_screen(page, hidden=".ring, .toolbar, .hint")
+
+
 def taken(page: Page, call: str, **options: Any) -> tuple[str, bytes]:
     """MIME type and bytes of what a method of the element gives."""
     script = f"async (options) => ({BLOB})(await {VIEW}.{call}(options))"
@@ -94,8 +100,8 @@ def native(
 ) -> Pixels:
     """What the native renderer makes of the page's camera, turned about its target."""
     seen = page.evaluate(f"{VIEW}.getState()")["camera"]
-    shot = Shot.of(seen["eye"], seen["target"], math.radians(seen["fov"]))
-    turned = Shot(shot.target, shot.distance, shot.yaw + turn, shot.pitch, shot.fov)
+    there = Shot.of(seen["eye"], seen["target"], math.radians(seen["fov"]))
+    turned = replace(there, yaw=there.yaw + turn)
     scene, load = in_memory(cloud())
     return render(scene, load, turned.view(width, height), background)
 

@@ -12,7 +12,8 @@ from pyengine.hosts import page
 from pyengine.hosts.page import IDLE
 from pyengine.hosts.page_capture import begin_film, end_film, film_frame, picture
 from pyengine.structs import Frame
-from tests.pyengine.hosts.test_page import STILL, told
+from tests.pyengine.generators import generator
+from tests.pyengine.hosts.test_page import STILL, shown, told
 
 SIZE = (640, 400)
 
@@ -98,6 +99,26 @@ def test_a_film_of_the_path_shows_both_ends() -> None:
     end_film()
     assert (camera.shot, camera.moving, camera.duration_s) == (before, "", None)
     end_film()  # nothing is left to end
+
+
+def test_a_film_of_a_clip_begins_at_its_beginning_and_leaves_the_time() -> None:
+    page._stage.clear()
+    made = generator(300, timed=True)
+    assert "error" not in shown(made)
+    stage = page._stage[0]
+    stage.engine.timeline.seek(0.3)
+    page.frame(*STILL)
+    length = stage.engine.timeline.duration_s or 2.0
+    frames = begun(what="clip", fps=10, seconds=length)
+    assert frames == round(10 * length) + (not stage.engine.timeline.loop)
+    times = []
+    for index in range(4):
+        film_frame(index, *SIZE)
+        times.append(stage.engine.timeline.time_s)
+    assert times == pytest.approx([0, 0.1, 0.2, 0.3])
+    end_film()
+    assert stage.engine.timeline.time_s == 0.3
+    assert not stage.engine.timeline.playing
 
 
 @pytest.mark.parametrize(

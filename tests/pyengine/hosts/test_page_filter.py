@@ -13,8 +13,9 @@ import pytest
 from pybuild.filters.bundle import MadeFilter, make_filters
 from pybuild.runner import shader_texts
 from pyengine.bundle import Scene
-from pyengine.hosts import page, page_filter
+from pyengine.hosts import page, page_capture, page_filter
 from pyengine.hosts.page import HELD, IDLE
+from pyengine.hosts.page_view import ask
 from pyengine.plan import DEFAULT_LIMITS, Adapter
 from pyengine.structs import FilterFrame
 from tests.pyengine import filters
@@ -318,3 +319,42 @@ def test_another_filter_or_canvas_is_judged_anew(
     put(None)
     frame(SLOW_S, 0.1)
     assert status() == (IDLE, 0, 1)
+
+
+def test_a_link_tells_the_filter_and_its_inputs(
+    scene: Scene, made: Mapping[str, MadeFilter]
+) -> None:
+    """Not the one with which the scene opens anyway; and none where that was taken off."""
+    first, other = made.values()
+
+    def link() -> str:
+        return str(json.loads(ask('{"do": "share"}'))["value"])
+
+    def rest(text: str) -> dict[str, Any]:
+        answer = json.loads(ask(json.dumps({"do": "open", "text": text})))["value"]
+        return {name: answer[name] for name in ("filter", "look", "inputs")}
+
+    assert rest(link()) == {"filter": "", "look": {}, "inputs": {}}
+    put(first)
+    assert rest(link()) == {"filter": None, "look": {}, "inputs": {}}
+    page.set_input("gain", "[0.25]")
+    page_filter.set_filter("gain", 0.5, 0.75)
+    wanted = {"filter": None, "look": {"strength": 0.5, "split": 0.75}, "inputs": {"gain": [0.25]}}
+    assert rest(link()) == wanted
+    put(other)
+    assert rest(link())["filter"] == other.spec.name
+
+
+def test_a_picture_of_a_filtered_view(scene: Scene, made: Mapping[str, MadeFilter]) -> None:
+    """The filter's image is stretched over the picture, and the canvas is drawn anew."""
+    names = put(made["gain"])
+    page._stage[0].engine.filter.every = 4  # type: ignore[union-attr]
+    frame()
+    index = page_capture.picture(500, 300, 0, 0, 0, 500, 300)
+    assert names[index] == "frame"
+    assert FilterFrame.unpack(page_filter.filter_bytes(), "canvas_px") == (500, 300)
+    assert status()[2] == 4
+    assert page._stage[0].engine.filter.every == 4  # type: ignore[union-attr]
+    while frame() == HELD:
+        pass
+    assert FilterFrame.unpack(page_filter.filter_bytes(), "canvas_px") == CANVAS
