@@ -36,6 +36,7 @@ __all__ = [
     "bicubic",
     "cameras",
     "captured",
+    "colours",
     "frames",
     "pairs",
     "psnr",
@@ -155,6 +156,14 @@ def frames(
             yield renderer.draw(view, time_s if of.network else None)
 
 
+def colours(count: int, seed: int) -> list[tuple[float, ...] | None]:
+    """Backgrounds: a scene's own (None), and where ``count`` is not 0 white and so many others."""
+    if not count:
+        return [None]
+    others = np.random.default_rng(seed).uniform(size=(count, 3))
+    return [None, (1.0, 1.0, 1.0), *(tuple(map(float, colour)) for colour in others)]
+
+
 def pairs(
     of: Subject, count: int, size: tuple[int, int], seed: int, backgrounds: int = 0
 ) -> list[tuple[Image8, Image8]]:
@@ -165,13 +174,7 @@ def pairs(
     backgrounds : int
         Before how many other colours, beside the scene's own; one more of them is white.
     """
-    rng = np.random.default_rng(seed)
-    colours = [
-        None,
-        *([(1.0, 1.0, 1.0)] if backgrounds else []),
-        *rng.uniform(size=(backgrounds, 3)),
-    ]
-    told = [None if c is None else tuple(float(x) for x in c) for c in colours]
+    told = colours(backgrounds, seed)
     views = cameras(of, count, size, seed)
     low, high = frames(of, views, told), frames(of, [_doubled(v) for v in views], told)
     return list(zip(low, high, strict=True))

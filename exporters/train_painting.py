@@ -13,7 +13,6 @@ some ten minutes.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,9 +21,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from exporters.export import Exported, export
-from exporters.frames import Image8, Subject, cameras, frames, psnr, subject
+from exporters.frames import Image8, Subject, cameras, colours, frames, psnr, subject
 from exporters.painting import Painting, multiply_adds, paint
+from exporters.training import TURNS, as_image, as_tensor, fit, turned, write_filter
 
 OUT = Path(__file__).resolve().parents[1] / "assets" / "filters" / "painting.onnx"
 SUBJECTS = (
@@ -50,7 +49,7 @@ class Pieces:
     """Batches of pieces, mirrored and turned at random."""
 
     def __init__(self, given: list[Image8], margin: int, generator: torch.Generator) -> None:
-        self.shown = torch.stack([_tensor(image) for image in given])
+        self.shown = torch.stack([as_tensor(image) for image in given])
         self.painted = torch.stack([painted(image) for image in self.shown])
         self.margin, self.generator = margin, generator
         self.side = PIECE + 2 * margin
@@ -64,16 +63,16 @@ class Pieces:
             piece = self.shown[k, :, y : y + self.side, x : x + self.side].float() / 255
             if luck and float(piece.std((1, 2)).mean()) < DULL:
                 continue
-            shown.append(_turned(piece, turn))
+            shown.append(turned(piece, turn))
             rows = slice(y + self.margin, y + self.margin + PIECE)
             columns = slice(x + self.margin, x + self.margin + PIECE)
-            wanted.append(_turned(self.painted[k, :, rows, columns].float() / 255, turn))
+            wanted.append(turned(self.painted[k, :, rows, columns].float() / 255, turn))
         return torch.stack(shown), torch.stack(wanted)
 
     def _drawn(self) -> list[int]:
         """Frame, row, column, turn, and whether (nine times of ten) it must not be dull."""
         count, _, height, width = self.shown.shape
-        ends = (count, height - self.side + 1, width - self.side + 1, 8, 10)
+        ends = (count, height - self.side + 1, width - self.side + 1, TURNS, 10)
         return [int(torch.randint(end, (), generator=self.generator)) for end in ends]
 
 
@@ -83,77 +82,33 @@ def painted(image: Tensor) -> Tensor:
     return (255 * made.clamp(0, 1)).round().to(torch.uint8)
 
 
-def _tensor(image: Image8) -> Tensor:
-    """(3, H, W) uint8."""
-    return torch.from_numpy(image).permute(2, 0, 1).contiguous()
-
-
-def _turned(piece: Tensor, turn: int) -> Tensor:
-    """One of the eight ways in which a square lies on itself."""
-    if turn & 1:
-        piece = piece.flip(2)
-    if turn & 2:
-        piece = piece.flip(1)
-    return piece.transpose(1, 2) if turn & 4 else piece
-
-
 def train(model: Painting, given: list[Image8], steps: int, save: Callable[[], None]) -> None:
     """Learn; ``save`` is called every `SAVE` steps and at the end."""
     pieces = Pieces(given, model.margin, torch.Generator().manual_seed(2))
-    optimiser = torch.optim.Adam(model.parameters(), RATE, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, RATE, total_steps=max(steps, 100), pct_start=0.05, final_div_factor=1e3
-    )
-    began_s, total = time.monotonic(), 0.0
-    for step in range(steps):
+
+    def loss() -> Tensor:
         shown, wanted = pieces.batch()
         miss = model.inside(shown) - wanted
-        loss = miss.abs().mean()
+        total = miss.abs().mean()
         for axis in (2, 3):
-            loss = loss + EDGES * miss.diff(dim=axis).abs().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        total += loss.item()
-        if step % 250 == 249:
-            told = f"{step + 1:6d}  {total / 250:.4f}  {time.monotonic() - began_s:.0f} s"
-            print(told, flush=True)
-            total = 0.0
-        if step % SAVE == SAVE - 1 or step == steps - 1:
-            save()
+            total = total + EDGES * miss.diff(dim=axis).abs().mean()
+        return total
 
-
-def write(model: Painting, path: Path) -> Exported:
-    """The model as it is now, for images of any even height and width."""
-    example = torch.rand(1, 3, 36, 64, generator=torch.Generator().manual_seed(3))
-    return export(
-        model,
-        {"image": ("image", example)},
-        {"painting": "image"},
-        path,
-        kind="filter",
-        symbols={"image": ("height", "width")},
-    )
+    fit(model, loss, steps, RATE, save, SAVE, told=250)
 
 
 def shots(of: Subject, count: int, seed: int, backgrounds: int = 0) -> list[Image8]:
     """Frames before its own background, and before white and others where some are asked for."""
-    told: list[tuple[float, ...] | None] = [None]
-    if backgrounds:
-        some = np.random.default_rng(seed).uniform(size=(backgrounds, 3))
-        told += [(1.0, 1.0, 1.0), *(tuple(map(float, c)) for c in some)]
-    return list(frames(of, cameras(of, count, SIZE, seed), told))
+    views = cameras(of, count, SIZE, seed)
+    return list(frames(of, views, colours(backgrounds, seed)))
 
 
 def compare(model: Painting, of: Subject, seed: int, pictures: Path | None) -> str:
     """A row of the table: mean decibels to what the algorithm paints, of the frames and of it."""
     rows, before, after = [], [], []
     for image in shots(of, 4, seed):
-        wanted = painted(_tensor(image)).permute(1, 2, 0).numpy()
-        with torch.no_grad():
-            made = model(_tensor(image)[None].float() / 255)[0].permute(1, 2, 0)
-        shown = (255 * made.clamp(0, 1)).round().to(torch.uint8).numpy()
+        wanted = painted(as_tensor(image)).permute(1, 2, 0).numpy()
+        shown = as_image(model, image).round().to(torch.uint8).numpy()
         before.append(psnr(image, wanted))
         after.append(psnr(shown, wanted))
         rows.append(np.concatenate([image, wanted, shown], axis=1))
@@ -179,7 +134,11 @@ def main() -> None:
         print(f"{of.name}: {VIEWS} frames", flush=True)
     model = Painting()
     print(f"{multiply_adds(model)} multiply-adds a pixel", flush=True)
-    train(model, given, arguments.steps, lambda: print(write(model, arguments.out), flush=True))
+
+    def save() -> None:
+        print(write_filter(model, arguments.out, "painting"), flush=True)
+
+    train(model, given, arguments.steps, save)
     print("| cameras not seen | frame, dB | network, dB |\n|---|---:|---:|")
     for of in subjects:
         print(compare(model, of, 900, arguments.pictures), flush=True)

@@ -13,17 +13,14 @@ named are compared too. One thread, no GPU: some ten minutes.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from exporters.export import Exported, export
 from exporters.frames import (
     TEST_SUBJECTS,
     TRAIN_SUBJECTS,
@@ -35,6 +32,7 @@ from exporters.frames import (
     psnr,
     subject,
 )
+from exporters.training import TURNS, as_image, as_tensor, fit, turned, write_filter
 from exporters.upscaler import Upscaler, multiply_adds
 from pybuild import formats
 
@@ -59,8 +57,8 @@ class Pieces:
     """Batches of pieces, mirrored and turned at random."""
 
     def __init__(self, given: Pairs, generator: torch.Generator) -> None:
-        self.low = torch.stack([_tensor(low) for low, _ in given])
-        self.high = torch.stack([_tensor(high) for _, high in given])
+        self.low = torch.stack([as_tensor(low) for low, _ in given])
+        self.high = torch.stack([as_tensor(high) for _, high in given])
         self.generator = generator
         error = [
             np.mean((bicubic(low) - high.astype(np.float64)) ** 2, axis=2) for low, high in given
@@ -73,30 +71,16 @@ class Pieces:
     def batch(self) -> tuple[Tensor, Tensor, Tensor]:
         """Pieces (B, 3, PIECE, PIECE), what they are at twice the size, and weights (B,)."""
         chosen = torch.randint(len(self.places), (BATCH,), generator=self.generator)
-        turns = torch.randint(8, (BATCH,), generator=self.generator).tolist()
+        turns = torch.randint(TURNS, (BATCH,), generator=self.generator).tolist()
         low, high = [], []
         places = self.places[chosen].tolist()
         for (k, row, column), turn in zip(places, turns, strict=True):
             y, x = 4 * row, 4 * column
-            low.append(_turned(self.low[k, :, y : y + PIECE, x : x + PIECE], turn))
+            low.append(turned(self.low[k, :, y : y + PIECE, x : x + PIECE], turn))
             rows, columns = slice(2 * y, 2 * (y + PIECE)), slice(2 * x, 2 * (x + PIECE))
-            high.append(_turned(self.high[k, :, rows, columns], turn))
+            high.append(turned(self.high[k, :, rows, columns], turn))
         weight = self.weight[self.places[chosen, 0]]
         return torch.stack(low).float() / 255, torch.stack(high).float() / 255, weight
-
-
-def _tensor(image: Image8) -> Tensor:
-    """(3, H, W) uint8."""
-    return torch.from_numpy(image).permute(2, 0, 1).contiguous()
-
-
-def _turned(piece: Tensor, turn: int) -> Tensor:
-    """One of the eight ways in which a square lies on itself."""
-    if turn & 1:
-        piece = piece.flip(2)
-    if turn & 2:
-        piece = piece.flip(1)
-    return piece.transpose(1, 2) if turn & 4 else piece
 
 
 def train(model: Upscaler, given: Pairs, steps: int, save: Callable[[], None]) -> None:
@@ -106,55 +90,21 @@ def train(model: Upscaler, given: Pairs, steps: int, save: Callable[[], None]) -
     """
     pieces = Pieces(given, torch.Generator().manual_seed(2))
     print(f"{len(given)} pairs, {len(pieces.places)} places for pieces", flush=True)
-    optimiser = torch.optim.Adam(model.parameters(), RATE, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, RATE, total_steps=steps, pct_start=0.05, final_div_factor=1e3
-    )
-    began_s, total = time.monotonic(), 0.0
     edge = 2 * model.margin
-    for step in range(steps):
+
+    def loss() -> Tensor:
         low, high, weight = pieces.batch()
         miss = (model(low) - high)[:, :, edge:-edge, edge:-edge]
-        loss = (miss.square().mean((1, 2, 3)) * weight).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        total += loss.item()
-        if step % 1000 == 999:
-            told = f"{step + 1:6d}  {total / 1000:.4f}  {time.monotonic() - began_s:.0f} s"
-            print(told, flush=True)
-            total = 0.0
-        if step % SAVE == SAVE - 1 or step == steps - 1:
-            save()
+        return (miss.square().mean((1, 2, 3)) * weight).mean()
 
-
-def write(model: Upscaler, path: Path) -> Exported:
-    """The model as it is now, for images of any height and width."""
-    example = torch.rand(1, 3, 36, 64, generator=torch.Generator().manual_seed(3))
-    return export(
-        model,
-        {"image": ("image", example)},
-        {"upscaled": "image"},
-        path,
-        kind="filter",
-        symbols={"image": ("height", "width")},
-    )
-
-
-def upscaled(model: Upscaler, image: Image8) -> NDArray[np.float64]:
-    """Twice the size, 0 to 255."""
-    with torch.no_grad():
-        made: Tensor = model(_tensor(image)[None].float() / 255)[0].permute(1, 2, 0)
-    shown: NDArray[np.float64] = made.clamp(0, 1).double().numpy()
-    return 255 * shown
+    fit(model, loss, steps, RATE, save, SAVE, told=1000)
 
 
 def compare(model: Upscaler, of: Subject, seed: int) -> str:
     """A row of the table: mean decibels of cubic convolution and of the model."""
     given = pairs(of, 8, SIZE, seed)
     cubic = np.mean([psnr(bicubic(low), high) for low, high in given])
-    made = np.mean([psnr(upscaled(model, low), high) for low, high in given])
+    made = np.mean([psnr(as_image(model, low).numpy(), high) for low, high in given])
     return f"| {of.name} | {cubic:.2f} | {made:.2f} | {made - cubic:+.2f} |"
 
 
@@ -175,7 +125,11 @@ def main() -> None:
         print(f"{of.name}: {VIEWS} pairs", flush=True)
     model = Upscaler(arguments.width)
     print(f"{multiply_adds(model)} multiply-adds at a pixel of the smaller size", flush=True)
-    train(model, given, arguments.steps, lambda: print(write(model, arguments.out), flush=True))
+
+    def save() -> None:
+        print(write_filter(model, arguments.out, "upscaled"), flush=True)
+
+    train(model, given, arguments.steps, save)
     print("| cameras not seen | cubic, dB | upscaler, dB | gain |\n|---|---:|---:|---:|")
     for of in subjects:
         print(compare(model, of, 900), flush=True)
