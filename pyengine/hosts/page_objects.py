@@ -8,12 +8,22 @@ afterwards when the frame's status says that there is something.
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
+from typing import Any
 
 from pyengine.engine import Engine
 from pyengine.errors import InputError, VitrineError
 from pyengine.fields import document
+from pyengine.gizmo import drag
+from pyengine.object_spec import UNMOVED
+from pyengine.structs import Frame
+from pyengine.view import View
 
-__all__ = ["faults", "move"]
+__all__ = ["dragged", "faults", "move"]
+
+DRAGGED = ("position", "rotation", "scale")
+"""What a handle may change."""
 
 _faults: list[tuple[int, str]] = []
 _MAX_ASKED = 1 << 16
@@ -49,6 +59,53 @@ def _rows(text: str) -> list[tuple[int, str, object]]:
     if not isinstance(asked, list) or len(asked) > _MAX_ASKED:
         raise InputError("objects: wanted a list of changes")
     return [(int(number), str(name), changes) for number, name, changes in asked]
+
+
+def dragged(engine: Engine, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Drag a handle of an object's gizmo, seen as the last frame was drawn.
+
+    Parameters
+    ----------
+    asked : mapping
+        ``name``; ``handle``, one of `pyengine.gizmo.HANDLES`; ``start``, the position, rotation and
+        scale before the drag; ``from`` and ``to``, places on the canvas, 0 to 1 from the top left
+        corner.
+
+    Returns
+    -------
+    dict
+        The object's placement now.
+
+    Raises
+    ------
+    InputError
+        No such object or handle, or values that cannot be.
+    """
+    objects, name = engine.objects, str(asked.get("name"))
+    if objects is None:
+        raise InputError(f"object {name!r}: the scene has no objects; build one of several")
+    before = UNMOVED.changed(asked.get("start"), f"object {name!r}")
+    begun, now = (_place(asked.get(key), key) for key in ("from", "to"))
+    changes = drag(str(asked.get("handle")), before, _view_of(engine), begun, now)
+    told = before.to_dict()
+    objects.set(name, {key: changes.get(key, told[key]) for key in DRAGGED})
+    return objects.get(name).to_dict()
+
+
+def _place(value: object, name: str) -> tuple[float, float]:
+    numbers = value if isinstance(value, list) else []
+    fine = [v for v in numbers if isinstance(v, int | float) and math.isfinite(v)]
+    if len(numbers) != 2 or len(fine) != 2:
+        raise InputError(f"{name}: wanted a place on the canvas, x and y, got {value!r}")
+    return float(fine[0]), float(fine[1])
+
+
+def _view_of(engine: Engine) -> View:
+    """The camera of the frame that is shown."""
+    frame = engine.drawn_frame
+    width, height = (max(int(size), 1) for size in Frame.unpack(frame, "viewport_px"))
+    (fx, fy), (cx, cy) = Frame.unpack(frame, "focal_px"), Frame.unpack(frame, "principal_px")
+    return View(width, height, fx, fy, cx, cy, Frame.unpack(frame, "view"))
 
 
 def faults() -> str:

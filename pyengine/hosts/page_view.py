@@ -240,6 +240,13 @@ def _objects(stage: Stage, asked: Asked) -> list[dict[str, Any]]:
     return [] if objects is None else objects.now()
 
 
+def _drag(stage: Stage, asked: Asked) -> dict[str, Any]:
+    """Drag a ``handle`` of an object; see `pyengine.hosts.page_objects.dragged`."""
+    from pyengine.hosts.page_objects import dragged  # a scene of one file need not compile it
+
+    return dragged(stage.engine, asked)
+
+
 def _save(stage: Stage, asked: Asked) -> str:
     """A scene.toml of the objects as they stand now."""
     objects = stage.engine.objects
@@ -265,6 +272,7 @@ _ACTS: Mapping[str, Callable[[Stage, Asked], object]] = {
     "look": _look,
     "share": _share,
     "open": _open,
+    "drag": _drag,
     "objects": _objects,
     "save": _save,
 }

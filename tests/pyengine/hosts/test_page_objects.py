@@ -106,3 +106,18 @@ def test_a_scene_of_one_file() -> None:
     page.frame(*STILL, 0, asked([2, "a", {}]))
     assert status() == (0, 1)
     assert "the scene has no objects" in page.object_faults()
+
+
+def test_a_drag(opened: dict[str, Any]) -> None:
+    """From where it began, with the placement of then; what cannot be is an error of the view."""
+    page.frame(*STILL)
+    start = {key: ask("objects")[1][key] for key in ("position", "rotation", "scale")}
+    asks = {"do": "drag", "name": "chair", "handle": "move", "start": start, "from": [0.5, 0.5]}
+    there = json.loads(page_view.ask(json.dumps(asks | {"to": [0.7, 0.4]})))["value"]
+    assert there["position"] != start["position"]
+    assert there == {key: ask("objects")[1][key] for key in there}
+    assert page.frame(*STILL) != IDLE
+    back = json.loads(page_view.ask(json.dumps(asks | {"to": [0.5, 0.5]})))["value"]
+    assert back["position"] == pytest.approx(start["position"])
+    for wrong in ({"handle": "spin"}, {"name": "stool"}, {"to": [1]}, {"start": {"scale": 0}}):
+        assert "error" in json.loads(page_view.ask(json.dumps(asks | {"to": [1, 1]} | wrong)))
