@@ -46,7 +46,7 @@ $(SAMPLE): .venv/.installed $(wildcard assets/*.py assets/sample/*.py)
 	@mkdir -p $(@D)
 	$(BIN)/python assets/make_sample.py $@
 
-test: setup .venv/.dev needs
+test: setup .venv/.dev node_modules/.installed needs
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .venv/.dev: .venv/.installed

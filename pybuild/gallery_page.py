@@ -1,4 +1,9 @@
-"""The page of a gallery: a card a demo, and nothing of a demo but its poster."""
+"""The page of a gallery: a card a demo, and nothing of a demo but its poster.
+
+Each demo is a page of its own, so that one runs at a time and a phone's memory is free again on the
+way back. A card is a link by its title alone, as a screen reader names it, and can be clicked
+anywhere.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +23,14 @@ _STYLE = """
         color: rgb(242 243 245 / 0.7); text-wrap: pretty; }
       ul { display: grid; gap: clamp(14px, 2vw, 24px); margin: 0; padding: 0; list-style: none;
         grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); }
-      a { display: flex; flex-direction: column; height: 100%; box-sizing: border-box;
-        overflow: hidden; border-radius: 14px; border: 1px solid rgb(255 255 255 / 0.1);
-        background: #14171c; color: inherit; text-decoration: none;
+      li { position: relative; overflow: hidden; border-radius: 14px; background: #14171c;
+        border: 1px solid rgb(255 255 255 / 0.1);
         transition: border-color 160ms, transform 160ms; }
-      a:hover { border-color: rgb(255 255 255 / 0.32); transform: translateY(-2px); }
-      a:focus-visible { outline: 3px solid #9cc4ff; outline-offset: 2px; }
+      li:hover { border-color: rgb(255 255 255 / 0.32); transform: translateY(-2px); }
+      li:has(a:focus-visible) { outline: 3px solid #9cc4ff; outline-offset: 2px; }
+      a { color: inherit; text-decoration: none; outline: none; }
+      a::after { content: ""; position: absolute; inset: 0; }
+      a:focus-visible { text-decoration: underline; }
       img { display: block; width: 100%; height: auto; aspect-ratio: 16 / 9; object-fit: cover;
         background: #1b1f26; }
       .text { padding: 14px 18px 18px; }
@@ -33,8 +40,13 @@ _STYLE = """
       .text p { margin: 4px 0 0; font-size: 15px; color: rgb(242 243 245 / 0.7);
         text-wrap: pretty; }
       @media (prefers-reduced-motion: reduce) {
-        a { transition: none; } a:hover { transform: none; } }
+        li { transition: none; } li:hover { transform: none; } }
+      #gpu { padding: 10px 14px; border-radius: 10px; background: #33261a; color: #ffd9a8; }
 """
+_NO_GPU = (
+    "This browser has no WebGPU, without which the demos cannot be drawn: current versions of "
+    "Chrome, Edge and Safari have it."
+)
 _INTRO = (
     "Gaussian scenes, and networks that make Gaussians every frame, drawn on your GPU by WebGPU. "
     "Choose one: nothing of it is loaded before."
@@ -76,21 +88,25 @@ def gallery_html(title: str, cards: Sequence[Card]) -> str:
     <main>
       <h1>{html.escape(title)}</h1>
       <p>{html.escape(_INTRO)}</p>
+      <p id="gpu" role="status" hidden>{html.escape(_NO_GPU)}</p>
       <ul>
 {items}      </ul>
     </main>
+    <script>
+      document.getElementById("gpu").hidden = Boolean(navigator.gpu);
+    </script>
   </body>
 </html>
 """
 
 
 def _item(card: Card) -> str:
-    return f"""        <li><a href="{card.name}/">
+    return f"""        <li>
           <img src="{card.name}/scene/poster.webp" alt="" width="960" height="540" loading="lazy">
           <div class="text">
             <small>{html.escape(card.family)}</small>
-            <h2>{html.escape(card.title)}</h2>
+            <h2><a href="{card.name}/">{html.escape(card.title)}</a></h2>
             <p>{html.escape(card.text)}</p>
           </div>
-        </a></li>
+        </li>
 """
