@@ -26,6 +26,7 @@ from pyengine.filter import Filter
 from pyengine.filter_spec import FILTER_INPUTS
 from pyengine.generator_spec import INPUTS
 from pyengine.governor import Governor
+from pyengine.hosts.page_budget import fitted
 from pyengine.hosts.page_scene import told
 from pyengine.passes.filter import FAULTS
 from pyengine.passes.similar import FRAME as FILTER_FRAME
@@ -162,18 +163,21 @@ def open_scene(
         offsets, ``info``; of a generator also ``generator``: its ``feeds`` as in scene.json with
         ``offset_bytes`` and ``size_bytes`` in `inputs`, ``clip`` and ``rate``. ``info`` has what
         may be picked as ``filters``: ``name``, ``strength``, ``stages`` (labels), ``inputs`` and
-        ``first``. Or ``error``, a message for the visitor.
+        ``first``. ``cut``, of a scene that does with less SH than its file has: by the buffer,
+        bytes of a row in the file, and of those that are taken. Or ``error``, a message for the
+        visitor.
     """
     try:
         scene = Scene.from_json(scene_text)
         adapter = Adapter(**json.loads(adapter_text))
         program, shaders = _network(scene, program_text, shaders_text)
-        plan = scene_plan(scene, adapter, program, shaders)
+        found = fitted(scene, lambda scene: scene_plan(scene, adapter, program, shaders))
+        scene, plan = found.scene, found.plan
         needed = required_limits(plan, adapter)
     except VitrineError as error:
         return json.dumps({"error": str(error)})
     _stage[:] = [staged(scene, plan, program, shaders)]
-    return told(scene, plan, needed, program)
+    return told(scene, plan, needed, program, cut=found.cut)
 
 
 def _network(

@@ -14,6 +14,7 @@ from pyengine.drop import READBACK, decode_needs, decode_plan, decoded_scene, ta
 from pyengine.errors import FormatError, VitrineError
 from pyengine.hosts import page
 from pyengine.hosts.page import JsBytes, Stage
+from pyengine.hosts.page_budget import within_budget
 from pyengine.hosts.page_scene import told
 from pyengine.plan import Adapter
 from pyengine.scene_plan import required_limits, scene_plan
@@ -125,7 +126,7 @@ def decoded(*readback: JsBytes) -> str:
     buffers = {name: data.to_bytes() for name, data in zip(READBACK, readback, strict=True)}
     try:
         scene = decoded_scene(dropped.source, buffers)
-        plan = scene_plan(scene, dropped.adapter)
+        plan = within_budget(scene_plan(scene, dropped.adapter))
         needed = required_limits(plan, dropped.adapter)
     except VitrineError as error:
         return _refusal(error)

@@ -22,10 +22,13 @@ def told(
     needed: dict[str, int],
     program: Program | None = None,
     others: Mapping[str, str] | None = None,
+    cut: Mapping[str, tuple[int, int]] | None = None,
 ) -> str:
-    """What JavaScript needs to know of a scene, as JSON; ``others`` are files of a filter."""
+    """What JavaScript needs to know of a scene, as JSON; ``others`` are files of a filter, ``cut``
+    is that of `pyengine.hosts.page_budget.Fitted`.
+    """
     files = {name: buffer.file for name, buffer in scene.buffers.items()} | dict(others or {})
-    more = {}
+    more: dict[str, object] = {}
     spec = scene.generator
     if spec is not None and program is not None:
         named = [buffer for buffer in program.buffers if buffer.file]
@@ -37,6 +40,8 @@ def told(
         }
         feeds = [feed | places.get(feed["name"], {}) for feed in told["feeds"]]
         more["generator"] = {"feeds": feeds, "clip": told["clip"], "rate": told["rate"]}
+    if cut:
+        more["cut"] = dict(cut)
     return json.dumps(
         {
             "plan": plan.to_dict(),

@@ -1,0 +1,103 @@
+"""How much memory of the GPU a scene may take in the page: fewer bands of SH first, then a refusal.
+
+What counts is the buffers of the scene's plan. The pictures of the canvas and what a filter takes
+come on top: they follow the size of the element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from pyengine.bundle import SH_WORDS, BufferFile, Scene
+from pyengine.errors import DeviceError
+from pyengine.plan import Plan
+
+__all__ = ["Fitted", "fitted", "set_budget", "size_bytes", "within_budget"]
+
+MEGABYTE = 1e6
+_budget = [0]
+"""Bytes; 0: as many as there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A scene that keeps its budget.
+
+    Attributes
+    ----------
+    scene : Scene
+        With as many bands of SH as there is room for.
+    cut : dict of str to (int, int)
+        Buffers whose rows are stored in more bytes than the scene takes: bytes of a row in the
+        file, and how many of them, from the first, are the scene's.
+    """
+
+    scene: Scene
+    plan: Plan
+    cut: dict[str, tuple[int, int]]
+
+
+def set_budget(megabytes: float) -> None:
+    """What each scene from now on may take, in 1,000,000 bytes; 0 is as much as there is."""
+    _budget[0] = round(megabytes * MEGABYTE)
+
+
+def size_bytes(plan: Plan) -> int:
+    """Bytes of all buffers."""
+    return sum(buffer.size_bytes for buffer in plan.buffers)
+
+
+def fitted(scene: Scene, plan: Callable[[Scene], Plan]) -> Fitted:
+    """The scene with the most bands of SH that the budget has room for.
+
+    Only a scene of one packed file can do without bands: a generator computes all of them, and
+    objects share one buffer.
+
+    Raises
+    ------
+    DeviceError
+        None has room; with both numbers.
+    """
+    for candidate in _candidates(scene):
+        made = plan(candidate)
+        if not _budget[0] or size_bytes(made) <= _budget[0]:
+            return Fitted(candidate, made, _cut(scene, candidate))
+    return Fitted(candidate, within_budget(made), {})
+
+
+def within_budget(plan: Plan) -> Plan:
+    """The plan.
+
+    Raises
+    ------
+    DeviceError
+        It takes more than the budget.
+    """
+    wanted = size_bytes(plan)
+    if _budget[0] and wanted > _budget[0]:
+        raise DeviceError(
+            f"the scene takes {wanted / MEGABYTE:.1f} MB of the GPU's memory, the page's budget "
+            f"for it is {_budget[0] / MEGABYTE:g} MB; a scene with fewer Gaussians takes less"
+        )
+    return plan
+
+
+def _candidates(scene: Scene) -> Iterator[Scene]:
+    """The scene, then with fewer and fewer bands."""
+    yield scene
+    if scene.generator is not None or scene.objects:
+        return
+    for degree in range(scene.sh_degree - 1, -1, -1):
+        buffers = dict(scene.buffers)
+        stored = buffers.pop("sh")
+        if degree:
+            size = stored.size_bytes // SH_WORDS[scene.sh_degree] * SH_WORDS[degree]
+            buffers["sh"] = BufferFile(stored.file, size)
+        yield replace(scene, sh_degree=degree, buffers=buffers)
+
+
+def _cut(stored: Scene, scene: Scene) -> dict[str, tuple[int, int]]:
+    if scene is stored or not scene.sh_degree:
+        return {}
+    return {"sh": (4 * SH_WORDS[stored.sh_degree], 4 * SH_WORDS[scene.sh_degree])}
