@@ -110,6 +110,11 @@ class Rig(Camera):
         else:
             self.base = mode
 
+    def begin_at(self, shot: Shot) -> None:
+        """Begin there, and come back there by `reset`."""
+        self._start = shot
+        self.reset()
+
     def stop(self) -> None:
         """Stay where it is."""
         self.moving, self._path, self._end = "", None, None

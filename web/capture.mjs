@@ -103,9 +103,9 @@ export class Capture {
       film = await Film.open(message);
       const { width, height } = film;
       beside.size(width, height);
+      const pixels = new Uint8ClampedArray(4 * width * height);
       for (let i = 0; i < frames; i++) {
         if (this.#cancelled.delete(message.id)) throw new Failure("view", "The film was cancelled");
-        const pixels = new Uint8ClampedArray(4 * width * height);
         await beside.draw(host.film_frame(i, width, height), (bytes, pitch) =>
           copy(bytes, pitch, beside.swapped, pixels, width, 0, 0, width, height));
         await film.add(pixels, i);

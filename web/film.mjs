@@ -1,10 +1,17 @@
-// Frames to a video file: WebCodecs encodes them one by one, as fast as it can, and webm.mjs keeps them.
+// Frames to a video file: WebCodecs encodes them one by one, as fast as it can, and webm.mjs or mp4.mjs
+// makes the file.
 
 import { Failure } from "./loading.mjs";
+import { mp4 } from "./mp4.mjs";
 import { webm } from "./webm.mjs";
 
-/** What is tried, best first, unless one is asked for: VP9, VP8, AV1. */
-const CODECS = ["vp09.00.51.08", "vp8", "av01.0.12M.08"];
+/** What is tried, best first: VP9, VP8, AV1; H.264 of the levels 5.2 and 4.0.
+ * @type {Record<string, string[]>} */
+const CODECS = {
+  "video/webm": ["vp09.00.51.08", "vp8", "av01.0.12M.08"],
+  "video/mp4": ["avc1.640034", "avc1.640028", "avc1.420034", "avc1.420028"],
+};
+const H264 = "avc1";
 /** Of a usual rate: splats move all over the picture. */
 const BITS_A_PIXEL = 0.15;
 const KEY_S = 2;
@@ -45,19 +52,23 @@ export class Film {
   }
 
   /**
-   * @param {{width: number, height: number, fps?: number, codec?: string, bitrate?: number}} asked
-   *   Sides are made even; bits a second.
+   * @param {{width: number, height: number, fps?: number, kind?: string, codec?: string,
+   *   bitrate?: number}} asked Sides are made even; MIME type; bits a second.
    */
-  static async open({ width, height, fps = 30, codec, bitrate }) {
+  static async open({ width, height, fps = 30, kind, codec, bitrate }) {
     if (typeof VideoEncoder === "undefined") {
       throw new Failure("view", "This browser encodes no video (it has no WebCodecs)");
     }
     const [w, h] = [even(width), even(height)];
     const bits = bitrate ?? Math.round(BITS_A_PIXEL * w * h * fps);
-    const tried = codec ? [codec] : CODECS;
+    if (kind && !CODECS[kind]) {
+      throw new Failure("view", `A film is ${Object.keys(CODECS).join(" or ")}, not ${kind}`);
+    }
+    const tried = codec ? [codec] : kind ? CODECS[kind] : Object.values(CODECS).flat();
     for (const name of tried) {
       /** @type {VideoEncoderConfig} */
       const config = { codec: name, width: w, height: h, bitrate: bits, framerate: fps, latencyMode: "quality" };
+      if (name.startsWith(H264)) config.avc = { format: "avc" };
       const { supported } = await VideoEncoder.isConfigSupported(config).catch(() => ({ supported: false }));
       if (supported) return new Film(config, fps);
     }
@@ -87,7 +98,8 @@ export class Film {
     const told = this.#told;
     const description = told?.description ? bytesOf(told.description) : undefined;
     const colour = told?.colorSpace ?? null;
-    return webm({ width, height, codec, fps: this.#fps, description, colour }, this.#frames);
+    const write = codec.startsWith(H264) ? mp4 : webm;
+    return write({ width, height, codec, fps: this.#fps, description, colour }, this.#frames);
   }
 
   close() {

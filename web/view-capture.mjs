@@ -13,6 +13,7 @@ import { checkbox, make, picker, section, textButton } from "./view-parts.mjs";
  * @typedef {object} FilmOptions
  * @property {"turntable" | "path" | "clip"} what
  * @property {number} fps
+ * @property {string} type
  * @property {AbortSignal} signal
  * @property {(done: number, total: number) => void} progress
  */
@@ -21,6 +22,8 @@ import { checkbox, make, picker, section, textButton } from "./view-parts.mjs";
 const SCALES = [["1", "As shown"], ["2", "2 ×"], ["4", "4 ×"], ["8", "8 ×"]];
 /** @type {[string, string][]} */
 const RATES = [["24", "24 fps"], ["30", "30 fps"], ["60", "60 fps"]];
+/** @type {[string, string][]} */
+const TYPES = [["video/webm", "WebM"], ["video/mp4", "MP4"]];
 const WHATS = { turntable: "Turntable", path: "Path", clip: "Clip" };
 
 export class CapturePart {
@@ -29,6 +32,7 @@ export class CapturePart {
   #clear = checkbox("Transparent");
   #what = picker([["turntable", WHATS.turntable]]);
   #fps = picker(RATES);
+  #type = picker(TYPES);
   #save = textButton("Save picture", () => this.save());
   #record = textButton("Record video", () => this.#filmed());
   #bar = make("progress", "");
@@ -54,6 +58,7 @@ export class CapturePart {
     this.#what.setAttribute("aria-label", "What is filmed");
     this.#fps.setAttribute("aria-label", "Frames a second");
     this.#fps.value = "30";
+    this.#type.setAttribute("aria-label", "Kind of file");
     this.#bar.setAttribute("aria-label", "Recording");
     this.#going.hidden = true;
     this.element = section(
@@ -61,7 +66,7 @@ export class CapturePart {
       make("div", "row", copy),
       make("div", "row", this.#scale, this.#clear.row),
       make("div", "row", this.#save),
-      make("div", "row", this.#what, this.#fps),
+      make("div", "row", this.#what, this.#fps, this.#type),
       make("div", "row", this.#record, this.#going),
     );
     this.#offer(["turntable"]);
@@ -92,6 +97,7 @@ export class CapturePart {
     await this.#hooks.film({
       what,
       fps: Number(this.#fps.value),
+      type: this.#type.value,
       signal: this.#abort.signal,
       progress: (done, total) => {
         this.#bar.max = total;

@@ -106,7 +106,7 @@ export class LookingElement extends PlayingElement {
   }
 
   /**
-   * A film of the turntable, the path or the clip as a WebM file.
+   * A film of the turntable, the path or the clip as a file, WebM or MP4.
    * @param {Parameters<import("./view-viewing.mjs").Viewing["film"]>[0]} [film]
    */
   record(film) {
@@ -162,7 +162,8 @@ export function viewWishes(element, only) {
   const camera = said("camera");
   if (camera) {
     const numbers = camera.trim().split(/[\s,]+/).map(Number);
-    wishes.push({ do: "camera", eye: numbers.slice(0, 3), target: numbers.slice(3, 6), fov: numbers[6] });
+    const [eye, target, fov] = [numbers.slice(0, 3), numbers.slice(3, 6), numbers[6]];
+    wishes.push({ do: "camera", eye, target, fov, first: true });
   }
   const [mode, speed] = said("camera-mode")?.trim().split(/\s+/) ?? [];
   if (mode) wishes.push({ do: "mode", mode, speed: speed === undefined ? undefined : Number(speed) });

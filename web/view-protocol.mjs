@@ -110,7 +110,8 @@
  * @property {number} height
  * @property {number} [fps]
  * @property {number} [seconds]  Of all of it.
- * @property {string} [codec]  As WebCodecs names it: VP9, VP8 or AV1.
+ * @property {string} [kind]  MIME type: of WebM, or of MP4.
+ * @property {string} [codec]  As WebCodecs names it: VP9, VP8, AV1 or H.264.
  * @property {number} [bitrate]  Bits a second.
  *
  * @typedef {"" | "turntable" | "flight" | "path"} Moving  What moves the camera by itself.

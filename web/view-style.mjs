@@ -163,7 +163,8 @@ input[type="range"]:focus-visible { outline: 2px solid var(--accent); outline-of
 .message.invite svg { width: 28px; height: 28px; color: var(--accent); margin-bottom: 4px; }
 
 .hint { left: 50%; bottom: 58px; transform: translateX(-50%); padding: 6px 14px; border-radius: 99px;
-  white-space: nowrap; pointer-events: none; opacity: 0; transition: opacity 200ms; }
+  width: max-content; max-width: calc(100% - 2 * var(--gap)); text-align: center; pointer-events: none; opacity: 0;
+  transition: opacity 200ms; }
 .hint.on { opacity: 1; }
 
 .stats { left: var(--gap); top: var(--gap); display: grid; grid-template-columns: auto minmax(0, auto);

@@ -23,7 +23,9 @@ import { dress } from "./view-style.mjs";
  */
 
 const IDLE_MS = 2500;
-const HINT_MS = 1600;
+const HINT_MS = 1200;
+/** A letter takes so long to read. */
+const READ_MS = 30;
 /** Room for the inputs beside the scene. */
 const ROOMY_PX = 640;
 
@@ -304,7 +306,8 @@ export class Ui {
     this.#hint.textContent = text;
     this.#hint.classList.add("on");
     clearTimeout(this.#hintTimer);
-    this.#hintTimer = setTimeout(() => this.#hint.classList.remove("on"), HINT_MS);
+    const shown_ms = HINT_MS + text.length * READ_MS;
+    this.#hintTimer = setTimeout(() => this.#hint.classList.remove("on"), shown_ms);
   }
 
   /** @param {boolean} over  Whether a file hovers. */

@@ -195,14 +195,14 @@ export class Viewing {
 
   /**
    * A film of the view, frame by frame.
-   * @param {Partial<FilmAsked> & {signal?: AbortSignal, progress?: (done: number, total: number) => void}} [asked]
+   * @param {Partial<FilmAsked> & {type?: string, signal?: AbortSignal, progress?: (done: number, total: number) => void}} [asked]
    * @returns {Promise<Blob>}
    */
-  async film({ what = "turntable", width, height, fps, seconds, codec, bitrate, signal, progress = () => {} } = {}) {
+  async film({ what = "turntable", width, height, type, signal, progress = () => {}, ...more } = {}) {
     await this.#hooks.ready();
     signal?.throwIfAborted();
     const size = this.#sized(width, height);
-    const { answer, cancel } = this.#live.film({ what, ...size, fps, seconds, codec, bitrate }, progress);
+    const { answer, cancel } = this.#live.film({ ...more, what, ...size, kind: type }, progress);
     signal?.addEventListener("abort", cancel);
     try {
       return (await answer).value;
@@ -239,7 +239,8 @@ export class Viewing {
 
   /** @param {import("./view-capture.mjs").FilmOptions} options */
   async #record(options) {
-    download(await this.film(options), "webm");
+    const film = await this.film(options);
+    download(film, film.type.replace("video/", ""));
     this.#hooks.hint("Video saved");
   }
 

@@ -82,14 +82,21 @@ def _look_of(engine: Engine) -> dict[str, object]:
 
 
 def _camera(stage: Stage, asked: Asked) -> None:
-    """Go to ``eye``, ``target`` and ``fov`` (degrees), each as it is unless given, in seconds."""
+    """Go to ``eye``, ``target`` and ``fov`` (degrees), each as it is unless given, in seconds.
+
+    ``first``: that is where the camera begins, and where it is reset to.
+    """
     shot = stage.camera.shot
     eye, target = _point(asked, "eye", shot.eye), _point(asked, "target", shot.target)
     fov_deg = _number(asked, "fov", shot.fov_deg, 1.0, 170.0)
     if math.dist(eye, target) <= 1e-9 * max(1.0, math.hypot(*eye)):
         raise ViewError(f"camera: eye and target are the same point {eye}; move one of them")
     seconds = _number(asked, "seconds", 0.0, 0.0, 3600.0)
-    stage.camera.go(Shot.of(eye, target, math.radians(fov_deg)), seconds)
+    there = Shot.of(eye, target, math.radians(fov_deg))
+    if asked.get("first"):
+        stage.camera.begin_at(there)
+    else:
+        stage.camera.go(there, seconds)
 
 
 def _mode(stage: Stage, asked: Asked) -> None:

@@ -73,6 +73,15 @@ def test_the_camera_is_set_and_flown() -> None:
     assert state["camera"]["target"] == pytest.approx([0, 0, 0])
 
 
+def test_a_first_camera_is_where_it_is_reset_to() -> None:
+    do("camera", eye=[1, 2, -9], target=[0, 0, 0], fov=30, first=True)
+    do("camera", eye=[5, 2, -9])
+    page.reset()
+    camera = do("state")["state"]["camera"]
+    assert camera["eye"] == pytest.approx([1, 2, -9])
+    assert camera["fov"] == pytest.approx(30)
+
+
 def test_bookmarks_and_the_path() -> None:
     assert do("add")["value"] == "View 1"
     do("camera", eye=[3, 0, -9])
