@@ -39,6 +39,9 @@ self.fetch = async (input, options) => {
   }
 };
 
+// Modules are imported here as in any module worker; Pyodide refuses to run where it finds this one.
+/** @type {any} */ (self).importScripts = undefined;
+
 /** What came before the module was there. @type {MessageEvent[]} */
 const early = [];
 
