@@ -8,7 +8,7 @@
 /** @import {InputQueue} from "./view-input.mjs" */
 
 /** @typedef {"reset" | "overlay" | "fullscreen" | "help" | "escape" | "play" | "inputs" | "view" | "add"
- *   | "turn" | "tour" | "fly" | "link" | "save" | `mark${number}`} Command */
+ *   | "turn" | "tour" | "fly" | "link" | "save" | "measure" | "note" | "focus" | `mark${number}`} Command */
 
 /** A tap turns by this part of the height; held, it goes on at the rate. */
 const TAP_HEIGHTS = 0.03;
@@ -54,6 +54,9 @@ const COMMANDS = {
   KeyM: "fly",
   KeyL: "link",
   KeyX: "save",
+  KeyG: "measure",
+  KeyN: "note",
+  KeyZ: "focus",
   Space: "play",
   Escape: "escape",
 };

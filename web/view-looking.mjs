@@ -1,6 +1,7 @@
 /** What an element can do with its view: the camera, the look, the link. */
 
-import { PLAYER, PlayingElement } from "./view-playing.mjs";
+import { PickingElement } from "./view-pick.mjs";
+import { PLAYER } from "./view-playing.mjs";
 
 /** @import {CameraJson, Look} from "./view-protocol.mjs" */
 
@@ -9,7 +10,7 @@ export const VIEWING = Symbol("viewing");
 
 /** @typedef {{seconds?: number}} Flight  0: at once. */
 
-export class LookingElement extends PlayingElement {
+export class LookingElement extends PickingElement {
   /** Set by the element, in its constructor. @type {import("./view-viewing.mjs").Viewing} */
   [VIEWING] = /** @type {any} */ (null);
 

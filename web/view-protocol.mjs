@@ -163,6 +163,9 @@
  *   | {type: "dispose"}} ToWorker
  *
  * @typedef {{type: "progress"} & Progress
+ *   | {type: "pick", x: number, y: number, id: number}
+ *   | {type: "probe", points: number[][], id: number}
+ *   | {type: "follow", on: boolean}
  *   | {type: "ready", info: SceneInfo}
  *   | {type: "frame"} & FrameStats
  *   | {type: "settled", id: number}
@@ -175,6 +178,7 @@
  *   | {type: "placed", id: number, error: string | null}
  *   | {type: "filter"} & FilterState
  *   | {type: "clock"} & Clock
+ *   | {type: "drawn", view: number[], lens: number[]}
  *   | {type: "error", code: WorkerErrorCode, message: string}
  *   | {type: "lost", message: string}
  *   | {type: "restored"}} FromWorker

@@ -78,6 +78,11 @@ export class Session {
   #reports = new Map();
   /** Told of each message to the worker, by its type. @type {(type: string) => void} */
   onpost = () => {};
+  /** Told of the camera of each frame, once the worker was asked to `watch`. @type {(seen: import("./view-protocol.mjs").Seen) => void} */
+  onseen = () => {};
+
+  /** Told of the camera of each frame, once the worker was asked to. @type {(drawn: import("./view-marks.mjs").Drawn) => void} */
+  ondrawn = () => {};
 
   /**
    * @param {HTMLCanvasElement} canvas  Fresh; it is handed over to the worker here.
@@ -143,6 +148,16 @@ export class Session {
   ask(what) {
     const text = JSON.stringify(what);
     return this.#ask((id) => ({ type: "ask", text, id }));
+  }
+
+  /** What is seen at a place of the canvas, 0 to 1. @param {number} x @param {number} y */
+  pick(x, y) {
+    return this.#ask((id) => ({ type: "pick", x, y, id }));
+  }
+
+  /** Of each point of the world whether it is hidden; null: it is not on the canvas. @param {number[][]} points */
+  probe(points) {
+    return this.#ask((id) => ({ type: "probe", points, id }));
   }
 
   /**
@@ -222,6 +237,8 @@ export class Session {
       const error = message.type === "settled" ? null : message.error;
       if (error) waiting?.reject?.(new VitrineError(CODES[message.type], error));
       else waiting?.resolve?.(message.type === "told" ? message : undefined);
+    } else if (message.type === "drawn") {
+      this.ondrawn(message);
     } else if (message.type === "filming") {
       this.#reports.get(message.id)?.(message.done, message.total);
     } else {

@@ -7,6 +7,8 @@ import { download } from "./view-capture.mjs";
 import { Hash } from "./view-hash.mjs";
 import { follow, viewWishes } from "./view-looking.mjs";
 import { Panel } from "./view-panel.mjs";
+import { PICKING } from "./view-pick.mjs";
+import { Picking } from "./view-picking.mjs";
 import { VitrineError } from "./view-session.mjs";
 
 /** @import {FilmAsked, Moving, PictureAsked, SceneInfo, ViewState} from "./view-protocol.mjs" */
@@ -32,7 +34,8 @@ import { VitrineError } from "./view-session.mjs";
  */
 
 /** Messages that change nothing that a link says. */
-const SILENT = new Set(["init", "resize", "visible", "settle", "overlay", "picture", "film", "cancel", "dispose", "pointer", "bands", "image"]);
+const SILENT = new Set(["init", "resize", "visible", "settle", "overlay", "picture", "film", "cancel", "dispose", "pointer", "bands", "image",
+  "pick", "probe", "follow"]);
 const READING = new Set(["state", "share"]);
 
 export class Viewing {
@@ -42,6 +45,7 @@ export class Viewing {
   moving = "";
   #element;
   #hooks;
+  #picking;
   /** @type {Session | null} */
   #session = null;
   /** When what the attributes and the address say has been done. @type {Promise<unknown>} */
@@ -64,6 +68,9 @@ export class Viewing {
       picture: ({ scale, transparent }) => this.#try(this.#save(scale, transparent)),
       film: (options) => this.#try(this.#record(options)),
     });
+    const stage = /** @type {HTMLElement} */ (element.shadowRoot?.querySelector(".stage"));
+    const { tell, hint } = hooks;
+    this.#picking = element[PICKING] = new Picking(stage, { tell, hint, ask: this.ask.bind(this) });
     this.#still.addEventListener("change", ({ matches }) => {
       if (matches && this.moving === "turntable") this.#try(this.#ask("stop"));
     });
@@ -78,6 +85,7 @@ export class Viewing {
   begin(info, session) {
     this.#session = session;
     this.state = null;
+    this.#picking.begin(session);
     this.panel.begin(info);
     if (session) session.onpost = (type) => !SILENT.has(type) && type !== "ask" && this.#hash.touch();
     this.#begun = this.#wish(viewWishes(this.#element));
@@ -89,6 +97,7 @@ export class Viewing {
   /** The scene is gone. */
   end() {
     this.#hash.on = false;
+    this.#picking.end();
     this.#session = null;
     this.moving = "";
   }
@@ -132,10 +141,11 @@ export class Viewing {
 
   /**
    * What a visitor asks for by a key.
-   * @param {"add" | "link" | "save" | "turn" | "tour" | "fly" | number} key
+   * @param {"add" | "link" | "save" | "turn" | "tour" | "fly" | "measure" | "note" | "focus" | number} key
    */
   press(key) {
-    if (typeof key === "number") this.#try(this.#ask("go", { index: key - 1 }));
+    if (key === "measure" || key === "note" || key === "focus") this.#picking.press(key);
+    else if (typeof key === "number") this.#try(this.#ask("go", { index: key - 1 }));
     else if (key === "add") this.#try(this.#add());
     else if (key === "link") this.#try(this.copy());
     else if (key === "save") this.#try(this.panel.capture.save());

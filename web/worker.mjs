@@ -13,6 +13,7 @@ import { Memory } from "./memory.mjs";
 import { hasMoved, Objects } from "./objects.mjs";
 import { Playback } from "./playback.mjs";
 import { PassTimer } from "./timer.mjs";
+import { Picks } from "./picks.mjs";
 
 const IDLE = -1;
 const HELD = -2;
@@ -115,6 +116,13 @@ const objects = new Objects({ host: () => engine, resume: schedule, tell });
 
 const capture = new Capture({
   host: async () => (await python).pyimport("pyengine.hosts.page_capture"),
+const picks = new Picks({
+  host: async () => (await python).pyimport("pyengine.hosts.page_pick"),
+  executor: () => executor,
+  frame: () => ({ bytes: memories.frame.bytes, at: opened.structs.Frame }),
+  tell,
+});
+
   executor: () => executor,
   replay: (target, index) => replay(target, index, null),
   filtered: () => PRESENT in opened.plan.schedules,
@@ -316,7 +324,9 @@ function draw(index, started, interval, playing) {
   calls += filters.drawn();
   filters.govern(level);
   const cpuMs = performance.now() - started;
+  picks.drawn();
   const timing = timed?.read().catch(() => null); // the overlay was closed meanwhile
+  objects.drawn(memories.frame.bytes, opened.structs.Frame);
   inFlight += 1;
   target.device.queue.onSubmittedWorkDone().then(async () => {
     if (target.device !== executor?.device) {
@@ -348,6 +358,7 @@ const handlers = {
     canvas = message.canvas;
     base = message.base;
     sceneUrl = message.src;
+  ...picks.handlers,
     handlers.resize(message);
     python = startPython(base);
     python.then(() => progress("engine")(1, 1), () => {});

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pyengine.camera_rig import FLIGHT_S, Rig
@@ -97,6 +98,15 @@ def _camera(stage: Stage, asked: Asked) -> None:
         stage.camera.begin_at(there)
     else:
         stage.camera.go(there, seconds)
+
+
+def _focus(stage: Stage, asked: Asked) -> None:
+    """Look at ``position`` along the same direction, from as far as it is now, in seconds."""
+    shot = stage.camera.shot
+    target = _point(asked, "position", shot.target)
+    distance = max(math.dist(shot.eye, target), 1e-6)
+    seconds = _number(asked, "seconds", FLIGHT_S, 0.0, 3600.0)
+    stage.camera.go(replace(shot, target=target, distance=distance), seconds)
 
 
 def _mode(stage: Stage, asked: Asked) -> None:
@@ -269,6 +279,7 @@ def _nothing(stage: Stage, asked: Asked) -> None:
 _ACTS: Mapping[str, Callable[[Stage, Asked], object]] = {
     "state": _nothing,
     "camera": _camera,
+    "focus": _focus,
     "mode": _mode,
     "stop": _stop,
     "add": _add,

@@ -1,0 +1,123 @@
+"""Picking in the page: the plan for it, and what the word that it reads back means.
+
+web/picks.mjs asks for the plan at the first click and builds it beside the one that draws. A click
+is `aim`, the plan's passes, four bytes read back, `found`; a frame makes no use of this file.
+Places are those of the canvas, 0 to 1 from its top left corner.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+from pyengine.errors import ViewError, VitrineError
+from pyengine.fields import document
+from pyengine.hosts import page
+from pyengine.passes.pick import Ray, pick_plan
+from pyengine.plan import Adapter
+from pyengine.scene_plan import scene_plan
+from pyengine.structs import Frame
+
+__all__ = ["aim", "found", "hides", "open_pick", "places"]
+
+BEHIND_SHARE = 0.02
+"""A label is hidden by what is nearer than this share of its depth: the splats that it was put on
+are some way before or behind it from other sides."""
+
+_aimed: list[Ray] = []
+
+
+def open_pick(adapter_text: str) -> str:
+    """Plan picking in the scene that is shown.
+
+    Parameters
+    ----------
+    adapter_text : str
+        JSON of `pyengine.plan.Adapter`.
+
+    Returns
+    -------
+    str
+        JSON: ``plan``; or ``error``.
+    """
+    stage = page._stage[0]
+    scene = stage.engine.scene
+    try:
+        adapter = Adapter(**json.loads(adapter_text))
+        plan = pick_plan(scene_plan(scene, adapter, stage.program, stage.shaders), scene)
+    except VitrineError as error:
+        return json.dumps({"error": str(error)})
+    return json.dumps({"plan": plan.to_dict()})
+
+
+def aim(x: float, y: float) -> None:
+    """Remember the camera of the picture that is there, for the next `found` or `hides`."""
+    _aimed[:] = [Ray(page._stage[0].engine.drawn_frame, x, y)]
+
+
+def found(word: int) -> str:
+    """What the plan found where `aim` pointed.
+
+    Returns
+    -------
+    str
+        JSON: ``position`` (world), ``distance`` from the camera, of a scene with objects
+        ``object``, a name; or null.
+    """
+    objects = page._stage[0].engine.scene.objects
+    picked = _aimed[0].found(word, len(objects))
+    if picked is None:
+        return "null"
+    told: dict[str, object] = {"position": picked.position, "distance": picked.distance}
+    if picked.object is not None:
+        told["object"] = objects[picked.object].name
+    return json.dumps(told)
+
+
+def places(points_text: str) -> str:
+    """Where points of the world are on the canvas.
+
+    Parameters
+    ----------
+    points_text : str
+        JSON: a list of (x, y, z).
+
+    Returns
+    -------
+    str
+        JSON: a list of (x, y, depth), or null for what is behind the camera or beside the canvas;
+        or ``error``.
+    """
+    try:
+        points = document(points_text, "points", "a list of points")
+        if not isinstance(points, list) or not all(map(_is_point, points)):
+            raise ViewError("points: wanted a list of three numbers each")
+    except VitrineError as error:
+        return json.dumps({"error": str(error)})
+    return json.dumps([_place(point) for point in points])
+
+
+def hides(word: int, depth: float) -> bool:
+    """Whether what was found where `aim` pointed hides a point at a depth."""
+    picked = _aimed[0].found(word)
+    return picked is not None and picked.depth < depth * (1 - BEHIND_SHARE)
+
+
+def _is_point(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(isinstance(x, int | float) and math.isfinite(x) for x in value)
+    )
+
+
+def _place(point: list[float]) -> tuple[float, float, float] | None:
+    frame = page._stage[0].engine.drawn_frame
+    m = Frame.unpack(frame, "view")
+    x, y, z = (sum(m[4 * k + row] * point[k] for k in range(3)) + m[12 + row] for row in range(3))
+    if z <= 0:
+        return None
+    (fx, fy), (cx, cy) = Frame.unpack(frame, "focal_px"), Frame.unpack(frame, "principal_px")
+    width, height = Frame.unpack(frame, "viewport_px")
+    across, down = (fx * x / z + cx) / width, (fy * y / z + cy) / height
+    return (across, down, z) if 0 <= across < 1 and 0 <= down < 1 else None

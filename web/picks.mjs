@@ -1,0 +1,114 @@
+// Picking, on the worker's side: a plan of its own beside the one that draws, made at the first click
+// and replayed at each, with four bytes read back. Python's side is pyengine/hosts/page_pick.py.
+
+import { Executor } from "./executor.mjs";
+import { Failure, openDevice } from "./loading.mjs";
+
+const AT = "pick.at";
+const FOUND = "pick.found";
+
+/**
+ * @typedef {{open_pick: (adapter: string) => string, aim: (x: number, y: number) => void,
+ *   found: (word: number) => string, places: (points: string) => string,
+ *   hides: (word: number, depth: number) => boolean}} Host Of pyengine/hosts/page_pick.py.
+ * @typedef {object} Hooks
+ * @property {() => Promise<Host>} host
+ * @property {() => Executor | null} executor That is shown.
+ * @property {() => {bytes: Uint8Array<ArrayBuffer>, at: Record<string, number>}} frame The struct of the
+ *   last frame, and where its fields are.
+ * @property {(message: Record<string, unknown>) => void} tell
+ */
+
+export class Picks {
+  #hooks;
+  /** What picks, and what it was made beside. @type {{from: Executor, made: Executor} | null} */
+  #built = null;
+  /** One after the other: they share what they write and read. @type {Promise<unknown>} */
+  #chain = Promise.resolve();
+  #followed = false;
+
+  /** @param {Hooks} hooks */
+  constructor(hooks) {
+    this.#hooks = hooks;
+  }
+
+  /** Of the element's messages. @type {Record<string, (message: any) => void>} */
+  handlers = {
+    pick: ({ x, y, id }) => this.#answer(id, async () => {
+      const { host, made } = await this.#ready();
+      return JSON.parse(host.found(await this.#word(host, made, x, y)));
+    }),
+    probe: ({ points, id }) => this.#answer(id, () => this.#probe(points)),
+    follow: ({ on }) => {
+      this.#followed = on;
+      if (on && this.#hooks.executor()) this.drawn();
+    },
+  };
+
+  /** A frame was drawn: tell whoever lays something over it where its camera is. */
+  drawn() {
+    if (!this.#followed) return;
+    const { bytes: { buffer, byteOffset }, at } = this.#hooks.frame();
+    const frame = new DataView(buffer, byteOffset);
+    const numbers = (/** @type {string} */ name, /** @type {number} */ count) =>
+      Array.from({ length: count }, (_, i) => frame.getFloat32(at[name] + 4 * i, true));
+    const lens = [...numbers("focal_px", 2), ...numbers("principal_px", 2), ...numbers("viewport_px", 2)];
+    this.#hooks.tell({ type: "drawn", view: numbers("view", 16), lens });
+  }
+
+  /** @param {number} id @param {() => Promise<unknown>} work */
+  #answer(id, work) {
+    this.#chain = this.#chain.then(work).then(
+      (value) => this.#hooks.tell({ type: "told", id, error: null, value, state: null }),
+      (error) => this.#hooks.tell({ type: "told", id, error: error.message ?? String(error) }),
+    );
+  }
+
+  /** Of each point whether something hides it, and null where it is not on the canvas.
+   * @param {number[][]} points */
+  async #probe(points) {
+    const { host, made } = await this.#ready();
+    const places = JSON.parse(host.places(JSON.stringify(points)));
+    if (places.error) throw new Failure("view", places.error);
+    const hidden = [];
+    for (const place of places) {
+      if (!place) hidden.push(null);
+      else hidden.push(host.hides(await this.#word(host, made, place[0], place[1]), place[2]));
+    }
+    return hidden;
+  }
+
+  /** @param {Host} host @param {Executor} made @param {number} x @param {number} y */
+  async #word(host, made, x, y) {
+    host.aim(x, y);
+    made.write(AT, 0, new Uint8Array(new Float32Array([x, y, 0, 0]).buffer));
+    made.run(0, null);
+    return new Uint32Array(await made.read(FOUND, 4))[0];
+  }
+
+  /** The host and the plan, which is made anew where another one is drawn by now. */
+  async #ready() {
+    const host = await this.#hooks.host();
+    for (;;) {
+      const from = this.#hooks.executor();
+      if (!from) throw new Failure("view", "The scene is not loaded yet.");
+      if (this.#built?.from === from) return { host, made: this.#built.made };
+      this.#built?.made.drop();
+      this.#built = null;
+      const made = await this.#build(host, from);
+      if (this.#hooks.executor() === from) this.#built = { from, made };
+      else made.drop();
+    }
+  }
+
+  /** @param {Host} host @param {Executor} from */
+  async #build(host, from) {
+    const text = JSON.stringify(openDevice.describe(await openDevice.adapter()));
+    const answer = JSON.parse(host.open_pick(text));
+    if (answer.error) throw new Failure("view", answer.error);
+    const made = new Executor(from.device, answer.plan, null, from.format, new Map(), from);
+    await made.compile(() => {});
+    made.resize(1, 1);
+    return made;
+  }
+}
