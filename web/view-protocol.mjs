@@ -159,26 +159,26 @@
  *   | {type: "picture", id: number} & PictureAsked
  *   | {type: "film", id: number} & FilmAsked
  *   | {type: "cancel", id: number}
+ *   | {type: "pick", x: number, y: number, id: number}
+ *   | {type: "probe", points: number[][], id: number}
+ *   | {type: "follow", on: boolean}
  *   | {type: "object", name: string, changes: object, id: number}
  *   | {type: "dispose"}} ToWorker
  *
  * @typedef {{type: "progress"} & Progress
- *   | {type: "pick", x: number, y: number, id: number}
- *   | {type: "probe", points: number[][], id: number}
- *   | {type: "follow", on: boolean}
  *   | {type: "ready", info: SceneInfo}
  *   | {type: "frame"} & FrameStats
  *   | {type: "settled", id: number}
  *   | {type: "view", id: number, error: string | null}
  *   | {type: "set", id: number, error: string | null}
  *   | {type: "told", id: number, error: string | null, value: any, state: ViewState}
+ *   | {type: "drawn", view: number[], lens: number[]}
  *   | {type: "filming", id: number, done: number, total: number}
  *   | {type: "moving", what: Moving}
  *   | {type: "filtered", id: number, error: string | null}
  *   | {type: "placed", id: number, error: string | null}
  *   | {type: "filter"} & FilterState
  *   | {type: "clock"} & Clock
- *   | {type: "drawn", view: number[], lens: number[]}
  *   | {type: "error", code: WorkerErrorCode, message: string}
  *   | {type: "lost", message: string}
  *   | {type: "restored"}} FromWorker

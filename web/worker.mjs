@@ -12,8 +12,8 @@ import { Failure, fetchText, openDevice, startPython } from "./loading.mjs";
 import { Memory } from "./memory.mjs";
 import { hasMoved, Objects } from "./objects.mjs";
 import { Playback } from "./playback.mjs";
-import { PassTimer } from "./timer.mjs";
 import { Picks } from "./picks.mjs";
+import { PassTimer } from "./timer.mjs";
 
 const IDLE = -1;
 const HELD = -2;
@@ -114,8 +114,6 @@ const asking = new Asking({
 
 const objects = new Objects({ host: () => engine, resume: schedule, tell });
 
-const capture = new Capture({
-  host: async () => (await python).pyimport("pyengine.hosts.page_capture"),
 const picks = new Picks({
   host: async () => (await python).pyimport("pyengine.hosts.page_pick"),
   executor: () => executor,
@@ -123,6 +121,8 @@ const picks = new Picks({
   tell,
 });
 
+const capture = new Capture({
+  host: async () => (await python).pyimport("pyengine.hosts.page_capture"),
   executor: () => executor,
   replay: (target, index) => replay(target, index, null),
   filtered: () => PRESENT in opened.plan.schedules,
@@ -321,12 +321,11 @@ function draw(index, started, interval, playing) {
   const waiting = playing ? settling.splice(0) : [];
   const timed = timer && !timer.busy ? timer : null;
   const { level, every } = replay(target, index, timed);
+  picks.drawn();
   calls += filters.drawn();
   filters.govern(level);
   const cpuMs = performance.now() - started;
-  picks.drawn();
   const timing = timed?.read().catch(() => null); // the overlay was closed meanwhile
-  objects.drawn(memories.frame.bytes, opened.structs.Frame);
   inFlight += 1;
   target.device.queue.onSubmittedWorkDone().then(async () => {
     if (target.device !== executor?.device) {
@@ -354,11 +353,11 @@ const handlers = {
   ...asking.handlers,
   ...capture.handlers,
   ...objects.handlers,
+  ...picks.handlers,
   init(message) {
     canvas = message.canvas;
     base = message.base;
     sceneUrl = message.src;
-  ...picks.handlers,
     handlers.resize(message);
     python = startPython(base);
     python.then(() => progress("engine")(1, 1), () => {});
