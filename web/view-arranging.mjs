@@ -1,5 +1,6 @@
 /** What an element can do with the objects of a scene: move, turn, scale, tint and hide them; save them. */
 
+import { Gizmo } from "./view-gizmo.mjs";
 import { LookingElement, VIEWING } from "./view-looking.mjs";
 
 /** @import {Placement, SceneInfo, SceneObject} from "./view-protocol.mjs" */
@@ -7,12 +8,18 @@ import { LookingElement, VIEWING } from "./view-looking.mjs";
 export class ArrangingElement extends LookingElement {
   /** As they were told or set last. @type {SceneObject[]} */
   #objects = [];
+  /** @type {string | null} */
+  #selected = null;
+  /** @type {Gizmo | null} */
+  #gizmo = null;
 
   constructor() {
     super();
     this.addEventListener("ready", (event) => {
       const { detail } = /** @type {CustomEvent<SceneInfo>} */ (event);
       this.#objects = structuredClone(detail.objects ?? []);
+      this.#selected = null;
+      this.#gizmo?.show(null);
     });
   }
 
@@ -24,7 +31,7 @@ export class ArrangingElement extends LookingElement {
   /**
    * Move an object, or change how it is drawn; what is not given stays.
    * @param {string} name
-   * @param {Partial<Placement> & {scale?: number | [number, number, number]}} changes
+   * @param {Partial<Omit<Placement, "scale">> & {scale?: number | [number, number, number]}} changes
    * @returns {Promise<void>}  When the next frame has it; rejects with the code `object` where there is
    *   no such object, or a value that cannot be.
    */
@@ -34,15 +41,54 @@ export class ArrangingElement extends LookingElement {
     if (!object) return;
     const { scale = object.scale, rotation = object.rotation, ...rest } = structuredClone(changes);
     const length = Math.hypot(...rotation);
-    Object.assign(object, rest, {
+    this.#placed(object, {
+      ...rest,
       scale: typeof scale === "number" ? [scale, scale, scale] : scale,
-      rotation: rotation.map((value) => value / length),
+      rotation: /** @type {Placement["rotation"]} */ (rotation.map((value) => value / length)),
     });
-    this.dispatchEvent(new CustomEvent("object", { detail: { name } }));
+  }
+
+  /** Name of the object that has handles to drag it by; null for none. */
+  get selected() {
+    return this.#selected;
+  }
+
+  /**
+   * Lay handles over an object, by which a visitor moves, turns and scales it.
+   * @param {string | null} name  null, or a name that no object has: over none.
+   */
+  select(name) {
+    const object = this.#objects.find((item) => item.name === name);
+    const before = this.#selected;
+    this.#selected = object?.name ?? null;
+    if (this.#selected === before) return;
+    if (object) this.#gizmo ??= this.#newGizmo();
+    this.#gizmo?.show(object ?? null);
+    const gizmo = this.#gizmo;
+    this[VIEWING].watch(object && gizmo ? (seen) => gizmo.follow(seen) : null);
+    this.dispatchEvent(new CustomEvent("selected", { detail: { name: this.#selected } }));
   }
 
   /** The text of a scene.toml with the objects as they stand now, for `vitrine build`. @returns {Promise<string>} */
   async saveScene() {
     return (await this[VIEWING].ask("save")).value;
+  }
+
+  #newGizmo() {
+    const stage = /** @type {HTMLElement} */ (this.shadowRoot?.querySelector(".stage"));
+    return new Gizmo(stage, async (handle, start, from, to) => {
+      const name = this.#selected;
+      const { value } = await this[VIEWING].ask("drag", { name, handle, start, from, to });
+      const object = this.#objects.find((item) => item.name === name);
+      if (object) this.#placed(object, value);
+      return value;
+    });
+  }
+
+  /** @param {SceneObject} object @param {Partial<Placement>} changes */
+  #placed(object, changes) {
+    Object.assign(object, changes);
+    if (object.name === this.#selected) this.#gizmo?.show(object);
+    this.dispatchEvent(new CustomEvent("object", { detail: { name: object.name } }));
   }
 }

@@ -32,6 +32,9 @@
  * @typedef {Placement & {name: string, file: string, count: number, generator: boolean,
  *   bounds: [number[], number[]]}} SceneObject  Bounds are those of its own space.
  *
+ * @typedef {{view: number[], lens: number[]}} Seen  World to camera, column-major; fx, fy, cx, cy, width and
+ *   height in pixels.
+ *
  * @typedef {object} Feed  An input of a generator; pyengine/generator_spec.py.
  * @property {string} name
  * @property {string} role  As docs/contract.md lists them.
@@ -163,6 +166,7 @@
  *   | {type: "probe", points: number[][], id: number}
  *   | {type: "follow", on: boolean}
  *   | {type: "object", name: string, changes: object, id: number}
+ *   | {type: "watch", on: boolean}
  *   | {type: "dispose"}} ToWorker
  *
  * @typedef {{type: "progress"} & Progress
@@ -177,6 +181,7 @@
  *   | {type: "moving", what: Moving}
  *   | {type: "filtered", id: number, error: string | null}
  *   | {type: "placed", id: number, error: string | null}
+ *   | {type: "seen"} & Seen
  *   | {type: "filter"} & FilterState
  *   | {type: "clock"} & Clock
  *   | {type: "error", code: WorkerErrorCode, message: string}

@@ -80,6 +80,8 @@ export class Session {
   onpost = () => {};
   /** Told of the camera of each frame, once the worker was asked to `watch`. @type {(seen: import("./view-protocol.mjs").Seen) => void} */
   onseen = () => {};
+  /** Told of the camera of each frame, once the worker was asked to `watch`. @type {(seen: import("./view-protocol.mjs").Seen) => void} */
+  onseen = () => {};
 
   /** Told of the camera of each frame, once the worker was asked to. @type {(drawn: import("./view-marks.mjs").Drawn) => void} */
   ondrawn = () => {};
@@ -241,6 +243,8 @@ export class Session {
       this.ondrawn(message);
     } else if (message.type === "filming") {
       this.#reports.get(message.id)?.(message.done, message.total);
+    } else if (message.type === "seen") {
+      this.onseen(message);
     } else {
       receive(message);
     }

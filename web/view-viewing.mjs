@@ -11,7 +11,7 @@ import { PICKING } from "./view-pick.mjs";
 import { Picking } from "./view-picking.mjs";
 import { VitrineError } from "./view-session.mjs";
 
-/** @import {FilmAsked, Moving, PictureAsked, SceneInfo, ViewState} from "./view-protocol.mjs" */
+/** @import {FilmAsked, Moving, PictureAsked, SceneInfo, Seen, ViewState} from "./view-protocol.mjs" */
 /** @import {LookingElement} from "./view-looking.mjs" */
 /** @import {Session} from "./view-session.mjs" */
 
@@ -130,6 +130,13 @@ export class Viewing {
   async ask(what, more) {
     await this.#hooks.ready();
     return this.#ask(what, more);
+  }
+
+  /** Be told of the camera of each frame; no longer for null. @param {((seen: Seen) => void) | null} follow */
+  watch(follow) {
+    if (!this.#session) return;
+    this.#session.onseen = follow ?? (() => {});
+    this.#session.post({ type: "watch", on: follow !== null });
   }
 
   /** Change an object; rejects with the code `object`. @param {string} name @param {object} changes */

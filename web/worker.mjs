@@ -323,6 +323,7 @@ function draw(index, started, interval, playing) {
   const { level, every } = replay(target, index, timed);
   picks.drawn();
   calls += filters.drawn();
+  objects.drawn(memories.frame.bytes, opened.structs.Frame);
   filters.govern(level);
   const cpuMs = performance.now() - started;
   const timing = timed?.read().catch(() => null); // the overlay was closed meanwhile

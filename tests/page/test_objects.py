@@ -233,3 +233,61 @@ def test_a_lost_device_finds_them_where_they_were(page: Shown) -> None:
     )
     page.settle()
     assert np.array_equal(page.pixels(), before)
+
+
+GRAB = """([handle, pull]) => {
+    const root = VIEW.shadowRoot;
+    const grip = root.querySelector(`[data-handle="${handle}"]`);
+    const { left, top } = grip.ownerSVGElement.getBoundingClientRect();
+    const at = (share) => {
+        const { x, y } = grip.getPointAtLength(share * grip.getTotalLength());
+        return [left + x, top + y];
+    };
+    for (let share = 0.98; share > 0; share -= 0.02) {
+        const [x, y] = at(share);
+        if (root.elementFromPoint(x, y) === grip) return [x, y, ...at(Math.max(0, share - pull))];
+    }
+    throw new Error(`nowhere to grab ${handle}`);
+}""".replace("VIEW", ELEMENT)
+"""Where a handle lies on top, and where its line has come so much earlier."""
+
+
+def drag(shown: Shown, handle: str, pull: float, dx: float = 0) -> dict[str, Any]:
+    """Drag a handle of the selected object along its own line, and aside; the object then."""
+    mouse = shown.page.mouse
+    x, y, to_x, to_y = shown.page.evaluate(GRAB, [handle, pull])
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move((x + to_x + dx) / 2, (y + to_y) / 2)
+    mouse.move(to_x + dx, to_y)
+    mouse.up()
+    shown.page.wait_for_function(f"!{ELEMENT}.shadowRoot.querySelector('.gizmo.busy')")
+    shown.settle()
+    (found,) = (o for o in shown.page.evaluate(f"{ELEMENT}.objects") if o["name"] == "b")
+    return dict(found)
+
+
+def test_handles(page: Shown, assembled: Assembled, adapter: Any) -> None:
+    """An arrow moves along its axis alone, a ring turns about it, the circle scales; the camera
+    stays, and what is drawn is what the native engine draws of the object there.
+    """
+    page.page.evaluate(f"{ELEMENT}.select('b')")
+    page.settle()
+    page.page.wait_for_function(
+        f"{ELEMENT}.shadowRoot.querySelector('.gizmo .tip').hasAttribute('cx')"
+    )
+    moved = drag(page, "move.x", 0.6)
+    assert abs(moved["position"][0] - 0.4) > 0.05
+    assert moved["position"][1:] == pytest.approx([0.3, -0.2])
+    turned = drag(page, "turn.y", 0.1)
+    x, y, z, _ = turned["rotation"]
+    assert (x, z) == pytest.approx((0, 0), abs=1e-9)
+    assert abs(y) > 0.05
+    scaled = drag(page, "scale", 0.0, 12)
+    assert scaled["scale"][0] == scaled["scale"][1] != 0.8
+    assert scaled["position"] == moved["position"]
+    page.page.evaluate(f"{ELEMENT}.select(null)")
+    page.settle()
+    changes = {key: scaled[key] for key in ("position", "rotation", "scale")}
+    assert psnr_db(page.pixels(), native(assembled, adapter, {"b": changes})) >= PAGE_DB
+    page.check_quiet()
