@@ -30,7 +30,7 @@ import { VitrineError } from "./view-session.mjs";
  * @property {boolean | null} [playing]
  * @property {string | null} [filter]
  * @property {{strength?: number, split?: number}} [look]
- * @property {Record<string, number[]>} [inputs]
+ * @property {Record<string, number[] | null>} [inputs]
  */
 
 /** Messages that change nothing that a link says. */

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pyengine.bundle import Scene
 from pyengine.camera_rig import FLIGHT_S, Rig
 from pyengine.camera_shot import Shot
 from pyengine.engine import Engine
@@ -177,14 +178,13 @@ def _share(stage: Stage, asked: Asked) -> str:
         link.turn_deg_s = rig.turn_deg_s if rig.mode == "turntable" else None
     if engine.generator is not None:
         link.time_s, link.playing = timeline.time_s, timeline.playing
-        link.inputs |= _given(engine.generator)
-    first = next((spec for spec in scene.filters if spec.first), None)
-    if (shown.spec if shown else None) is not first:
-        link.filter = shown.spec.name if shown else ""
+    for part in _fed(engine):
+        link.inputs |= _given(part)
+    name = shown.spec.name if shown else ""
+    link.filter = None if name == (_first_filter(scene) or "") else name
     if shown is not None:
         link.strength = None if shown.strength == shown.spec.strength else shown.strength
         link.split = shown.split or None
-        link.inputs |= _given(shown)
     if tuple(engine.background) != tuple(scene.background):
         r, g, b = engine.background
         link.background = (r, g, b)
@@ -202,7 +202,8 @@ def _given(inputs: Inputs) -> dict[str, tuple[float, ...]]:
 
 
 def _open(stage: Stage, asked: Asked) -> dict[str, object]:
-    """Show what a link says; what only the page can do is in the answer.
+    """Show what a link says; what the page has to do is in the answer: null for what was given
+    to an input and is not said, so that it is given back.
 
     ``rest``: nothing may begin to move by itself.
     """
@@ -223,15 +224,30 @@ def _open(stage: Stage, asked: Asked) -> dict[str, object]:
     told |= {
         "time": link.time_s,
         "playing": link.playing,
-        "filter": link.filter,
+        "filter": _first_filter(scene) if link.filter is None else link.filter,
         "look": {
             name: value
             for name, value in (("strength", link.strength), ("split", link.split))
             if value is not None
         },
-        "inputs": {name: list(values) for name, values in link.inputs.items()},
+        "inputs": {
+            **{name: None for part in _fed(engine) for name in _given(part)},
+            **{name: list(values) for name, values in link.inputs.items()},
+        },
     }
     return told
+
+
+def _first_filter(scene: Scene) -> str | None:
+    """Name of the filter that is on when a scene opens; None where it has none to pick."""
+    if not scene.filters:
+        return None
+    return next((spec.name for spec in scene.filters if spec.first), "")
+
+
+def _fed(engine: Engine) -> list[Inputs]:
+    """The networks whose inputs a link takes along."""
+    return [part for part in (engine.generator, engine.filter) if part is not None]
 
 
 def _place(rig: Rig, link: Link, rest: bool) -> None:

@@ -336,11 +336,14 @@ def test_a_link_tells_the_filter_and_its_inputs(
 
     assert rest(link()) == {"filter": "", "look": {}, "inputs": {}}
     put(first)
-    assert rest(link()) == {"filter": None, "look": {}, "inputs": {}}
+    assert "filter" not in link()
+    assert rest(link()) == {"filter": first.spec.name, "look": {}, "inputs": {}}
     page.set_input("gain", "[0.25]")
     page_filter.set_filter("gain", 0.5, 0.75)
-    wanted = {"filter": None, "look": {"strength": 0.5, "split": 0.75}, "inputs": {"gain": [0.25]}}
+    look = {"strength": 0.5, "split": 0.75}
+    wanted = {"filter": first.spec.name, "look": look, "inputs": {"gain": [0.25]}}
     assert rest(link()) == wanted
+    assert rest("v=1")["inputs"] == {"gain": None}, "given back"
     put(other)
     assert rest(link())["filter"] == other.spec.name
 
