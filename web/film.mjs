@@ -16,6 +16,7 @@ const H264 = "avc1";
 const BITS_A_PIXEL = 0.15;
 const KEY_S = 2;
 const QUEUE = 3;
+const WAIT_MS = 50;
 
 /** @param {number} side Codecs halve the chroma. */
 const even = (side) => Math.max(2, side - (side % 2));
@@ -85,7 +86,10 @@ export class Film {
     this.#encoder.encode(frame, { keyFrame: index % Math.max(1, Math.round(KEY_S * this.#fps)) === 0 });
     frame.close();
     while (this.#encoder.encodeQueueSize > QUEUE && !this.#error) {
-      await new Promise((resolve) => this.#encoder.addEventListener("dequeue", resolve, { once: true }));
+      await new Promise((resolve) => {
+        this.#encoder.addEventListener("dequeue", resolve, { once: true });
+        setTimeout(resolve, WAIT_MS); // Safari did without that event
+      });
     }
     this.#check();
   }

@@ -274,7 +274,8 @@ export class Viewing {
 
   /** @param {string} what @param {Record<string, unknown>} [more] */
   async #ask(what, more = {}) {
-    const answer = await this.#live.ask({ do: what, ...more });
+    const seconds = more.seconds ?? (what === "go" && this.#still.matches ? 0 : undefined);
+    const answer = await this.#live.ask({ do: what, ...more, seconds });
     this.state = answer.state;
     this.panel.show(answer.state);
     if (!READING.has(what)) this.#hash.touch();

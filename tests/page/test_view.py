@@ -286,6 +286,10 @@ def test_attributes_and_reduced_motion(open_page: Open) -> None:
     page.keyboard.press("b")
     assert page.locator("vitrine-view .viewing").is_hidden()
     assert state(page)["bookmarks"] == []
+    page.evaluate(f"{VIEW}.addBookmark()")
+    page.evaluate(f"{VIEW}.setCamera({{eye: [0, 0, -9]}})")
+    page.evaluate(f"{VIEW}.goTo(0)")
+    assert state(page)["camera"]["eye"] == pytest.approx([0, 0, -7]), "no flight"
     page.evaluate(f"{VIEW}.setMode('turntable', {{speed: 40}})")
     assert state(page)["moving"] == "turntable", "asked for"
     page.context.close()
