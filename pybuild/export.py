@@ -9,43 +9,30 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import re
-import shutil
 import tempfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pybuild.atomic import replaced, unwritable, write_bytes
-from pybuild.bundle import read_bundle
+from pybuild.atomic import replaced, unwritable
 from pybuild.gaussians import Gaussians
+from pybuild.held import packed, write_held_engine, write_held_scene
 from pybuild.options import BuildOptions
 from pybuild.pack import Report
-from pybuild.page import WEB_FOLDER
-from pybuild.publishing import files_in, read_record
+from pybuild.publishing import files_in
 from pybuild.report import megabytes
 from pybuild.scene_file import SceneFile
-from pybuild.site import write_engine, write_scene
 from pyengine.bundle import Scene
 from pyengine.errors import InputError
 
-__all__ = ["MAX_BYTES", "Export", "export_page", "held_site", "joined_modules", "packed"]
+__all__ = ["MAX_BYTES", "Export", "export_page"]
 
 MAX_BYTES = 512_000_000
 """Browsers hold no text of more than 2^29 characters."""
 POSTER = "scene/poster.webp"
-HELD = WEB_FOLDER / "held"
-SHELL = "held/worker.js"
-"""What a worker begins with, among the modules."""
-WORKLET = "view-mel-worklet.mjs"
-WORTH = 0.97
-"""A gzip stream is kept when it has at most this share of the file's bytes."""
 _BUILT = 0.8
 """Share of the work that is done when all files are there."""
-_RELATIVE_IMPORT = re.compile(r"""^import [^;]*? from "\./[\w.-]+";\n""", re.MULTILINE)
-_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 _STYLE = """
       html, body { margin: 0; height: 100%; overflow: hidden; background: BACKGROUND; }
       vitrine-view { display: block; position: relative; overflow: hidden;
@@ -109,77 +96,17 @@ def export_page(
     notices: list[str] = []
     with tempfile.TemporaryDirectory(prefix="vitrine-") as name:
         folder = Path(name)
-        scene, title = held_site(source, folder, options, tell, notices)
+        building = _scaled(tell, _BUILT)
+        scene, title = write_held_scene(source, folder, options, building, notices)
+        tell("Pyodide (fetched once)", _BUILT)
+        if not write_held_engine(folder, notices):
+            raise InputError(f"a page of one file needs Pyodide in it: {' '.join(notices)}")
         with replaced(out) as temporary:
             with unwritable(out), temporary.open("wb") as file:
                 engine_bytes = _write_page(file, folder, title, scene, tell)
             size_bytes = temporary.stat().st_size
     tell("done", 1.0)
     return Export(out, scene, size_bytes, engine_bytes, tuple(notices))
-
-
-def held_site(
-    source: Path | Gaussians | SceneFile,
-    folder: Path,
-    options: BuildOptions,
-    report: Report,
-    notices: list[str],
-) -> tuple[Scene, str]:
-    """Fill ``vitrine/`` and ``scene/`` of an empty folder; returns the scene and its title.
-
-    Raises
-    ------
-    InputError
-        The scene cannot be read, or Pyodide is missing.
-    """
-    if isinstance(source, Path) and source.is_dir():
-        scene, title = _copied_scene(source, folder / "scene", options)
-    else:
-        levels = _scaled(report, _BUILT)
-        scene, _ = write_scene(source, folder / "scene", options, levels, notices)
-        title = options.title or _name_of(source)
-    report("Pyodide (fetched once)", _BUILT)
-    home = write_engine(folder / "vitrine", True, notices)
-    if not home.startswith("./"):
-        raise InputError(f"a page of one file needs Pyodide in it: {' '.join(notices)}")
-    _write_joined(folder / "vitrine")
-    return scene, title
-
-
-def _write_joined(engine: Path) -> None:
-    """Modules that run where a page from disk may import nothing: a worker, an audio worklet."""
-    shell = joined_modules(HELD / "modules.mjs", HELD / "worker.mjs")
-    worklet = joined_modules(WEB_FOLDER / "view-mel.mjs", WEB_FOLDER / WORKLET)
-    with unwritable(engine):
-        (engine / SHELL).parent.mkdir()
-    write_bytes(engine / SHELL, shell.replace("\nexport ", "\n").encode())
-    write_bytes(engine / WORKLET, worklet.encode())
-
-
-def _copied_scene(site: Path, bundle: Path, options: BuildOptions) -> tuple[Scene, str]:
-    if read_record(site) is None or not (site / "scene").is_dir():
-        raise InputError(f"{site}: is no site; give a scene file, or what vitrine build made")
-    if options != BuildOptions(title=options.title):
-        raise InputError(f"{site}: is built already; give its options to vitrine build")
-    scene, _ = read_bundle(site / "scene")
-    with unwritable(bundle):
-        shutil.copytree(site / "scene", bundle, ignore=shutil.ignore_patterns("*.br"))
-    found = _TITLE.search((site / "index.html").read_text(encoding="utf-8"))
-    return scene, options.title or (html.unescape(found[1]) if found else site.name)
-
-
-def packed(data: bytes) -> tuple[bytes, bool]:
-    """The gzip stream of ``data`` and True, or what it was where that is not worth it."""
-    work = zlib.compressobj(9, wbits=31)
-    stream = work.compress(data) + work.flush()
-    worth = len(stream) <= WORTH * len(data)
-    return (stream, True) if worth else (data, False)
-
-
-def joined_modules(*paths: Path) -> str:
-    """Modules as one text; each may import from those before it, and from nothing else."""
-    texts = (path.read_text(encoding="utf-8") for path in paths)
-    return "\n".join(_RELATIVE_IMPORT.sub("", text) for text in texts)
 
 
 def _write_page(file: IO[bytes], folder: Path, title: str, scene: Scene, report: Report) -> int:
@@ -282,13 +209,6 @@ def _check_target(out: Path) -> None:
         raise InputError(f"{out}: -o wants a name that ends in .html, so that a browser opens it")
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder; make it first")
-
-
-def _name_of(source: Path | Gaussians | SceneFile) -> str:
-    if isinstance(source, SceneFile):
-        return source.title
-    name = source.name.split(".")[0] if isinstance(source, Path) else ""
-    return name or "Vitrine"
 
 
 def _scaled(report: Report, share: float) -> Report:

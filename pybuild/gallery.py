@@ -28,7 +28,7 @@ from pybuild.demos import Demo, read_demos
 from pybuild.gallery_page import Card, gallery_html
 from pybuild.page import WEB_FOLDER, Shared
 from pybuild.publishing import old_files, publish, read_record, target_folder
-from pybuild.site import compress_site, write_engine, write_page, write_scene
+from pybuild.site import EngineFiles, compress_site, write_engine, write_page, write_scene
 from pybuild.terminal import guarded, notice
 from pyengine.shaders import SHADER_FOLDER
 
@@ -75,14 +75,14 @@ def build_gallery(table: Path, out: Path, *, pyodide: bool = True) -> Gallery:
     """
     demos = read_demos(table)
     old, known = old_files(out), _known(out)
-    code = _digest(_code())
     notices: list[str] = []
     keys: dict[str, str] = {}
     built: list[str] = []
     kept: dict[str, list[str]] = {}
     with target_folder(out), staging_folder(out) as staging:
-        engine = staging / "vitrine"
-        home = write_engine(engine, pyodide, notices)
+        engine = write_engine(staging / "vitrine", pyodide, notices)
+        named = " ".join((*engine.modules, *engine.early))
+        code = _digest([*_code(), named.encode()])
         for demo in demos:
             missing = [path for path in demo.files() if not path.is_file()]
             if missing:
@@ -93,7 +93,7 @@ def build_gallery(table: Path, out: Path, *, pyodide: bool = True) -> Gallery:
             if known.get(demo.name) == keys[demo.name] and _all_there(out, mine):
                 kept[demo.name] = mine
                 continue
-            _write_demo(staging / demo.name, demo, engine, home, notices)
+            _write_demo(staging / demo.name, demo, engine, notices)
             built.append(demo.name)
         cards = [Card(d.name, d.title, d.text, d.family) for d in demos if d.name in keys]
         write_bytes(staging / "index.html", gallery_html(TITLE, cards).encode())
@@ -104,7 +104,7 @@ def build_gallery(table: Path, out: Path, *, pyodide: bool = True) -> Gallery:
     return Gallery(out, tuple(built), tuple(kept), tuple(notices))
 
 
-def _write_demo(folder: Path, demo: Demo, engine: Path, home: str, notices: list[str]) -> None:
+def _write_demo(folder: Path, demo: Demo, engine: EngineFiles, notices: list[str]) -> None:
     """The page and the scene of a demo, in a folder beside the engine."""
     folder.mkdir()
     options = demo.options
@@ -117,7 +117,7 @@ def _write_demo(folder: Path, demo: Demo, engine: Path, home: str, notices: list
     places.unlink(missing_ok=True)
     notices += [f"{demo.name}: {text}" for text in told]
     shared = Shared("../vitrine/", "../", demo.text)
-    write_page(folder, demo.title, scene, made, engine, home, shared)
+    write_page(folder, demo.title, scene, made, engine, shared)
 
 
 def _matrices(

@@ -9,16 +9,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["WEB_FOLDER", "Shared", "imported_modules", "index_html"]
+__all__ = ["ELEMENT", "WEB_FOLDER", "Shared", "imported_modules", "index_html"]
 
 WEB_FOLDER = Path(__file__).resolve().parent.parent / "web"
 """The element's modules."""
+ELEMENT = "vitrine/vitrine-view.mjs"
+"""Where a site has the element, for pages of others."""
 
 _IMPORT = re.compile(r"""^\s*(?:import|export)\b[^;]*?from\s+["']\./([\w.-]+)["']""", re.MULTILINE)
 _EARLY = """    <script>
       // Into the browser's cache, where the worker finds them. A preload link would do the same but
       // for a warning: Chromium does not see that a worker uses what the page preloaded.
-      for (const file of FILES) {
+      // A visitor who saves data asks for the scene first.
+      if (!navigator.connection?.saveData) for (const file of FILES) {
         fetch(file).then((answer) => answer.body?.pipeTo(new WritableStream())).catch(() => {});
       }
     </script>
@@ -67,7 +70,7 @@ class Shared:
 def index_html(
     title: str,
     background: tuple[float, float, float],
-    modules: Iterable[str] = (),
+    modules: Iterable[str] = (ELEMENT,),
     fetched: Sequence[str] = (),
     shared: Shared | None = None,
 ) -> str:
@@ -79,16 +82,16 @@ def index_html(
     background : (3,) float
         Display-referred, 0 to 1: the page around the view while it loads.
     modules : iterable of str
-        Names of the modules that the element imports, so that they need not be found one after
-        another.
+        The element's module and those that it imports, relative to the page, so that they need not
+        be found one after another. The first is the page's script.
     fetched : sequence of str
         Files that the worker will fetch, so that they are on their way before it starts.
     shared : Shared, optional
         Of a page that shares its engine with others; a bar above the scene leads back.
     """
-    engine = shared.engine if shared else "vitrine/"
+    modules = list(modules)
     rgb = " ".join(str(round(255 * min(max(part, 0.0), 1.0))) for part in background)
-    links = [f'<link rel="modulepreload" href="{engine}{name}">' for name in modules]
+    links = [f'<link rel="modulepreload" href="{name}">' for name in modules]
     lines = "".join(f"    {link}\n" for link in links)
     early = _EARLY.replace("FILES", json.dumps(list(fetched))) if fetched else ""
     style = _STYLE.replace("BACKGROUND", f"rgb({rgb})") + (_BAR_STYLE if shared else "")
@@ -110,7 +113,7 @@ def index_html(
     <link rel="icon" href="data:,">
     <link rel="preload" href="scene/poster.webp" as="image">
 {lines}{early}    <style>{style}    </style>
-    <script type="module" src="./{engine}vitrine-view.mjs"></script>
+    <script type="module" src="./{modules[0]}"></script>
   </head>
   <body>
 {bar}    <vitrine-view src="scene/scene.json" poster="scene/poster.webp"

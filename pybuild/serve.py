@@ -35,7 +35,7 @@ CONTENT_TYPES = {
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
 """Content codings with their siblings' suffixes, the better one first."""
 
-_PYODIDE = re.compile(r"pyodide-\d+(\.\d+)+")
+_FOR_GOOD = re.compile(r"pyodide-\d+(\.\d+)+|app-[0-9a-f]{12}")
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK = "no-cache"
 _SCRIPT = (
@@ -144,7 +144,7 @@ def _variant(path: Path, request: web.Request) -> Found:
 
 def _is_immutable(path: Path) -> bool:
     """Whether the name changes with the content."""
-    return bool(BUFFER_NAME.fullmatch(path.name) or _PYODIDE.fullmatch(path.parent.name))
+    return bool(BUFFER_NAME.fullmatch(path.name) or _FOR_GOOD.fullmatch(path.parent.name))
 
 
 class _File(web.FileResponse):

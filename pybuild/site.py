@@ -6,8 +6,10 @@ The site is made in a staging folder inside the target and then moved into place
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,13 +35,15 @@ from pybuild.publishing import (
     read_record,
     target_folder,
 )
-from pybuild.pyodide import CDN_URL, CORE_FILES, VERSION, PyodideMissing, fetch_pyodide
+from pybuild.pyodide import CDN_URL, VERSION, PyodideMissing, fetch_pyodide
 from pybuild.scene_file import SceneFile, is_scene_file, read_scene_file
+from pybuild.snapshot import page_start
 from pyengine.bundle import Scene
 from pyengine.errors import InputError
 
 __all__ = [
     "RECORD",
+    "EngineFiles",
     "Site",
     "build_site",
     "compress_site",
@@ -52,8 +56,29 @@ __all__ = [
 
 PYODIDE_FOLDER = f"pyodide-{VERSION}"
 """Named by its version, so that browsers may keep it for good."""
-PRELOADED = ("pyodide.asm.wasm", "python_stdlib.zip")
+PYODIDE_FILES = ("pyodide.asm.wasm", "pyodide.asm.mjs", "pyodide.mjs")
+"""Of Pyodide's core, what a page loads: the standard library and the engine are in a snapshot."""
+ELEMENT_FILE, WORKER_FILE = "vitrine-view.mjs", "worker.mjs"
 _LEVELS = {"read": 0.15, "pack": 0.45, "poster": 0.55, "Pyodide": 0.8, "compress": 0.85, "move": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFiles:
+    """What a page is told of ``vitrine/``; names are relative to it.
+
+    Attributes
+    ----------
+    modules : tuple of str
+        The element's module, then those that it imports.
+    early : tuple of str
+        What the worker loads in every start.
+    pyodide : bool
+        Whether Pyodide is there; otherwise the page uses the public CDN.
+    """
+
+    modules: tuple[str, ...]
+    early: tuple[str, ...]
+    pyodide: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +139,9 @@ def build_site(
         bundle = staging / "scene"
         scene, made = write_scene(source, bundle, options, tell, notices)
         tell("Pyodide (fetched once)", _LEVELS["poster"])
-        home = write_engine(staging / "vitrine", pyodide, notices)
+        engine = write_engine(staging / "vitrine", pyodide, notices)
         title = options.title or _name_of(source)
-        write_page(staging, title, scene, made, staging / "vitrine", home)
+        write_page(staging, title, scene, made, engine)
         tell("compressing", _LEVELS["Pyodide"])
         compress_site(staging)
         tell("moving into place", _LEVELS["compress"])
@@ -231,35 +256,86 @@ def recorded_options(folder: Path) -> BuildOptions | None:
     return BuildOptions.from_dict(options, str(folder / RECORD))
 
 
-def write_engine(folder: Path, pyodide: bool, notices: list[str]) -> str:
-    """Fill ``vitrine/``; returns where the page finds Pyodide, relative to it."""
+def write_engine(
+    folder: Path, pyodide: bool, notices: list[str], *, hashed: bool = True
+) -> EngineFiles:
+    """Fill ``vitrine/``: modules and their configuration in a folder named by what is in it.
+
+    So browsers may keep all of it for good. A module of a fixed name leads other pages there.
+
+    Parameters
+    ----------
+    hashed : bool
+        Otherwise they are in ``vitrine/`` itself.
+    """
+    files = {
+        path.name: path.read_bytes()
+        for path in sorted(WEB_FOLDER.glob("*"))
+        if path.suffix in (".mjs", ".css")
+    }
+    files["engine.zip"] = engine = engine_archive()
     with unwritable(folder):
         folder.mkdir()
-        for path in sorted(WEB_FOLDER.glob("*")):
-            if path.suffix in (".mjs", ".css"):
-                shutil.copyfile(path, folder / path.name)
-    write_bytes(folder / "engine.zip", engine_archive())
-    home = CDN_URL
+    config: dict[str, object] = {"pyodide": CDN_URL, "version": VERSION}
+    early: list[str] = []
     if pyodide:
         try:
-            core = fetch_pyodide()
+            facts, early = _write_pyodide(folder / PYODIDE_FOLDER, engine)
+            config |= {"pyodide": f"{'..' if hashed else '.'}/{PYODIDE_FOLDER}/", **facts}
         except PyodideMissing as error:
             notices.append(f"{error}; the page will load Pyodide from {CDN_URL}")
-        else:
-            home = f"./{PYODIDE_FOLDER}/"
-            _copy_pyodide(core, folder / PYODIDE_FOLDER)
-    config = {"pyodide": home, "version": VERSION}
-    write_bytes(folder / "config.json", (json.dumps(config, indent=1) + "\n").encode())
-    return home
+    files["config.json"] = (json.dumps(config, indent=1) + "\n").encode()
+    app = folder / f"app-{_hash_of(files)}" if hashed else folder
+    if hashed:
+        with unwritable(app):
+            app.mkdir()
+        entry = f'export * from "./{app.name}/{ELEMENT_FILE}";\n'
+        write_bytes(folder / ELEMENT_FILE, entry.encode())
+    for name, data in files.items():
+        write_bytes(app / name, data)
+    modules = imported_modules(app / ELEMENT_FILE)
+    own = ["config.json", *([] if early else ["engine.zip"]), *imported_modules(app / WORKER_FILE)]
+    prefix = f"{app.name}/" if hashed else ""
+    return EngineFiles(
+        tuple(prefix + name for name in modules),
+        (*early, *(prefix + name for name in own if name not in modules)),
+        "snapshot" in config,
+    )
 
 
-def _copy_pyodide(core: Path, folder: Path) -> None:
+def _hash_of(files: Mapping[str, bytes]) -> str:
+    found = hashlib.sha256()
+    for name, data in files.items():
+        found.update(f"{name} {len(data)} ".encode() + data)
+    return found.hexdigest()[:12]
+
+
+def _write_pyodide(folder: Path, engine: bytes) -> tuple[dict[str, object], list[str]]:
+    """Pyodide and what Python starts from.
+
+    Returns
+    -------
+    dict
+        What config.json says of them.
+    list of str
+        Those that every start loads, the largest first.
+
+    Raises
+    ------
+    PyodideMissing
+        They are not there and cannot be made here.
+    """
+    core = fetch_pyodide()
+    start = page_start(core, engine)
+    sources = [*(core / name for name in PYODIDE_FILES), *(start.folder / n for n in start.files)]
     with unwritable(folder):
         folder.mkdir()
-        for name in CORE_FILES:
-            for file in (core / name, core / f"{name}.br"):
+        for source in sources:
+            for file in (source, source.with_name(f"{source.name}.br")):
                 if file.is_file():
                     shutil.copyfile(file, folder / file.name)
+    wasm, *modules = PYODIDE_FILES
+    return start.facts, [f"{folder.name}/{name}" for name in (wasm, *start.first, *modules)]
 
 
 def write_page(
@@ -267,31 +343,26 @@ def write_page(
     title: str,
     scene: Scene,
     made: Made | None,
-    engine: Path,
-    home: str,
+    engine: EngineFiles,
     shared: Shared | None = None,
 ) -> None:
     """Write the index.html of a folder with a ``scene/``.
 
     Parameters
     ----------
-    engine : Path
-        What `write_engine` filled.
-    home : str
-        What it returned.
+    engine : EngineFiles
+        Of `write_engine`.
     shared : Shared, optional
         Of a page that shares its engine with others; otherwise it is in the folder's ``vitrine/``.
     """
     base = shared.engine if shared else "vitrine/"
-    modules = imported_modules(engine / "vitrine-view.mjs")
-    fetched = [f"{base}engine.zip", "scene/scene.json"]
-    if home.startswith("./"):
-        fetched += [f"{base}{home[2:]}{name}" for name in PRELOADED]
+    fetched = [f"{base}{name}" for name in engine.early] + ["scene/scene.json"]
     fetched += [f"scene/{buffer.file}" for buffer in scene.buffers.values()]
     if made is not None and scene.generator is not None:
         files = [PROGRAM_FILE, *made.network.files]
         fetched += [f"scene/{scene.generator.program}/{name}" for name in files]
         fetched += [f"scene/{name}" for name in made.tracks]
+    modules = [f"{base}{name}" for name in engine.modules]
     text = index_html(title, scene.background, modules, fetched, shared)
     write_bytes(folder / "index.html", text.encode())
 

@@ -15,11 +15,18 @@ from pathlib import Path
 from pyengine.errors import PlanError
 from pyengine.structs import STRUCTS
 
-__all__ = ["SHADER_FOLDER", "assemble"]
+__all__ = ["SHADER_FOLDER", "assemble", "keep_texts"]
 
 SHADER_FOLDER = Path(__file__).resolve().parent.parent / "shaders"
 
 _DIRECTIVE = re.compile(r"^//\s*#(include|struct)\s+(.*?)\s*$", re.MULTILINE)
+_kept: dict[str, str] = {}
+
+
+def keep_texts() -> None:
+    """Read every shader now: a snapshot of the engine has no files beside it."""
+    for file in SHADER_FOLDER.rglob("*.wgsl"):
+        _kept[file.relative_to(SHADER_FOLDER).as_posix()] = file.read_text(encoding="utf-8")
 
 
 def assemble(
@@ -56,10 +63,6 @@ def _declare(name: str, value: int | float | bool) -> str:
 
 
 def _expand(path: str, folder: Path, seen: set[str]) -> str:
-    file = (folder / path).resolve()
-    if not file.is_relative_to(folder.resolve()) or not file.is_file():
-        raise PlanError(f"shader {path!r} is not in {folder}")
-
     def replace(match: re.Match[str]) -> str:
         directive, argument = match.groups()
         if directive == "include":
@@ -77,4 +80,13 @@ def _expand(path: str, folder: Path, seen: set[str]) -> str:
                 texts.append(STRUCTS[name].wgsl())
         return "\n".join(texts)
 
-    return _DIRECTIVE.sub(replace, file.read_text(encoding="utf-8"))
+    return _DIRECTIVE.sub(replace, _text(path, folder))
+
+
+def _text(path: str, folder: Path) -> str:
+    if folder == SHADER_FOLDER and path in _kept:
+        return _kept[path]
+    file = (folder / path).resolve()
+    if not file.is_relative_to(folder.resolve()) or not file.is_file():
+        raise PlanError(f"shader {path!r} is not in {folder}")
+    return file.read_text(encoding="utf-8")

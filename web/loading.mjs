@@ -1,4 +1,6 @@
-// What comes from outside before a frame can be drawn: files with progress, and the GPU's device.
+// What comes from outside before a frame can be drawn: files with progress, Python, the GPU's device.
+
+import { fromSnapshot } from "./snapshot.mjs";
 
 /** A failure that a visitor can read, with a code that the element knows. */
 export class Failure extends Error {
@@ -67,16 +69,45 @@ export async function fetchBytes(url, report, expected) {
 }
 
 /**
- * Pyodide with the engine in it.
+ * Python with the engine in it: from the snapshot that the build made, or imported anew where that
+ * cannot be (Pyodide's own server has none; iOS calls functions in another way).
  * @param {string} base URL of the modules.
  */
 export async function startPython(base) {
   const config = JSON.parse(await fetchText(new URL("config.json", base)));
   const home = new URL(config.pyodide, base);
-  const archive = fetchBytes(new URL("engine.zip", base), () => {});
-  const { loadPyodide } = await import(new URL("pyodide.mjs", home).href);
-  const python = await loadPyodide({ indexURL: home.href });
-  python.unpackArchive(await archive, "zip", { extractDir: "/engine" });
+  const load = import(new URL("pyodide.mjs", home).href).then((module) => module.loadPyodide);
+  const options = { indexURL: home.href };
+  if (!config.snapshot) return withEngine(await (await load)(options), base);
+  const file = unpacked(new URL(config.snapshot, home));
+  file.catch(() => {}); // told below
+  const lockFileContents = { info: config.info, packages: {} };
+  const stdLibURL = (/** @type {string} */ name) => new URL(name, home).href;
+  try {
+    return await (await load)({
+      ...options, lockFileContents, stdLibURL: stdLibURL(config.empty),
+      ...fromSnapshot(home, config.memory_bytes, file),
+    });
+  } catch (error) {
+    console.warn(`Python starts slowly: its snapshot cannot be used here (${error}).`);
+  }
+  const python = await (await load)({ ...options, lockFileContents, stdLibURL: stdLibURL(config.library) });
+  return withEngine(python, base);
+}
+
+/** A file that may be gzip; a server that sends its Brotli sibling sends the content. @param {URL} url */
+async function unpacked(url) {
+  const file = await (await get(url)).arrayBuffer();
+  const [first, second] = new Uint8Array(file, 0, 2);
+  if (first !== 0x1f || second !== 0x8b) return file;
+  const stream = new Blob([file]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).arrayBuffer();
+}
+
+/** Give Python the engine's sources. @param {any} python @param {string} base */
+async function withEngine(python, base) {
+  const archive = await fetchBytes(new URL("engine.zip", base), () => {});
+  python.unpackArchive(archive, "zip", { extractDir: "/engine" });
   python.runPython("import sys; sys.path.insert(0, '/engine')");
   return python;
 }

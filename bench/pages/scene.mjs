@@ -13,6 +13,13 @@ const load = async (base) => ({
   ...await import(new URL("memory.mjs", base).href),
 });
 
+/** The folder of a site's modules, to which the one of a fixed name leads. @param {URL} site */
+async function modulesOf(site) {
+  const entry = new URL("vitrine/vitrine-view.mjs", site);
+  const [, folder] = /** @type {string[]} */ (/"(.*\/)/.exec(await (await fetch(entry)).text()));
+  return new URL(folder, entry);
+}
+
 export class Scene {
   drawn = 0;
 
@@ -21,7 +28,7 @@ export class Scene {
    * @param {[number, number]} size Of what the context gives. @param {string} filter Or "". */
   static async open(site, adapter, device, context, size, filter) {
     const scene = new Scene();
-    const base = new URL("vitrine/", site);
+    const base = await modulesOf(site);
     const web = scene.web = await load(base);
     scene.size = size;
     const url = new URL("scene/scene.json", site);

@@ -76,9 +76,9 @@
       if (paint) marks["first paint"] = paint.startTime;
       for (const entry of performance.getEntriesByType("resource")) {
         const name = entry.name.split("/").pop();
-        const kind = /^python_stdlib|^pyodide\.asm\.wasm/.test(name) ? name : null;
+        const kind = /^python-/.test(name) ? "Python's memory" : /\.wasm$/.test(name) ? name : null;
         if (kind) marks[`${kind} downloaded`] ??= entry.responseEnd;
-        if (/-[0-9a-f]{12}\.bin$/.test(name)) {
+        if (/\/scene\/[^/]*-[0-9a-f]{12}\.bin$/.test(entry.name)) {
           marks["scene buffers downloaded"] =
             Math.max(marks["scene buffers downloaded"] ?? 0, entry.responseEnd);
         }

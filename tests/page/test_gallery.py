@@ -58,7 +58,7 @@ def test_a_demo_is_a_key_away(
         page.keyboard.press("Enter")
         page.wait_for_url("**/two/")
         settle(page)
-        assert "vitrine/engine.zip" in asked
+        assert "vitrine/pyodide-314.0.7/pyodide.asm.wasm" in asked
         assert not any(name.startswith("one/") for name in asked if name not in posters)
         assert pixels(page)[..., 2].mean() > 200, "its blue background"
         page.get_by_role("link", name="All demos").click()

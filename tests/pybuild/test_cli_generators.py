@@ -10,14 +10,12 @@ import sys
 from pathlib import Path
 from urllib.request import urlopen
 
-import brotli
 import numpy as np
 import pytest
 from PIL import Image
 
-from pybuild import poster, site
+from pybuild import poster
 from pybuild.generators import extent
-from pybuild.pyodide import CORE_FILES
 from pyengine.errors import DeviceError
 from tests.pybuild.command import Run
 from tests.pybuild.generators.small_generators import (
@@ -29,6 +27,7 @@ from tests.pybuild.generators.small_generators import (
     stepping,
 )
 from tests.pybuild.onnx.small_models import network, saved
+from tests.pybuild.small_pyodide import stand_in
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BOUNDS = [[-1, -2, -1], [2, 0, 1]]
@@ -39,11 +38,7 @@ SIZE = ("--size", "96x64")
 @pytest.fixture(autouse=True)
 def pyodide_core(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Stands in for the cache, so that these tests need no network."""
-    folder = tmp_path_factory.mktemp("core")
-    for name in CORE_FILES:
-        (folder / name).write_bytes(name.encode())
-        (folder / f"{name}.br").write_bytes(brotli.compress(name.encode()))
-    monkeypatch.setattr(site, "fetch_pyodide", lambda: folder)
+    stand_in(monkeypatch, tmp_path_factory.mktemp("core"))
 
 
 def pixels(path: str | Path) -> np.ndarray:

@@ -15,13 +15,14 @@ from PIL import Image
 
 from pybuild import poster, site
 from pybuild.archive import NOT_IN_THE_PAGE, engine_archive
-from pybuild.bundle import BUFFER_NAME, read_bundle
+from pybuild.bundle import read_bundle
 from pybuild.gaussians import Gaussians
 from pybuild.options import BuildOptions
 from pybuild.page import WEB_FOLDER, imported_modules, index_html
-from pybuild.pyodide import CORE_FILES, PyodideMissing
+from pybuild.pyodide import VERSION, PyodideMissing
 from pybuild.site import build_site, recorded_options
 from pyengine.errors import DeviceError, InputError
+from tests.pybuild.small_pyodide import FACTS, stand_in
 
 Files = dict[str, bytes]
 
@@ -38,14 +39,9 @@ def small_poster(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def pyodide_core(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pyodide_core(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Stands in for the cache, so that these tests need no network."""
-    folder = tmp_path_factory.mktemp("core")
-    for name in CORE_FILES:
-        (folder / name).write_bytes(name.encode() * 100)
-        (folder / f"{name}.br").write_bytes(brotli.compress(name.encode() * 100))
-    monkeypatch.setattr(site, "fetch_pyodide", lambda: folder)
-    return folder
+    stand_in(monkeypatch, tmp_path_factory.mktemp("core"))
 
 
 def files(folder: Path) -> Files:
@@ -57,22 +53,35 @@ def files(folder: Path) -> Files:
     }
 
 
+def app_of(folder: Path) -> str:
+    """Where the modules of a site are: a folder named by what is in it."""
+    (found,) = folder.glob("vitrine/app-*")
+    return found.relative_to(folder).as_posix()
+
+
 def test_layout(cloud: Gaussians, tmp_path: Path) -> None:
     """What the page and DESIGN.md expect, and Brotli siblings that hold the same bytes."""
     built = build_site(cloud, tmp_path / "site")
     found = files(tmp_path / "site")
     core = f"vitrine/{site.PYODIDE_FOLDER}/"
-    modules = {f"vitrine/{path.name}" for path in WEB_FOLDER.glob("*.mjs")}
-    expected = {"index.html", "scene/scene.json", "scene/poster.webp", "vitrine/config.json"}
-    expected |= {"vitrine/engine.zip", "vitrine/files.json"}
-    expected |= modules | {f"{core}{name}" for name in CORE_FILES}
+    app = app_of(tmp_path / "site")
+    expected = {"index.html", "scene/scene.json", "scene/poster.webp", "vitrine/files.json"}
+    expected |= {f"{app}/{name}" for name in ("config.json", "engine.zip")}
+    expected |= {"vitrine/vitrine-view.mjs"}
+    expected |= {f"{app}/{path.name}" for path in WEB_FOLDER.glob("*.mjs")}
+    python = [str(FACTS[name]) for name in ("snapshot", "library", "empty")]
+    expected |= {f"{core}{name}" for name in (*site.PYODIDE_FILES, *python)}
     expected |= {f"scene/{buffer.file}" for buffer in built.scene.buffers.values()}
     assert {name for name in found if not name.endswith(".br")} == expected
     for name in found:
         if name.endswith(".br"):
             assert brotli.decompress(found[name]) == found[name.removesuffix(".br")]
     assert "index.html.br" in found
-    assert json.loads(found["vitrine/config.json"])["pyodide"] == f"./{site.PYODIDE_FOLDER}/"
+    config = json.loads(found[f"{app}/config.json"])
+    assert config == {"pyodide": f"../{site.PYODIDE_FOLDER}/", "version": VERSION, **FACTS}
+    name = app.removeprefix("vitrine/")
+    entry = f'export * from "./{name}/vitrine-view.mjs";\n'
+    assert found["vitrine/vitrine-view.mjs"].decode() == entry
     assert built.sizes == {n: len(d) for n, d in found.items() if n != "vitrine/files.json"}
     assert Image.open(io.BytesIO(found["scene/poster.webp"])).format == "WEBP"
     assert len(built.notices) == 1
@@ -90,7 +99,7 @@ def test_the_page_names_files_that_are_there(cloud: Gaussians, tmp_path: Path) -
     for name in names:
         if not name.startswith("data:"):
             assert (tmp_path / name).is_file(), name
-    assert sum(bool(BUFFER_NAME.fullmatch(Path(name).name)) for name in names) == 4
+    assert sum(name.startswith("scene/") and name.endswith(".bin") for name in names) == 4
 
 
 def test_the_same_scene_gives_the_same_site(cloud: Gaussians, tmp_path: Path) -> None:
@@ -104,14 +113,14 @@ def test_building_again_leaves_no_old_file(cloud: Gaussians, tmp_path: Path) -> 
     """Old buffers go, the user's own files stay, unchanged files keep their dates."""
     build_site(cloud, tmp_path, BuildOptions(title="one"))
     (tmp_path / "CNAME").write_text("example.org")
-    kept = tmp_path / "vitrine" / "engine.zip"
+    kept = tmp_path / app_of(tmp_path) / "engine.zip"
     before, date = set(files(tmp_path)), kept.stat().st_mtime_ns
     build_site(cloud.take(np.arange(300)), tmp_path, BuildOptions(title="two"))
     after = files(tmp_path)
     assert kept.stat().st_mtime_ns == date
     assert b"<title>two</title>" in after["index.html"]
     assert after["CNAME"] == b"example.org"
-    buffers = {name for name in after if BUFFER_NAME.fullmatch(Path(name).name)}
+    buffers = {name for name in after if re.fullmatch(r"scene/.*\.bin", name)}
     assert len(buffers) == 4
     assert buffers.isdisjoint(before)
     build_site(cloud, tmp_path, BuildOptions(title="one"))
@@ -169,12 +178,15 @@ def test_without_npm_the_page_uses_the_cdn(
 
     monkeypatch.setattr(site, "fetch_pyodide", no_npm)
     built = build_site(cloud, tmp_path)
-    config = json.loads((tmp_path / "vitrine" / "config.json").read_text())
+    config = json.loads((tmp_path / app_of(tmp_path) / "config.json").read_text())
     assert config["pyodide"] == site.CDN_URL
     assert any(
         "npm is not installed" in notice and site.CDN_URL in notice for notice in built.notices
     )
     assert not (tmp_path / "vitrine" / site.PYODIDE_FOLDER).exists()
+    early = re.search(r"for \(const file of (\[.*?\])\)", (tmp_path / "index.html").read_text())
+    assert early is not None
+    assert f"{app_of(tmp_path)}/engine.zip" in json.loads(early[1])
 
 
 def test_options_are_recorded(cloud: Gaussians, tmp_path: Path) -> None:
