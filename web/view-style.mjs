@@ -200,7 +200,8 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
   .player:not(.short) { right: var(--gap); bottom: calc(var(--gap) + 48px); }
   .plays .hint { bottom: 112px; }
   .dials, .viewing { left: var(--gap); width: auto; max-height: 46%; }
-  .viewing { max-height: calc(100% - 2 * var(--gap) - 102px); }
+  .viewing { max-height: calc(100% - 2 * var(--gap) - 54px); }
+  .plays .viewing { max-height: calc(100% - 2 * var(--gap) - 102px); }
 }
 @container (max-width: 560px) {
   .help { left: var(--gap); }
@@ -236,6 +237,8 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
   @container (max-width: 639px) {
     .player:not(.short) { right: var(--gap); bottom: calc(var(--gap) + 56px); }
     .plays .hint { bottom: 128px; }
+    .viewing { max-height: calc(100% - 2 * var(--gap) - 62px); }
+    .plays .viewing { max-height: calc(100% - 2 * var(--gap) - 118px); }
   }
 }
 @media (prefers-reduced-motion: reduce) {
