@@ -17,7 +17,7 @@ from typing import IO
 
 from pybuild.atomic import replaced, unwritable
 from pybuild.gaussians import Gaussians
-from pybuild.held import packed, write_held_engine, write_held_scene
+from pybuild.held import held_script, packed, write_held_engine, write_held_scene
 from pybuild.options import BuildOptions
 from pybuild.pack import Report
 from pybuild.publishing import files_in
@@ -154,9 +154,7 @@ def _frame(title: str, background: Sequence[float], poster: bytes) -> tuple[byte
     """What comes before and after the files."""
     rgb = " ".join(str(round(255 * min(max(part, 0.0), 1.0))) for part in background)
     style = _STYLE.replace("BACKGROUND", f"rgb({rgb})")
-    script = "\n" + joined_modules(
-        *(HELD / name for name in ("modules.mjs", "files.mjs", "page.mjs"))
-    )
+    script = "\n" + held_script("page.mjs")
     policy = _policy(style, script)
     picture = f"data:image/webp;base64,{base64.b64encode(poster).decode()}"
     head = f"""<!doctype html>

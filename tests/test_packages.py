@@ -13,7 +13,7 @@ def test_every_package_is_installed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     found = {
         ".".join(path.parent.relative_to(ROOT).parts)
-        for top in ("pybuild", "pyengine")
+        for top in ("pybuild", "pyengine", "vitrine")
         for path in (ROOT / top).rglob("__init__.py")
     }
     assert set(project["tool"]["setuptools"]["packages"]) == found

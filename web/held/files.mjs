@@ -16,6 +16,8 @@ const SHELL = "held/worker.js";
 export class HeldFiles {
   /** By the folder's address. @type {Map<string, Read>} */
   #folders = new Map();
+  /** What was asked for once, by its address. @type {Map<string, Promise<Blob>>} */
+  #blobs = new Map();
   #modules = new Modules((url) => this.read(url));
   #shell = "";
   /** @type {Promise<void> | null} */
@@ -27,16 +29,19 @@ export class HeldFiles {
     return (page[KEY] ??= new HeldFiles());
   }
 
-  /** Take a folder's files; those of one that is here already stay.
+  /** Take a folder's files from now on; returns its address.
    * @param {string} folder  Ends with a slash, or is empty. @param {Read} read */
   add(folder, read) {
-    if (!this.#folders.has(ROOT + folder)) this.#folders.set(ROOT + folder, read);
+    this.#folders.set(ROOT + folder, read);
     return ROOT + folder;
   }
 
   /** @param {string} folder  As `add` was given it. */
   remove(folder) {
     this.#folders.delete(ROOT + folder);
+    for (const url of this.#blobs.keys()) {
+      if (url.startsWith(ROOT + folder)) this.#blobs.delete(url);
+    }
   }
 
   /** Whether an address is one of those here. @param {string} url */
@@ -45,7 +50,17 @@ export class HeldFiles {
   }
 
   /** @param {string} url @returns {Promise<Blob>} */
-  async read(url) {
+  read(url) {
+    const known = this.#blobs.get(url);
+    if (known) return known;
+    const blob = this.#read(url);
+    this.#blobs.set(url, blob);
+    blob.catch(() => this.#blobs.delete(url)); // another try may have it
+    return blob;
+  }
+
+  /** @param {string} url */
+  async #read(url) {
     for (const [folder, read] of this.#folders) {
       if (url.startsWith(folder)) return read(decodeURIComponent(url.slice(folder.length)));
     }

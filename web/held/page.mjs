@@ -21,7 +21,7 @@ async function take(element) {
   return new Response(packed.stream().pipeThrough(new DecompressionStream("gzip"))).blob();
 }
 
-/** @type {Map<string, HTMLScriptElement | Promise<Blob>>} */
+/** @type {Map<string, HTMLScriptElement>} */
 const found = new Map();
 for (const element of /** @type {NodeListOf<HTMLScriptElement>} */ (
   document.querySelectorAll("script[data-file]"))) {
@@ -32,9 +32,7 @@ const files = HeldFiles.shared();
 const base = files.add("", async (path) => {
   const file = found.get(path);
   if (!file) throw new Error(`${path} is not in this page.`);
-  const blob = file instanceof Promise ? file : take(file);
-  found.set(path, blob);
-  return blob;
+  return take(file);
 });
 
 const view = /** @type {HTMLElement} */ (document.querySelector("vitrine-view"));
