@@ -318,6 +318,13 @@ def render(
             "filter that a built scene has.",
         ),
     ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            metavar="colour|depth|normals|outlines|overdraw",
+            help="What is drawn of the splats; see docs/embedding.md.",
+        ),
+    ] = "colour",
 ) -> None:
     """Draw one image of SCENE without a browser: the blended colour as it is, no tone curve."""
     camera = commands.Camera(
@@ -332,6 +339,7 @@ def render(
         up.value if up else None,
         arguments.generator(time, given, settings, track, instances),
         filters,
+        mode,
     )
     commands.render(source_of(scene), out, camera, drawing)
 

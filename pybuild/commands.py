@@ -31,6 +31,7 @@ from pyengine.bundle import Scene
 from pyengine.contract import Contract
 from pyengine.errors import InputError, ViewError
 from pyengine.passes.filter import Filtering
+from pyengine.passes.modes import checked_mode
 from pyengine.view import WORLD_UP, View
 
 __all__ = ["Camera", "Drawing", "build", "inspect", "render", "serve"]
@@ -71,6 +72,7 @@ class Drawing:
     up: str | None = None
     generator: GeneratorOptions = field(default_factory=GeneratorOptions)
     filter: str | None = None
+    mode: str = "colour"
 
 
 def build(scene: Path | SceneFile, out: Path, options: BuildOptions, served: bool = False) -> None:
@@ -152,6 +154,9 @@ def render(source: Path | SceneFile, out: Path, camera: Camera, drawing: Drawing
         raise InputError(f"{out}: the image is a PNG; name it something.png")
     if not out.absolute().parent.is_dir():
         raise InputError(f"{out}: the folder {out.parent} is missing; make it first")
+    mode = checked_mode(drawing.mode)
+    if mode and drawing.filter is not None:
+        raise InputError(f"--mode {mode}: a filter takes colours; leave out --filter or --mode")
     with progress() as tell:
         opened = _opened(source, drawing, tell)
         scene = opened.scene
@@ -169,6 +174,7 @@ def render(source: Path | SceneFile, out: Path, camera: Camera, drawing: Drawing
             opened.inputs,
             filtering,
             files,
+            mode,
         )
         write_image(out, image)
     if opened.contract is not None and goes_by_names(opened.contract):

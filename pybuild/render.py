@@ -52,6 +52,8 @@ class Renderer:
         The filter that the image goes through.
     filter_files : mapping, optional
         Content of the files of its programs' buffers.
+    mode : str
+        One of `pyengine.passes.modes.MODES`, without a filter; empty for colours.
 
     Attributes
     ----------
@@ -77,6 +79,7 @@ class Renderer:
         adapter: Any = None,
         filtering: Filtering | None = None,
         filter_files: Mapping[str, bytes] | None = None,
+        mode: str = "",
     ) -> None:
         adapter = adapter or open_adapter()
         offered = NativeHost.describe(adapter)
@@ -87,7 +90,7 @@ class Renderer:
                 f"{largest_px} px a side. Use a smaller --size."
             )
         program, shaders = (network.program, network.shaders) if network else (None, None)
-        self.plan = scene_plan(scene, offered, program, shaders, filtering)
+        self.plan = scene_plan(scene, offered, program, shaders, filtering, mode)
         limits = required_limits(self.plan, offered)
         limits[_TEXTURE_LIMIT] = largest_px
         readback_bytes = -(-width * 4 // 256) * 256 * height
@@ -223,6 +226,7 @@ def render(
     inputs: Mapping[str, object] | None = None,
     filtering: Filtering | None = None,
     filter_files: Mapping[str, bytes] | None = None,
+    mode: str = "",
 ) -> Image8:
     """Draw one image and read it back.
 
@@ -240,7 +244,7 @@ def render(
         When the generator is.
     inputs : mapping, optional
         Arrays for the generator's inputs by name; see `Renderer.set_input`.
-    filtering, filter_files
+    filtering, filter_files, mode
         See `Renderer`.
 
     Returns
@@ -257,7 +261,7 @@ def render(
         makes numbers that are not finite.
     """
     with Renderer(
-        scene, load, view.width, view.height, network, None, filtering, filter_files
+        scene, load, view.width, view.height, network, None, filtering, filter_files, mode
     ) as renderer:
         if background is not None:
             renderer.engine.background = tuple(background)

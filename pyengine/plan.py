@@ -245,7 +245,9 @@ class Plan:
     @property
     def features(self) -> tuple[str, ...]:
         """WebGPU features that the device must have."""
-        floats = any(p.target == "rgba32float" and p.blend != "none" for p in self.render)
+        floats = any(
+            "rgba32float" in (p.target, p.extra) and p.blend != "none" for p in self.render
+        )
         found = ("float32-blendable",) * floats + ("subgroups",) * bool(self.subgroups)
         return found + self.needs
 

@@ -12,6 +12,7 @@ from pyengine.generator_spec import INPUTS
 from pyengine.passes.composite import composite
 from pyengine.passes.filter import Filtering, filtered
 from pyengine.passes.generated import SORT_ARGUMENTS, generated, generated_object, live
+from pyengine.passes.modes import DEEP, mode_parts
 from pyengine.passes.network import network
 from pyengine.passes.objects import packed_objects, shared_buffers
 from pyengine.passes.project import project
@@ -52,6 +53,7 @@ def scene_plan(
     program: Program | None = None,
     shaders: Mapping[str, str] | None = None,
     filtering: Filtering | None = None,
+    mode: str = "",
 ) -> Plan:
     """The plan that draws a packed scene, one that a generator makes, or one of several objects.
 
@@ -63,6 +65,8 @@ def scene_plan(
         Text of each of the program's shaders by its name.
     filtering : Filtering, optional
         The filter that is on.
+    mode : str
+        One of `pyengine.passes.modes.MODES`, without a filter; empty for colours.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def scene_plan(
     """
     spec = scene.generator
     variant = variant_for(adapter)
-    deep = filtering is not None and filtering.spec.depth
+    deep = mode in DEEP if mode else filtering is not None and filtering.spec.depth
     sort = Sort(
         chunks=max(scene.chunk_count, 1),
         passes=passes_for(scene.count),
@@ -84,10 +88,14 @@ def scene_plan(
     )
     size = filtering.rung.render if filtering is not None else None
     keys = sort.sorted_keys if deep else None
-    after = (sort.part(), splat(sort.order, adapter, size, keys))
+    if mode:
+        seen, last = mode_parts(mode, sort, adapter, scene.pose)
+    else:
+        seen, last = splat(sort.order, adapter, size, keys), composite()
+    after = (sort.part(), seen)
     if spec is None:
         first = _of_objects(scene) if scene.objects else (project(scene),)
-        return _ended({FRAME: (*first, *after)}, filtering, adapter)
+        return _ended({FRAME: (*first, *after)}, filtering, adapter, last)
     if program is None:
         raise BundleError("scene.json: its Gaussians come of a generator, whose program is missing")
     made = network(scene.generated(), program, shaders or {}, adapter)
@@ -101,12 +109,12 @@ def scene_plan(
     schedules: dict[str, tuple[Part, ...]] = {FRAME: drawn}
     if made.clear is None:
         schedules[GENERATE] = (*made.runs, *counts, *drawn)
-        return _ended(schedules, filtering, adapter)
+        return _ended(schedules, filtering, adapter, last)
     for name, run in zip(RUNS, made.runs, strict=True):
         schedules[name] = (run, *counts, *drawn)
     schedules[RESTART] = (made.clear, *schedules[RUNS[0]])
     alone = {name: (run,) for name, run in zip(STEPS, made.runs, strict=True)}
-    return _ended(schedules, filtering, adapter, alone | {CLEAR: (made.clear,)})
+    return _ended(schedules, filtering, adapter, last, alone | {CLEAR: (made.clear,)})
 
 
 def _is_ruled_by_counts(scene: Scene) -> bool:
@@ -124,11 +132,11 @@ def _ended(
     schedules: Mapping[str, tuple[Part, ...]],
     filtering: Filtering | None,
     adapter: Adapter,
+    last: Part,
     others: Mapping[str, tuple[Part, ...]] | None = None,
 ) -> Plan:
     """Schedules that draw the splats' image, made to draw the canvas; and others as they are."""
     if filtering is None:
-        last = composite()
         shown = {name: (*parts, last) for name, parts in schedules.items()}
         return Plan.of({**shown, **(others or {})})
     made = filtered(filtering, adapter)

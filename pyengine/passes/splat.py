@@ -42,6 +42,8 @@ def splat(
     adapter: Adapter,
     size: tuple[int, int] | None = None,
     sorted_keys: str | None = None,
+    text: str | None = None,
+    second: tuple[str, str] | None = None,
 ) -> Part:
     """The stage that draws ``splats`` in the order of the buffer ``order`` into `IMAGE`.
 
@@ -54,10 +56,16 @@ def splat(
         Pixels of the image; the canvas's unless given.
     sorted_keys : str, optional
         Buffer of the sort's keys in the order of ``order``: draw `DEPTH_IMAGE` too.
+    text : str, optional
+        Of a shader that draws instead of splat.wgsl; see `pyengine.passes.modes`.
+    second : (name, format), optional
+        The texture that is drawn beside the image, where there is one.
     """
     target = image_format(adapter)
     deep = sorted_keys is not None
-    extra = DEPTH_IMAGE if deep else None
+    if deep and second is None:
+        second = (DEPTH_IMAGE, target)
+    extra, extra_format = second or (None, None)
     keys = (sorted_keys,) if sorted_keys is not None else ()
     layout: tuple[Access, ...] = ("uniform", "read", "read", *(("read",) if deep else ()))
     passes = []
@@ -71,14 +79,14 @@ def splat(
             RenderPass(f"splat_{batch}", IMAGE, (draw,), DEPTH, clear=batch == 0, extra=extra)
         )
     shader = "splat/splat_depth.wgsl" if deep else "splat/splat.wgsl"
-    images = (IMAGE, DEPTH_IMAGE) if deep else (IMAGE,)
+    images = ((IMAGE, target), *((second,) if second else ()))
     return Part(
         textures=(
-            *(Texture(name, target, ("render", "sample", "readback"), size) for name in images),
+            *(Texture(name, kind, ("render", "sample", "readback"), size) for name, kind in images),
             Texture(DEPTH, "depth32float", ("render",), size),
         ),
         shaders={
-            "splat": assemble(shader, {"SPLAT_VERTICES": vertices_for(adapter)}),
+            "splat": text or assemble(shader, {"SPLAT_VERTICES": vertices_for(adapter)}),
             "splat.mask": assemble("splat/mask.wgsl"),
         },
         render=(
@@ -89,7 +97,7 @@ def splat(
                 target,
                 "under",
                 depth="test",
-                extra=target if deep else None,
+                extra=extra_format,
             ),
             RenderPipeline("splat.mask", "splat.mask", ("texture",), None, depth="write"),
         ),

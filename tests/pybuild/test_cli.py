@@ -167,6 +167,24 @@ def test_render_a_view_file(
     assert {path.name for path in tmp_path.iterdir()} == {"view.json", "image.png"}
 
 
+def test_render_modes(run: Run, adapter: object, scene_file: Path, tmp_path: Path) -> None:
+    """Each is another picture; a filter or an unknown name is refused before anything is drawn."""
+    out_file = tmp_path / "image.png"
+    seen = set()
+    for mode in ("colour", "depth", "normals", "outlines", "overdraw"):
+        options = ("--size", "40x30", "--mode", mode)
+        assert run("render", scene_file, "-o", out_file, *options)[0] == 0
+        seen.add(out_file.read_bytes())
+    assert len(seen) == 5
+    out_file.unlink()
+    status, _, err = run("render", scene_file, "-o", out_file, "--mode", "dept")
+    assert (status, "mode: wanted one of colour, depth" in err) == (2, True)
+    options = ("--mode", "depth", "--filter", "x.onnx")
+    status, _, err = run("render", scene_file, "-o", out_file, *options)
+    assert (status, "leave out --filter or --mode" in err) == (2, True)
+    assert not out_file.exists()
+
+
 def test_the_camera_of_render() -> None:
     """A target alone moves the eye with it; --view stands alone."""
     from pyengine.bundle import Pose, Scene

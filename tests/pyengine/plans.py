@@ -13,6 +13,7 @@ from pybuild.runner import shader_texts
 from pyengine.bundle import BufferFile, Pose, Scene
 from pyengine.drop import decode_plan
 from pyengine.object_spec import ObjectSpec
+from pyengine.passes.modes import MODES
 from pyengine.passes.pick import pick_plan
 from pyengine.plan import DEFAULT_LIMITS, Adapter, ComputePipeline, Plan, RenderPipeline
 from pyengine.scene_plan import scene_plan
@@ -102,6 +103,9 @@ def real_plans() -> Iterator[tuple[str, Plan]]:
     for adapter, count in itertools.product(adapters()[::4], (TWO_PASSES, THREE_PASSES)):
         plan = scene_plan(scene_of(count), adapter, filtering=made.filtering(rests=True))
         yield f"a filter with depth, {kind_of(adapter)}, {count} splats", plan
+    for adapter, mode in itertools.product(adapters()[::4], MODES):
+        plan = scene_plan(scene_of(TWO_PASSES), adapter, mode=mode)
+        yield f"mode {mode}, {kind_of(adapter)}", plan
     for scene in (scene_of(TWO_PASSES, 1), scene_of(THREE_PASSES)):
         picking = pick_plan(scene_plan(scene, adapters()[0]), scene)
         yield f"picking in {scene.count} splats", picking
