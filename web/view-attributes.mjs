@@ -1,8 +1,10 @@
 /** The attributes of the element as properties. */
 
-const NAMES = /** @type {const} */ (["src", "poster", "controls", "autoplay", "speed", "loop", "time", "filter", "camera", "hash"]);
+import { ListeningElement } from "./view-listening.mjs";
 
-export class ReflectingElement extends HTMLElement {
+const NAMES = /** @type {const} */ (["src", "poster", "controls", "autoplay", "speed", "loop", "time", "filter", "camera", "hash", "budget"]);
+
+export class ReflectingElement extends ListeningElement {
   get src() {
     return this.getAttribute("src") ?? "";
   }
@@ -34,6 +36,16 @@ export class ReflectingElement extends HTMLElement {
 
   set autoplay(on) {
     this.toggleAttribute("autoplay", Boolean(on));
+  }
+
+  /** Megabytes of GPU memory that a scene may take; 0: as much as there is. */
+  get budget() {
+    const megabytes = parseFloat(this.getAttribute("budget") ?? "");
+    return megabytes > 0 ? megabytes : 0;
+  }
+
+  set budget(megabytes) {
+    this.setAttribute("budget", String(megabytes));
   }
 
   /** Properties that were set before the module was loaded hide the accessors; they become attributes. */

@@ -5,6 +5,7 @@
 
 import { Dials } from "./view-dials.mjs";
 import { Media } from "./view-media.mjs";
+import { Motion } from "./view-motion.mjs";
 import { VitrineError } from "./view-session.mjs";
 import { Timeline } from "./view-timeline.mjs";
 
@@ -41,7 +42,9 @@ export class Player {
   #info = null;
   /** Asked for before there was a scene. @type {{play?: boolean, time?: number}} */
   #wanted = {};
-  #still = matchMedia("(prefers-reduced-motion: reduce)");
+  #still = new Motion(() => {
+    if (this.clock.playing) this.play(false);
+  });
 
   /** @param {HTMLElement} stage  Whose pointer a generator may follow. @param {PlayerHooks} hooks */
   constructor(stage, hooks) {
@@ -63,9 +66,6 @@ export class Player {
     for (const type of /** @type {const} */ (["pointermove", "pointerdown", "pointerup", "pointercancel"])) {
       stage.addEventListener(type, (event) => this.#point(stage, event));
     }
-    this.#still.addEventListener("change", ({ matches }) => {
-      if (matches && this.clock.playing) this.play(false);
-    });
   }
 
   /** @param {string} name Of an input. */
@@ -99,6 +99,7 @@ export class Player {
    */
   begin({ generator }, session) {
     this.#media.end();
+    this.#still.listens = true;
     this.#session = session;
     this.#info = generator ?? null;
     this.clock = START;
@@ -119,6 +120,7 @@ export class Player {
   /** The scene is gone. */
   end() {
     this.#media.end();
+    this.#still.listens = false;
     this.#session = this.#info = null;
     this.clock = START;
     this.timeline.describe(null, false);

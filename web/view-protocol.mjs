@@ -136,7 +136,7 @@
  * @typedef {WorkerErrorCode | "view" | "link" | "filter" | "input" | "object" | "media" | "disposed"} ErrorCode
  *
  * @typedef {{type: "init", canvas: OffscreenCanvas, src: string | null, base: string,
- *   width: number, height: number}} InitMessage
+ *   width: number, height: number, budget?: number}} InitMessage  Budget in MB.
  *
  * @typedef {InitMessage
  *   | {type: "resize", width: number, height: number}
@@ -145,6 +145,7 @@
  *   | {type: "view", view: ViewJson, id: number}
  *   | {type: "settle", id: number}
  *   | {type: "overlay", on: boolean}
+ *   | {type: "pace", on: boolean}
  *   | {type: "file", name: string, data: ArrayBuffer}
  *   | {type: "visible", on: boolean}
  *   | {type: "play", on: boolean}
@@ -172,6 +173,7 @@
  * @typedef {{type: "progress"} & Progress
  *   | {type: "ready", info: SceneInfo}
  *   | {type: "frame"} & FrameStats
+ *   | {type: "pace", cpuMs: number, intervalMs: number}
  *   | {type: "settled", id: number}
  *   | {type: "view", id: number, error: string | null}
  *   | {type: "set", id: number, error: string | null}

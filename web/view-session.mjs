@@ -80,8 +80,6 @@ export class Session {
   onpost = () => {};
   /** Told of the camera of each frame, once the worker was asked to `watch`. @type {(seen: import("./view-protocol.mjs").Seen) => void} */
   onseen = () => {};
-  /** Told of the camera of each frame, once the worker was asked to `watch`. @type {(seen: import("./view-protocol.mjs").Seen) => void} */
-  onseen = () => {};
 
   /** Told of the camera of each frame, once the worker was asked to. @type {(drawn: import("./view-marks.mjs").Drawn) => void} */
   ondrawn = () => {};
@@ -89,7 +87,7 @@ export class Session {
   /**
    * @param {HTMLCanvasElement} canvas  Fresh; it is handed over to the worker here.
    * @param {string | null} src  Absolute URL of scene.json, or null when a file follows.
-   * @param {{width: number, height: number}} size  In device pixels.
+   * @param {{width: number, height: number, budget?: number}} size  In device pixels; and megabytes.
    * @param {(message: FromWorker) => void} receive  Called until `end`.
    */
   constructor(canvas, src, size, receive) {

@@ -6,6 +6,7 @@
 import { download } from "./view-capture.mjs";
 import { Hash } from "./view-hash.mjs";
 import { follow, viewWishes } from "./view-looking.mjs";
+import { Motion } from "./view-motion.mjs";
 import { Panel } from "./view-panel.mjs";
 import { PICKING } from "./view-pick.mjs";
 import { Picking } from "./view-picking.mjs";
@@ -50,7 +51,9 @@ export class Viewing {
   #session = null;
   /** When what the attributes and the address say has been done. @type {Promise<unknown>} */
   #begun = Promise.resolve();
-  #still = matchMedia("(prefers-reduced-motion: reduce)");
+  #still = new Motion(() => {
+    if (this.moving === "turntable") this.#try(this.#ask("stop"));
+  });
   #hash = new Hash({
     text: async () => this.#session && !this.moving ? (await this.#ask("share")).value : "",
     open: (text) => {
@@ -71,9 +74,6 @@ export class Viewing {
     const stage = /** @type {HTMLElement} */ (element.shadowRoot?.querySelector(".stage"));
     const { tell, hint } = hooks;
     this.#picking = element[PICKING] = new Picking(stage, { tell, hint, ask: this.ask.bind(this) });
-    this.#still.addEventListener("change", ({ matches }) => {
-      if (matches && this.moving === "turntable") this.#try(this.#ask("stop"));
-    });
   }
 
   /** What attributes and address say has been done. */
@@ -84,6 +84,7 @@ export class Viewing {
   /** A scene is shown. @param {SceneInfo} info @param {Session | null} session */
   begin(info, session) {
     this.#session = session;
+    this.#still.listens = true;
     this.state = null;
     this.#picking.begin(session);
     this.panel.begin(info);
@@ -96,7 +97,7 @@ export class Viewing {
 
   /** The scene is gone. */
   end() {
-    this.#hash.on = false;
+    this.#hash.on = this.#still.listens = false;
     this.#picking.end();
     this.#session = null;
     this.moving = "";

@@ -12,8 +12,10 @@ import { FileDrop } from "./view-drop.mjs";
 import { Fullscreen } from "./view-fullscreen.mjs";
 import { InputQueue } from "./view-input.mjs";
 import { Keys } from "./view-keys.mjs";
+import { FRAMES } from "./view-listening.mjs";
 import { Loading } from "./view-loading.mjs";
 import { cannotOpen, GPU_LOST, INVITATION, messageFor, opens } from "./view-messages.mjs";
+import { Patience } from "./view-patience.mjs";
 import { Player } from "./view-player.mjs";
 import { VIEW_ATTRIBUTES, VIEWING, viewWishes } from "./view-looking.mjs";
 import { FILTER, PLAYER, wishes } from "./view-playing.mjs";
@@ -47,6 +49,7 @@ export class VitrineView extends ArrangingElement {
     wheelRefused: () => this.#ui.showHint("Click the scene to zoom with the wheel"),
   });
 
+  #patience = new Patience(this.#ui.stage);
   /** @type {Session | null} */
   #session = null;
   /** What is loaded or being loaded. @type {string | File | null} */
@@ -82,6 +85,7 @@ export class VitrineView extends ArrangingElement {
     new FileDrop(this, (over) => this.#ui.dropTarget(over), (file) => {
       if (!this[PLAYER].drop(file)) this.loadFile(file).catch(() => {}); // the visitor is told
     });
+    this[FRAMES].changed = () => this.#session?.post({ type: "pace", on: this[FRAMES].heard > 0 });
     const hint = this.#ui.showHint.bind(this.#ui);
     const hooks = { ready: () => this.ready, tell: this.#tell, hint };
     const player = new Player(this.#ui.stage, { ...hooks, wishes: () => wishes(this) });
@@ -121,6 +125,20 @@ export class VitrineView extends ArrangingElement {
   }
 
   /**
+   * Show a scene at once, in sight or not.
+   * @param {string | URL | File} source
+   * @returns {Promise<SceneInfo>}
+   */
+  load(source) {
+    if (source instanceof File) return this.loadFile(source);
+    this.#restart = true; // here, not by the attribute
+    this.src = String(source);
+    this.#restart = false;
+    if (this.#connected) this.#start(this.src || null);
+    return this.ready;
+  }
+
+  /**
    * Show a .ply, .splat or .spz file. It does not leave this machine.
    * @param {File} file
    * @returns {Promise<SceneInfo>}
@@ -144,7 +162,7 @@ export class VitrineView extends ArrangingElement {
     this.#watch.start();
     this.#fullscreen.start();
     this.#ui.wake();
-    this.#start(this.src || null);
+    this.#start(this.src || null, true);
   }
 
   disconnectedCallback() {
@@ -174,7 +192,7 @@ export class VitrineView extends ArrangingElement {
       this.#restart = true;
       queueMicrotask(() => {
         this.#restart = false;
-        if (this.#connected) this.#start(this.src || null);
+        if (this.#connected) this.#start(this.src || null, true);
       });
     }
   }
@@ -185,8 +203,11 @@ export class VitrineView extends ArrangingElement {
     return this.#session;
   }
 
-  /** @param {string | File | null} source  A URL of scene.json, a file, or nothing yet. */
-  #start(source) {
+  /**
+   * @param {string | File | null} source  A URL of scene.json, a file, or nothing yet.
+   * @param {boolean} patient  Not before it can be seen.
+   */
+  #start(source, patient = false) {
     this.#end(null);
     this.#source = source;
     if (this.#ready.done) this.#ready = new Deferred();
@@ -195,6 +216,11 @@ export class VitrineView extends ArrangingElement {
     this.#ui.cover();
     if (source === null) {
       this.#ui.rest("empty", INVITATION);
+      return;
+    }
+    const meanwhile = patient ? this.#patience.wait(() => this.#start(source)) : null;
+    if (meanwhile) {
+      this.#ui.rest("empty", meanwhile.shown);
       return;
     }
     this.#ui.state = "loading";
@@ -207,12 +233,14 @@ export class VitrineView extends ArrangingElement {
     try {
       const url = source instanceof File ? null : new URL(source, document.baseURI).href;
       const receive = (/** @type {FromWorker} */ message) => this.#receive(message);
-      this.#session = new Session(this.#ui.newCanvas(), url, this.#watch.size, receive);
+      const given = { ...this.#watch.size, budget: this.budget };
+      this.#session = new Session(this.#ui.newCanvas(), url, given, receive);
     } catch (error) {
       this.#fail(error instanceof TypeError ? "download" : "engine", String(error));
       return;
     }
     if (!this.#watch.visible) this.#session.post({ type: "visible", on: false });
+    if (this[FRAMES].heard) this[FRAMES].changed();
     this.#pickFilter();
     if (source instanceof File) this.#postFile(source, this.#session);
   }
@@ -220,6 +248,7 @@ export class VitrineView extends ArrangingElement {
   /** @param {Error | null} error  For whoever waits; null when another start follows. */
   #end(error) {
     this.#pointers.release();
+    this.#patience.end();
     this.#session?.end();
     this.#session = null;
     this.#info = null;
@@ -250,6 +279,9 @@ export class VitrineView extends ArrangingElement {
         break;
       case "frame":
         this.#ui.stats.add(message);
+        break;
+      case "pace":
+        this.#tell("frame", { cpuMs: message.cpuMs, intervalMs: message.intervalMs });
         break;
       case "filter":
         this[FILTER].tick(message);
@@ -298,7 +330,7 @@ export class VitrineView extends ArrangingElement {
     this.#ready.resolve?.(info);
     this.#opening?.resolve?.(info);
     this.#opening = null;
-    this.#tell("ready", info);
+    for (const event of ["ready", "load"]) this.#tell(event, info);
   }
 
   /** The poster belongs to `src`; a file has none. */

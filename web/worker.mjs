@@ -2,6 +2,7 @@
 // Messages are drawn in docs/architecture.md; the element's side is vitrine-view.mjs.
 
 import { Asking } from "./asking.mjs";
+import { cutRows, keepBudget } from "./budget.mjs";
 import { Capture } from "./capture.mjs";
 import { Drags } from "./drags.mjs";
 import { unpack } from "./dropped.mjs";
@@ -58,6 +59,7 @@ let filterHost = null;
 const drags = new Drags();
 const size = { width: 1, height: 1, changed: true };
 let overlay = false;
+let paced = false;
 let visible = true;
 /** A film is made, so that the canvas waits. */
 let held = false;
@@ -156,6 +158,7 @@ async function show(adapter, { program, shaders, files, tracks }) {
   const adapterText = JSON.stringify(openDevice.describe(adapter));
   const answer = JSON.parse(host.open_scene(sceneText, adapterText, program, shaders));
   if (answer.error) throw new Failure(answer.code ?? "limits", answer.error);
+  cutRows(files, answer.cut);
   for (const [name, file] of Object.entries(tracks)) {
     const wrong = host.set_track(name, await files[file]);
     if (wrong) throw new Failure("download", wrong);
@@ -336,6 +339,7 @@ function draw(index, started, interval, playing) {
     }
     inFlight -= 1;
     settle(waiting);
+    if (paced) tell({ type: "pace", cpuMs, intervalMs: interval });
     const times = await timing;
     if (times) tell({ type: "frame", cpuMs, intervalMs: interval, every, ...times });
     schedule(); // one more tick: draws what came meanwhile, or finds that all is settled
@@ -360,7 +364,7 @@ const handlers = {
     base = message.base;
     sceneUrl = message.src;
     handlers.resize(message);
-    python = startPython(base);
+    python = startPython(base).then((made) => keepBudget(made, message.budget));
     python.then(() => progress("engine")(1, 1), () => {});
     python.catch(() => {}); // told by whoever waits for it
     if (sceneUrl) opening = start().catch(fail);
@@ -397,6 +401,9 @@ const handlers = {
     timer = on && executor ? newTimer(executor.device) : null;
     if (on && executor) engine?.redraw();
     schedule();
+  },
+  pace({ on }) {
+    paced = on;
   },
   visible({ on }) {
     visible = on;
