@@ -39,11 +39,15 @@ _COVERAGE = 3
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """Rows, columns, and the value at (row, column, channel); a gray one looks at no channel."""
+    """Rows, columns, and the value at (row, column, channel); a gray one looks at no channel.
+
+    ``channels`` is 4 where ``at`` gives as the fourth how much of a pixel the splats cover.
+    """
 
     height: int
     width: int
     at: Callable[[Expr, Expr, Operand], Expr]
+    channels: int = 3
 
     def weighted(self, y: Expr, x: Expr, weights: Sequence[float]) -> Expr:
         """A sum over red, green and blue."""
@@ -58,14 +62,14 @@ def rendered(render: Tensor, background: Tensor) -> Image:
     ----------
     render : (H, W, 4) f32 tensor
     background : (4,) f32 tensor
-        Display-referred red, green, blue, and one that is not read.
+        Display-referred red, green, blue, and 0: of coverage there is nothing behind the splats.
     """
 
     def at(y: Expr, x: Expr, channel: Operand) -> Expr:
         over = render[y, x, channel] + (1.0 - render[y, x, 3]) * background[channel]
         return _clamped(over)
 
-    return Image(render.shape[0], render.shape[1], at)
+    return Image(render.shape[0], render.shape[1], at, channels=4)
 
 
 def buffered(image: Tensor, clamped: bool) -> Image:
@@ -97,7 +101,7 @@ def grown(image: Image, height: int, width: int) -> Image:
     def at(y: Expr, x: Expr, channel: Operand) -> Expr:
         return image.at(clamp_index(y, image.height), clamp_index(x, image.width), channel)
 
-    return Image(height, width, at)
+    return Image(height, width, at, image.channels)
 
 
 def _clamped(value: Expr) -> Expr:
@@ -132,7 +136,8 @@ def encoded(image: Image, rank: int, dtype: str, form: ImageFormat) -> Callable[
     dtype : str
         ONNX's; integers are rounded and saturate.
     form : ImageFormat
-        ``pixel * scale[c] + offset[c]``; a fourth channel is coverage, of which there is all.
+        ``pixel * scale[c] + offset[c]``. A fourth channel is the splats' coverage (rgbc) or the
+        finished image's, of which there is all.
     """
     rows, columns, channels = axes_of(form.layout, rank)
 
@@ -152,7 +157,7 @@ def _pixel(image: Image, y: Expr, x: Expr, channel: Expr, channels: str) -> Expr
         return image.weighted(y, x, LUMA if channels == "y" else GRAY)
     if channels == "bgr":
         return image.at(y, x, 2 - channel)
-    if channels != "rgba":
+    if channels not in ("rgba", "rgbc") or (channels == "rgbc" and image.channels == 4):
         return image.at(y, x, channel)
     colour = image.at(y, x, smaller(channel, as_expr(_COVERAGE - 1, "i32")))
     return select(channel.equals(_COVERAGE), 1.0, colour)

@@ -148,7 +148,8 @@ class Grid:
                 row, column = clamp_index(y + top, image.height), clamp_index(x + left, image.width)
                 return image.at(row, column, channel)
 
-            return Image(_span(self.rows, output), _span(self.columns, output), at)
+            size = _span(self.rows, output), _span(self.columns, output)
+            return Image(*size, at, image.channels)
 
         return tile
 

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 LAYOUTS = ("nchw", "nhwc")
-CHANNELS = {1: ("gray", "y"), 3: ("rgb", "bgr"), 4: ("rgba",)}
+CHANNELS = {1: ("gray", "y"), 3: ("rgb", "bgr"), 4: ("rgba", "rgbc")}
 """What so many channels can be; the first where nothing is said."""
 FORMAT_KEYS = ("range", "mean", "std", "channels", "layout")
 WANTED = "(1, 3, H, W), (1, H, W, 3), 1 or 4 channels instead of 3, or (H, W)"
@@ -128,7 +128,7 @@ def read_format(
             f"got value = pixel x {scale} + {offset}"
         )
         return None
-    if picture.channels == 4:  # coverage: 1, whatever the range; of bytes 255
+    if picture.channels == 4:  # coverage: 0 to 1, whatever the range; of bytes to 255
         scale[3], offset[3] = 255.0 if port.dtype == "uint8" else 1.0, 0.0
     return ImageFormat(picture.layout, height, width, channels, tuple(scale), tuple(offset))
 
@@ -201,7 +201,7 @@ class _Reader:
         return found[0], found[1]
 
     def numbers(self, key: str, default: float) -> tuple[float, ...] | None:
-        """A number for each channel, or one for all; of rgba three will do."""
+        """A number for each channel, or one for all; of four three will do."""
         value = self.said.get(key, default)
         count = self.count
         found = flat(value, count)

@@ -47,7 +47,7 @@ class ImageFormat:
     layout: str  # nchw | nhwc
     height: int
     width: int
-    channels: str  # rgb | bgr | gray; of filters also y | rgba
+    channels: str  # rgb | bgr | gray; of filters also y | rgba | rgbc
     scale: tuple[float, ...]
     offset: tuple[float, ...]
 

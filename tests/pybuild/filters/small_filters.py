@@ -33,7 +33,7 @@ __all__ = [
 
 Array = NDArray[Any]
 BACKGROUND = np.array([0.2, 0.5, 0.9, 0.0], np.float32)
-COUNTS = {"rgb": 3, "bgr": 3, "rgba": 4, "gray": 1, "y": 1}
+COUNTS = {"rgb": 3, "bgr": 3, "rgba": 4, "rgbc": 4, "gray": 1, "y": 1}
 YUV = np.array([0.299, 0.587, 0.114])
 GRAY = np.array([0.2126, 0.7152, 0.0722])
 _TYPES = {
@@ -81,20 +81,30 @@ def _affine(form: Mapping[str, Any], dtype: str, count: int) -> tuple[Array, Arr
     return (high - low) / std, (low - mean) / std
 
 
-def tensor_of(image: Array, form: Mapping[str, Any], layout: str, dtype: str) -> Array:
-    """What a model is given of an image (h, w, 3), by the text of docs/contract.md."""
+def tensor_of(
+    image: Array,
+    form: Mapping[str, Any],
+    layout: str,
+    dtype: str,
+    coverage: Array | None = None,
+) -> Array:
+    """What a model is given of an image (h, w, 3), by the text of docs/contract.md.
+
+    ``coverage`` is (h, w); all of it where there are no splats.
+    """
     channels = form.get("channels", "rgb")
+    covered = np.ones(image.shape[:2]) if coverage is None or channels == "rgba" else coverage
     planes = {
         "rgb": image,
         "bgr": image[..., ::-1],
-        "rgba": np.concatenate([image, np.ones_like(image[..., :1])], 2),
+        **dict.fromkeys(("rgba", "rgbc"), np.concatenate([image, covered[..., None]], 2)),
         "gray": (image @ GRAY)[..., None],
         "y": (image @ YUV)[..., None],
     }[channels]
     scale, offset = _affine(form, dtype, planes.shape[2])
     values = planes * scale + offset
-    if channels == "rgba":
-        values[..., 3] = 255 if dtype == "uint8" else 1
+    if planes.shape[2] == 4:
+        values[..., 3] = covered * (255 if dtype == "uint8" else 1)
     if dtype == "uint8":
         values = np.clip(np.rint(values), 0, 255)
     values = values[None] if layout == "nhwc" else values.transpose(2, 0, 1)[None]

@@ -65,6 +65,8 @@ FORMATS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "luma of bytes": ({"channels": "y", "range": [0, 255]},) * 2 + ("nhwc", "float32"),
     "rgba": ({"channels": "rgba", "range": [-1, 1]}, PLAIN, "nhwc", "float32"),
     "rgba both": ({"channels": "rgba"}, {"channels": "rgba"}, "nchw", "float32"),
+    "rgbc": ({"channels": "rgbc", "range": [-1, 1]}, PLAIN, "nhwc", "float32"),
+    "uint8 rgbc": ({"channels": "rgbc"}, PLAIN, "nchw", "uint8"),
     "half": (PLAIN, PLAIN, "nchw", "float16"),
     "uint8": (PLAIN, PLAIN, "nhwc", "uint8"),
     "uint8 rgba": ({"channels": "rgba"}, {"channels": "gray"}, "nchw", "uint8"),
@@ -77,7 +79,8 @@ def wanted_of(
     """The image by numpy, onnxruntime and numpy."""
     source, product, layout, dtype = form
     image = composite(pixels)
-    (values,) = onnxruntime_of(model, x=tensor_of(image, source, layout, dtype))
+    coverage = np.clip(pixels[..., 3], 0, 1)
+    (values,) = onnxruntime_of(model, x=tensor_of(image, source, layout, dtype, coverage))
     return image_of(values, product, layout, image)
 
 
@@ -341,7 +344,7 @@ def run_on(
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", ["bgr", "imagenet", "luma", "rgba", "uint8"])
+@pytest.mark.parametrize("name", ["bgr", "imagenet", "luma", "rgba", "rgbc", "uint8"])
 def test_formats_on_the_adapter(runner: NativeRunner, name: str) -> None:
     """What the interpreter says is what the kernels do."""
     form, pixels = FORMATS[name], render(5, 6)
