@@ -73,7 +73,8 @@ class FilterProgram:
         Inputs: of a filter of the render the texture ``render`` (h, w, 4), perhaps ``depth``, and
         the buffer ``background`` (4,); else the buffer ``image`` (h, w, 3). Perhaps ``previous``,
         as the output; the model's others as they are, but states of tiles have an axis of tiles
-        before their own. Outputs: ``image`` (H, W, 3), or a word a pixel, and ``state.NAME`` of each state.
+        before their own. Outputs: ``image`` (H, W, 3), or a word a pixel, and ``state.NAME`` of
+        each state.
     contract : FilterContract
     render, output : (width, height)
         Of what it reads and writes, pixels.
