@@ -61,6 +61,8 @@ export function messageFor(code, detail) {
       return { title: "This file cannot be shown", body: detail, retry: false };
     case "filter":
       return { title: "The filter is not shown", body: detail, retry: false };
+    case "link":
+      return { title: "Not all of the view is as asked", body: detail, retry: false };
     case "limits":
       return { title: "The scene is too large for this device", body: detail, retry: false };
     default:

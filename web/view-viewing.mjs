@@ -7,6 +7,7 @@ import { download } from "./view-capture.mjs";
 import { Hash } from "./view-hash.mjs";
 import { follow, viewWishes } from "./view-looking.mjs";
 import { Motion } from "./view-motion.mjs";
+import { legendOf, nextMode } from "./view-mode.mjs";
 import { Panel } from "./view-panel.mjs";
 import { PICKING } from "./view-pick.mjs";
 import { Picking } from "./view-picking.mjs";
@@ -36,7 +37,7 @@ import { VitrineError } from "./view-session.mjs";
 
 /** Messages that change nothing that a link says. */
 const SILENT = new Set(["init", "resize", "visible", "settle", "overlay", "picture", "film", "cancel", "dispose", "pointer", "bands", "image",
-  "pick", "probe", "follow"]);
+  "pick", "probe", "follow", "mode"]);
 const READING = new Set(["state", "share"]);
 
 export class Viewing {
@@ -68,6 +69,9 @@ export class Viewing {
     this.panel = new Panel({
       act: (what, more) => void this.#try(this.#ask(what, more)),
       link: () => void this.#try(this.copy()),
+      mode: (mode) => {
+        element.mode = mode;
+      },
       picture: ({ scale, transparent }) => this.#try(this.#save(scale, transparent)),
       film: (options) => this.#try(this.#record(options)),
     });
@@ -149,10 +153,11 @@ export class Viewing {
 
   /**
    * What a visitor asks for by a key.
-   * @param {"add" | "link" | "save" | "turn" | "tour" | "fly" | "measure" | "note" | "focus" | number} key
+   * @param {"add" | "link" | "save" | "turn" | "tour" | "fly" | "measure" | "note" | "focus" | "mode" | number} key
    */
   press(key) {
     if (key === "measure" || key === "note" || key === "focus") this.#picking.press(key);
+    else if (key === "mode") this.#next();
     else if (typeof key === "number") this.#try(this.#ask("go", { index: key - 1 }));
     else if (key === "add") this.#try(this.#add());
     else if (key === "link") this.#try(this.copy());
@@ -193,11 +198,25 @@ export class Viewing {
     }
   }
 
+  /** The next mode, and what its colours mean. */
+  #next() {
+    const mode = nextMode(this.#element.mode);
+    this.#element.mode = mode;
+    this.#hooks.hint(legendOf(mode) || "Colours");
+  }
+
+  /** Draw something else than colours, or colours again. @param {string} mode */
+  async #draw(mode) {
+    const drawn = (await this.#session?.render(mode))?.value || "colour";
+    this.panel.mode.show(drawn);
+    this.#hooks.tell("mode", { mode: drawn });
+  }
+
   /** @param {Record<string, unknown>[]} wishes */
   #wish(wishes) {
     const wanted = wishes.filter(({ mode }) => mode !== "turntable" || !this.#still.matches);
     return Promise.all(wanted.map(({ do: what, ...more }) =>
-      this.#ask(String(what), more).catch(({ message }) => this.#hooks.complain(message))));
+      (what === "render" ? this.#draw(String(more.mode)) : this.#ask(String(what), more)).catch(({ message }) => this.#complain(message))));
   }
 
   /**
@@ -270,7 +289,12 @@ export class Viewing {
     const rest = opened.opened ? await Promise.allSettled(follow(this.#element, opened)) : [];
     const failed = rest.flatMap((one) => one.status === "rejected" ? [one.reason.message] : []);
     const problems = [...opened.problems, ...failed];
-    if (problems.length) this.#hooks.complain(problems.join("\n"));
+    if (problems.length) this.#complain(problems.join(". "));
+  }
+
+  /** The first frame takes away what was said before it. @param {string} message */
+  #complain(message) {
+    this.#session?.settled().then(() => this.#hooks.complain(message), () => {});
   }
 
   /** @param {string} what @param {Record<string, unknown>} [more] */

@@ -243,7 +243,12 @@ def test_a_link_shows_the_same_pixels_in_another_page(page: Page, open_page: Ope
         }""",
         link,
     )
-    other = open_page(LINKED, hash=link.partition("#")[2])
+    other = open_page(LINKED, hash=link.partition("#")[2] + "&scent=rose")
+    told = other.locator("vitrine-view .message")
+    told.wait_for()
+    assert "Not all of the view is as asked" in told.inner_text()
+    assert "'scent' is passed over" in told.inner_text()
+    told.get_by_role("button", name="Close").click()
     got, seen = shot(other), state(other)
     other.context.close()
     assert changed(wanted, got) == 0
