@@ -24,6 +24,11 @@ export class Panel {
     this.element.append(this.#camera.element, this.#picture.element, this.capture.element);
   }
 
+  /** The box that turns the statistics on. */
+  get stats() {
+    return this.#picture.stats.box;
+  }
+
   /** Another scene. @param {SceneInfo} info */
   begin(info) {
     this.#picture.begin(info);

@@ -1,7 +1,7 @@
 /** The panel's part for how the scene is drawn: background, SH degree, size of splats, anti-aliasing. */
 
 import { Dials } from "./view-dials.mjs";
-import { field, iconButton, make, picker, section } from "./view-parts.mjs";
+import { checkbox, field, iconButton, make, picker, section } from "./view-parts.mjs";
 
 /** @import {SceneInfo, ViewState} from "./view-protocol.mjs" */
 /** @import {Do} from "./view-camera.mjs" */
@@ -15,6 +15,8 @@ export class PicturePart {
   #degreeRow;
   #aliasing;
   #size;
+  /** Whether the statistics are shown; the element's interface turns them on. */
+  stats = checkbox("Statistics");
 
   /** @param {Do} act */
   constructor(act) {
@@ -33,7 +35,8 @@ export class PicturePart {
     this.#size.describe(/** @type {any[]} */ ([feed]));
     const background = make("div", "field", make("span", "", "Background"), reset, this.#colour);
     this.element = section(
-      "Picture", background, this.#degreeRow, field("Anti-aliasing", this.#aliasing), this.#size.body);
+      "Picture", background, this.#degreeRow, field("Anti-aliasing", this.#aliasing), this.#size.body,
+      this.stats.row);
   }
 
   /** Another scene. @param {SceneInfo} info */

@@ -112,6 +112,7 @@ export class Ui {
   set panel(panel) {
     this.#panel = panel;
     this.#toolbar.after(panel.element);
+    panel.stats.addEventListener("change", () => this.#tools.get("overlay")?.click());
   }
 
   /** @param {State} state */
@@ -250,6 +251,7 @@ export class Ui {
   showStats(shown) {
     this.stats.on = shown;
     this.#press("overlay", shown);
+    if (this.#panel) this.#panel.stats.checked = shown;
   }
 
   /** Show what the scene has to play and to feed; a small box is left to the scene at first. */

@@ -201,6 +201,10 @@ def test_the_panel_does_what_the_methods_do(page: Page) -> None:
         "splatScale": 0.5,
         "antialiasing": "mip",
     }
+    panel.get_by_label("Statistics").check()
+    assert page.locator("vitrine-view .stats").is_visible()
+    page.locator("vitrine-view .stage").press("i")
+    assert not panel.get_by_label("Statistics").is_checked()
     page.keyboard.press("Escape")
     assert panel.is_hidden()
     settle(page)
