@@ -16,8 +16,11 @@ const RESIZED_MS = 250;
  * @typedef {{rung: number, programs: string[], levels: number, render?: [number, number],
  *   output?: [number, number], error?: string}} Choice
  * @typedef {import("./view-protocol.mjs").FilterInfo} Listed
+ * @typedef {{check_mode: (name: string) => string, open_mode: (mode: string, adapter: string) => string
+ * }} ModeHost Of pyengine/hosts/page_modes.py.
  * @typedef {object} Hooks
  * @property {() => Host} host
+ * @property {() => Promise<ModeHost>} modes
  * @property {() => Executor | null} executor That is shown.
  * @property {(made: Executor, answer: any) => void} swap Show another from now on.
  * @property {() => void} schedule Ask for a frame.
@@ -34,8 +37,12 @@ export class Filters {
   #listed = [];
   /** What was picked, whether it is shown already or not; null: nobody did. @type {string | null} */
   #wanted = null;
-  /** What is shown. @type {{name: string, rung: number}} */
-  #shown = { name: "", rung: -1 };
+  /** What is shown. @type {{name: string, rung: number, mode: string}} */
+  #shown = { name: "", rung: -1, mode: "" };
+  /** What is to be drawn instead of colours; empty: colours, through the filter that is picked. */
+  #mode = "";
+  /** The filter that was on before the mode. */
+  #before = "";
   #level = 0;
   #look = { strength: -1, split: -1 };
   /** One after the other. @type {Promise<unknown>} */
@@ -63,6 +70,11 @@ export class Filters {
         this.#hooks.schedule();
       }, (error) => this.#hooks.tell({ type: "filtered", id, error: error.message }));
     },
+    mode: ({ mode, id }) => {
+      this.mode(mode).then(
+        (value) => this.#hooks.tell({ type: "told", id, error: null, value, state: null }),
+        (error) => this.#hooks.tell({ type: "told", id, error: error.message }));
+    },
     look: ({ strength, split }) => {
       this.look(strength, split);
       this.#hooks.schedule();
@@ -79,14 +91,28 @@ export class Filters {
     if (url !== this.#url || !url) this.#level = 0;
     this.#url = url;
     this.#listed = listed;
-    this.#shown = { name: "", rung: -1 };
+    this.#shown = { name: "", rung: -1, mode: "" };
+    this.#before = "";
     this.#ready = ready;
-    const name = listed.length ? this.#wanted ?? listed.find(({ first }) => first)?.name : "";
-    if (name) {
+    const name = (listed.length ? this.#wanted ?? listed.find(({ first }) => first)?.name : "") ?? "";
+    if (this.#mode) this.#before = name;
+    if (name || this.#mode) {
       await this.#put(name).catch((error) => this.#complain(name, error));
       await this.#chain; // another one may have been picked meanwhile
     }
     if (this.#ready === ready) this.#begun();
+  }
+
+  /** Draw something else than colours, or colours again, through the filter that was on.
+   * @param {string} asked Of pyengine/passes/modes.py. @returns {Promise<string>} */
+  async mode(asked) {
+    const { mode, error } = JSON.parse((await this.#hooks.modes()).check_mode(asked));
+    if (error) throw new Failure("view", error);
+    if (mode && !this.#shown.mode) this.#before = this.#shown.name;
+    this.#mode = mode;
+    if (this.#adapter) await this.#put(this.#wanted ?? this.#before);
+    this.#hooks.schedule();
+    return mode;
   }
 
   /** Pick one; empty: none. @param {string} name @returns {Promise<void>} */
@@ -202,38 +228,43 @@ export class Filters {
     if (!from || (this.#wanted ?? name) !== name) return; // another one is wanted by now
     const host = this.#hooks.host();
     const { width, height } = this.#hooks.size();
+    const mode = this.#mode;
+    const on = mode ? "" : name;
     /** @type {Choice} */
-    const choice = JSON.parse(host.choose_filter(name, width, height, this.#level));
+    const choice = JSON.parse(host.choose_filter(on, width, height, this.#level));
     if (choice.error) throw new Failure("filter", choice.error);
     const shown = this.#shown;
-    if (shown.name === name && shown.rung === choice.rung) return;
-    const built = await this.#build(from, name, choice).catch((error) => {
+    if (shown.name === on && shown.rung === choice.rung && shown.mode === mode) return;
+    const built = await this.#build(from, on, choice, mode).catch((error) => {
       if (this.#hooks.executor() === from) throw error;
     });
     if (!built) return; // the device was lost meanwhile: what comes after it puts this on
     const { made, answer } = built;
-    if (this.#hooks.executor() !== from || (this.#wanted ?? name) !== name) return made.drop();
+    const stale = (this.#wanted ?? name) !== name || this.#mode !== mode;
+    if (this.#hooks.executor() !== from || stale) return made.drop();
     host.show_filter();
-    this.#shown = { name, rung: choice.rung };
-    if (!name || name !== shown.name) this.#look.strength = -1;
-    this.#due = Boolean(name);
+    this.#shown = { name: on, rung: choice.rung, mode };
+    if (!mode && !shown.mode && (!name || name !== shown.name)) this.#look.strength = -1;
+    this.#due = Boolean(on);
     this.#unchecked = false;
     this.#hooks.swap(made, answer);
     this.#apply();
     this.#begun();
+    if (mode) return; // the filter that was on is on again with colours
     const { render, output, levels } = choice;
     const { gpuBytes } = answer.info;
     this.#hooks.tell({ type: "filter", name, render, output, levels, gpuBytes, message: null });
   }
 
-  /** @param {Executor} from @param {string} name @param {Choice} choice */
-  async #build(from, name, choice) {
+  /** @param {Executor} from @param {string} name @param {Choice} choice @param {string} mode */
+  async #build(from, name, choice, mode) {
     const folders = choice.programs.map((folder) => new URL(`${folder}/`, this.#url));
     const found = await Promise.all(folders.map(fetchProgram));
-    const answer = JSON.parse(this.#hooks.host().open_filter(
-      name, choice.rung, JSON.stringify(found.map(({ text }) => text)),
-      JSON.stringify(found.map(({ shaders }) => shaders)),
-      JSON.stringify(openDevice.describe(/** @type {GPUAdapter} */ (this.#adapter)))));
+    const adapterText = JSON.stringify(openDevice.describe(/** @type {GPUAdapter} */ (this.#adapter)));
+    const answer = JSON.parse(mode ? (await this.#hooks.modes()).open_mode(mode, adapterText)
+      : this.#hooks.host().open_filter(
+        name, choice.rung, JSON.stringify(found.map(({ text }) => text)),
+        JSON.stringify(found.map(({ shaders }) => shaders)), adapterText));
     if (answer.error) throw new Failure("filter", answer.error);
     const { device, context, format } = from;
     const made = new Executor(device, answer.plan, context, format, new Map(), from);

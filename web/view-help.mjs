@@ -11,6 +11,7 @@ const GROUPS = [
       ["Right drag, [Shift] drag", "pan"],
       ["Wheel, pinch", "zoom"],
       ["[Alt] drag", "look around"],
+      ["Double click", "look at a place"],
     ],
   ],
   [
@@ -31,6 +32,10 @@ const GROUPS = [
       ["[P]", "play the path"],
       ["[L]", "copy a link"],
       ["[X]", "save a picture"],
+      ["[Z]", "look at the middle"],
+      ["[G]", "measure"],
+      ["[N]", "annotate"],
+      ["[V]", "depth, normals, ..."],
     ],
   ],
   [

@@ -8,7 +8,7 @@
 /** @import {InputQueue} from "./view-input.mjs" */
 
 /** @typedef {"reset" | "overlay" | "fullscreen" | "help" | "escape" | "play" | "inputs" | "view" | "add"
- *   | "turn" | "tour" | "fly" | "link" | "save" | "measure" | "note" | "focus" | `mark${number}`} Command */
+ *   | "turn" | "tour" | "fly" | "link" | "save" | "measure" | "note" | "focus" | "mode" | `mark${number}`} Command */
 
 /** A tap turns by this part of the height; held, it goes on at the rate. */
 const TAP_HEIGHTS = 0.03;
@@ -57,6 +57,7 @@ const COMMANDS = {
   KeyG: "measure",
   KeyN: "note",
   KeyZ: "focus",
+  KeyV: "mode",
   Space: "play",
   Escape: "escape",
 };

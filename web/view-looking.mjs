@@ -32,6 +32,15 @@ export class LookingElement extends PickingElement {
     this.toggleAttribute("hash", Boolean(on));
   }
 
+  /** What is drawn: "colour", "depth", "normals", "outlines" or "overdraw". */
+  get mode() {
+    return this.getAttribute("mode") || "colour";
+  }
+
+  set mode(mode) {
+    this.setAttribute("mode", mode);
+  }
+
   /** Where the camera is, its mode, what moves it, the bookmarks, the path and the look. */
   async getState() {
     return (await this[VIEWING].ask("state")).state;
@@ -143,7 +152,7 @@ const LOOKS = /** @type {const} */ ([
   ["splat-scale", "splatScale", Number],
   ["antialiasing", "antialiasing", String],
 ]);
-export const VIEW_ATTRIBUTES = ["camera", "camera-mode", "hash", ...LOOKS.map(([name]) => name)];
+export const VIEW_ATTRIBUTES = ["camera", "camera-mode", "hash", "mode", ...LOOKS.map(([name]) => name)];
 
 /**
  * What the attributes ask of the view, or one of them.
@@ -166,6 +175,8 @@ export function viewWishes(element, only) {
     const [eye, target, fov] = [numbers.slice(0, 3), numbers.slice(3, 6), numbers[6]];
     wishes.push({ do: "camera", eye, target, fov, first: true });
   }
+  const drawn = said("mode");
+  if (drawn !== null || only === "mode") wishes.push({ do: "render", mode: drawn ?? "" });
   const [mode, speed] = said("camera-mode")?.trim().split(/\s+/) ?? [];
   if (mode) wishes.push({ do: "mode", mode, speed: speed === undefined ? undefined : Number(speed) });
   return wishes;

@@ -2,12 +2,13 @@
 
 import { CameraPart } from "./view-camera.mjs";
 import { CapturePart } from "./view-capture.mjs";
+import { ModePart } from "./view-mode.mjs";
 import { make } from "./view-parts.mjs";
 import { PicturePart } from "./view-picture.mjs";
 
 /** @import {SceneInfo, ViewState} from "./view-protocol.mjs" */
 
-/** @typedef {{act: import("./view-camera.mjs").Do} & import("./view-capture.mjs").CaptureHooks} PanelHooks */
+/** @typedef {{act: import("./view-camera.mjs").Do, mode: (mode: string) => void} & import("./view-capture.mjs").CaptureHooks} PanelHooks */
 
 export class Panel {
   element = make("section", "panel viewing");
@@ -20,6 +21,8 @@ export class Panel {
     this.element.setAttribute("aria-label", "View");
     this.#camera = new CameraPart(hooks.act);
     this.#picture = new PicturePart(hooks.act);
+    this.mode = new ModePart(hooks.mode);
+    this.#picture.element.append(this.mode.element);
     this.capture = new CapturePart(hooks);
     this.element.append(this.#camera.element, this.#picture.element, this.capture.element);
   }

@@ -163,6 +163,7 @@
  *   | {type: "picture", id: number} & PictureAsked
  *   | {type: "film", id: number} & FilmAsked
  *   | {type: "cancel", id: number}
+ *   | {type: "mode", mode: string, id: number}
  *   | {type: "pick", x: number, y: number, id: number}
  *   | {type: "probe", points: number[][], id: number}
  *   | {type: "follow", on: boolean}

@@ -150,6 +150,11 @@ export class Session {
     return this.#ask((id) => ({ type: "ask", text, id }));
   }
 
+  /** Draw depth, normals, outlines or overdraw instead of colours. @param {string} mode */
+  render(mode) {
+    return this.#ask((id) => ({ type: "mode", mode, id }));
+  }
+
   /** What is seen at a place of the canvas, 0 to 1. @param {number} x @param {number} y */
   pick(x, y) {
     return this.#ask((id) => ({ type: "pick", x, y, id }));

@@ -84,6 +84,7 @@ function fail(error) {
 
 const filters = new Filters({
   host: () => /** @type {FilterHost} */ (filterHost),
+  modes: async () => (await python).pyimport("pyengine.hosts.page_modes"),
   executor: () => executor,
   size: () => size,
   swap(made, answer) {

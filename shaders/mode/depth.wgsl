@@ -12,6 +12,11 @@
 @group(0) @binding(0) var<uniform> frame: Frame;
 @group(0) @binding(1) var depth: texture_2d<f32>;
 
+@vertex
+fn vertex_main(@builtin(vertex_index) vertex: u32) -> @builtin(position) vec4f {
+  return screen_corner(vertex);
+}
+
 @fragment
 fn fragment_main(@builtin(position) position: vec4f) -> @location(0) vec4f {
   let texel = textureLoad(depth, vec2u(position.xy), 0);

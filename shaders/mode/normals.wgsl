@@ -39,6 +39,11 @@ fn slope(middle: vec3f, pixel: vec2i, step: vec2i) -> vec3f {
   return select(middle - behind, ahead - middle, rise <= fall);
 }
 
+@vertex
+fn vertex_main(@builtin(vertex_index) vertex: u32) -> @builtin(position) vec4f {
+  return screen_corner(vertex);
+}
+
 @fragment
 fn fragment_main(@builtin(position) position: vec4f) -> @location(0) vec4f {
   let pixel = vec2i(position.xy);
