@@ -1,4 +1,4 @@
-"""Render modes in a real Chromium: their pixels, that they go as they came, and what picks in them."""
+"""Render modes in a real Chromium: their pixels, that they go as they came, and picking there."""
 
 from __future__ import annotations
 
