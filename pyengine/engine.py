@@ -66,6 +66,8 @@ class Engine:
         Where the objects stand, in a scene of several.
     timeline : Timeline
         When the generator is; at first paused at 0.
+    bands_there : bool
+        Whether the coefficients of SH are on the GPU; until then colours are those of no direction.
     opaque : bool
         Whether the background is drawn; without it what is not covered is transparent.
     whole : (width, height), optional
@@ -76,6 +78,7 @@ class Engine:
         self.scene = scene
         self.filter = filter_
         self.sh_degree = scene.sh_degree
+        self.bands_there = True
         self.background: Sequence[float] = scene.background
         self.splat_scale = 1.0
         self.antialiased = scene.antialiased
@@ -278,7 +281,7 @@ class Engine:
         put(frame, "key_max", key_max)
         put(frame, "splat_scale", self.splat_scale)
         put(frame, "chunk_count", self.scene.chunk_count)
-        put(frame, "sh_degree", min(self.sh_degree, self.scene.sh_degree))
+        put(frame, "sh_degree", min(self.sh_degree, self.scene.sh_degree) * self.bands_there)
         put(frame, "antialiased", int(self.antialiased))
 
 

@@ -189,6 +189,7 @@
  *   | {type: "clock"} & Clock
  *   | {type: "error", code: WorkerErrorCode, message: string}
  *   | {type: "lost", message: string}
+ *   | {type: "preview"}
  *   | {type: "restored"}} FromWorker
  */
 

@@ -268,6 +268,9 @@ export class VitrineView extends ArrangingElement {
       case "progress":
         this.#progress(message);
         break;
+      case "preview":
+        this.#reveal(); // before all has come
+        break;
       case "ready":
         this.#shown(message.info);
         break;

@@ -18,6 +18,8 @@ import { PassTimer } from "./timer.mjs";
 
 const IDLE = -1;
 const HELD = -2;
+/** The `source` of SH: most of a scene's bytes, without which it can be drawn already. */
+const BANDS = "sh";
 /** The schedule that a plan with a filter has. */
 const PRESENT = "present";
 /** A frame after a longer pause counts as this much of a held key, or of a clip. */
@@ -25,7 +27,8 @@ const HELD_S = 0.1;
 const PLAYED_S = 0.5;
 
 /** @typedef {{open_scene: Function, frame: Function, uniforms: Function, status: Function,
- *   redraw: Function, reset: Function, set_view: Function, set_track: Function, object_bytes: Function
+ *   redraw: Function, reset: Function, set_view: Function, set_track: Function, object_bytes: Function,
+ *   bands: Function
  * } & import("./playback.mjs").Host & import("./objects.mjs").Host} Engine Of pyengine/hosts/page.py. */
 /** @typedef {import("./dropped.mjs").Opener} FileHost */
 /** @typedef {import("./filters.mjs").Host} FilterHost */
@@ -187,11 +190,19 @@ async function showFile(name, data) {
 async function present(adapter, device, answer, adopted, files, change) {
   const context = /** @type {GPUCanvasContext} */ (canvas.getContext("webgpu"));
   const format = navigator.gpu.getPreferredCanvasFormat();
+  let complete = true;
+  /** @type {Promise<void> | undefined} */
+  let bands;
   try {
     const made = new Executor(device, answer.plan, context, format, adopted);
     const compiled = made.compile(progress("shaders"));
     await Promise.all(made.plan.buffers.map(async ({ name, source }) => {
-      if (source && source in files) made.write(name, 0, await files[source]);
+      if (!source || !(source in files)) return;
+      const written = files[source].then((bytes) => made.write(name, 0, bytes));
+      if (source !== BANDS) return written;
+      complete = false;
+      bands = written.then(() => { complete = true; });
+      bands.catch(() => {}); // told below
     }));
     await compiled;
     change?.();
@@ -206,6 +217,15 @@ async function present(adapter, device, answer, adopted, files, change) {
   take(answer);
   timer = overlay ? newTimer(device) : null;
   playback.begin(/** @type {Engine} */ (engine), answer.generator?.feeds);
+  if (bands && !complete) {
+    const shown = executor;
+    engine?.bands(0);
+    tell({ type: "preview" });
+    schedule();
+    await bands;
+    if (executor !== shown) return; // the device was lost, and what came after it is shown
+    engine?.bands(1);
+  }
   schedule();
   const { vendor, architecture, description } = adapter.info;
   const name = description || [vendor, architecture].filter(Boolean).join(" ");

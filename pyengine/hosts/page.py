@@ -41,6 +41,7 @@ __all__ = [
     "JsBytes",
     "PageHost",
     "Stage",
+    "bands",
     "frame",
     "inputs",
     "object_bytes",
@@ -328,6 +329,11 @@ def _governed(stage: Stage, seconds: float) -> int:
     if governor.frame(seconds):
         shown.every = governor.every
     return governor.level
+
+
+def bands(there: int) -> None:
+    """Draw with SH or without: its coefficients, most of a scene's bytes, may come last."""
+    _stage[0].engine.bands_there = bool(there)
 
 
 def redraw() -> None:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Request, ViewportSize
+from playwright.sync_api import Browser, Page, Request, Route, ViewportSize
 
 from pybuild.gaussians import Gaussians
 from pybuild.options import BuildOptions
@@ -37,7 +37,9 @@ async () => {
 SLOW = re.compile("Python starts slowly: its snapshot cannot be used here")
 PLACES = {
     ".html": re.compile(r'(?:src|href|poster)="([^"]*)"'),
-    ".mjs": re.compile(r'^(?:import|export|})[^;]*?from "([^"]*)"|(?<!\w)import\("([^"]*)"\)', re.M),
+    ".mjs": re.compile(
+        r'^(?:import|export|})[^;]*?from "([^"]*)"|(?<!\w)import\("([^"]*)"\)', re.M
+    ),
 }
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
@@ -62,15 +64,16 @@ def fresh(browser: Browser) -> Iterator[Page]:
 
 
 def pixels(page: Page) -> np.ndarray:
-    """The canvas alone, without what lies above it."""
+    """The middle of the canvas, where nothing lies above it."""
     page.evaluate("document.querySelector('vitrine-view').setAttribute('controls', 'none')")
-    return np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"), np.float32)
+    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    return np.asarray(image, np.float32)[30:140, 40:280]
 
 
 def early(folder: Path) -> set[str]:
     """Files that index.html asks for before any script of the site runs."""
     text = (folder / "index.html").read_text()
-    listed = re.search(r"for \(const file of (\[.*?\])\)", text)
+    listed = re.search(r"data-files='(\[.*?\])'", text)
     assert listed is not None
     links = re.findall(r'<link rel="(?:modulepreload|preload)" href="([^"]+)"', text)
     return {"", *links, *json.loads(listed[1])}
@@ -187,3 +190,34 @@ def test_nothing_of_a_site_is_named_absolutely(small_site: Path) -> None:
             assert (file.parent / place).is_file(), f"{file.name}: {place}"
             assert not place.startswith("/"), f"{file.name}: {place}"
     assert found > 50
+
+
+@pytest.mark.page
+def test_splats_are_shown_before_their_bands(fresh: Page, small_site: Path) -> None:
+    """While the coefficients of SH are on their way: the picture without them, complete otherwise,
+    and not said to be ready. Then the whole one.
+    """
+    (bands,) = small_site.glob("scene/sh-*.bin")
+    held: list[Route] = []
+    fresh.context.route(f"**/{bands.name}", lambda route: held.append(route))
+    gone = "document.querySelector('vitrine-view').shadowRoot?.querySelector('.poster.gone')"
+    with serving(small_site) as url:
+        fresh.goto(url)
+        fresh.wait_for_function(gone)
+        first = pixels(fresh)
+        assert (
+            fresh.evaluate(
+                "Promise.race([document.querySelector('vitrine-view').ready, 'not yet'])"
+            )
+            == "not yet"
+        )
+        for route in held:
+            route.continue_()
+        fresh.context.unroute(f"**/{bands.name}")
+        fresh.evaluate(SETTLED)
+        whole = pixels(fresh)
+        fresh.evaluate("document.querySelector('vitrine-view').setAttribute('sh-degree', '0')")
+        fresh.evaluate(SETTLED)
+        without = pixels(fresh)
+    assert np.abs(first - without).mean() < 0.5
+    assert np.abs(first - whole).mean() > 1
