@@ -59,6 +59,7 @@ PYODIDE_FOLDER = f"pyodide-{VERSION}"
 PYODIDE_FILES = ("pyodide.asm.wasm", "pyodide.asm.mjs", "pyodide.mjs")
 """Of Pyodide's core, what a page loads: the standard library and the engine are in a snapshot."""
 ELEMENT_FILE, WORKER_FILE = "vitrine-view.mjs", "worker.mjs"
+TYPES_FILE = "vitrine-view.d.mts"
 _LEVELS = {"read": 0.15, "pack": 0.45, "poster": 0.55, "Pyodide": 0.8, "compress": 0.85, "move": 1}
 
 
@@ -291,6 +292,8 @@ def write_engine(
             app.mkdir()
         entry = f'export * from "./{app.name}/{ELEMENT_FILE}";\n'
         write_bytes(folder / ELEMENT_FILE, entry.encode())
+    types = WEB_FOLDER / "types" / TYPES_FILE
+    write_bytes(folder / TYPES_FILE, types.read_bytes())
     for name, data in files.items():
         write_bytes(app / name, data)
     modules = imported_modules(app / ELEMENT_FILE)
