@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import json
 import re
@@ -9,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ELEMENT", "WEB_FOLDER", "Shared", "imported_modules", "index_html"]
+__all__ = ["ELEMENT", "WEB_FOLDER", "Shared", "content_policy", "imported_modules", "index_html"]
 
 WEB_FOLDER = Path(__file__).resolve().parent.parent / "web"
 """The element's modules."""
@@ -17,19 +19,21 @@ ELEMENT = "vitrine/vitrine-view.mjs"
 """Where a site has the element, for pages of others."""
 
 _IMPORT = re.compile(r"""^\s*(?:import|export)\b[^;]*?from\s+["']\./([\w.-]+)["']""", re.MULTILINE)
-_EARLY = """    <script>
+_EARLY = """
       // Into the browser's cache, where the worker finds them. A preload link would do the same but
       // for a warning: Chromium does not see that a worker uses what the page preloaded.
       // A visitor who saves data asks for the scene first.
-      if (!navigator.connection?.saveData) for (const file of FILES) {
-        fetch(file).then((answer) => answer.body?.pipeTo(new WritableStream())).catch(() => {});
+      if (!navigator.connection?.saveData) {
+        for (const file of JSON.parse(document.currentScript.dataset.files)) {
+          fetch(file).then((answer) => answer.body?.pipeTo(new WritableStream())).catch(() => {});
+        }
       }
-    </script>
-"""
+    """
 _STYLE = """
-      html, body { margin: 0; height: 100%; overflow: hidden; background: BACKGROUND; }
+      html, body { margin: 0; height: 100%; overflow: hidden; }
       vitrine-view { display: block; width: 100vw; height: 100vh; height: 100dvh; }
-"""
+    """
+"""Both are the same in every site, so that a policy can name them by their hashes."""
 
 _BAR_STYLE = """
       body { display: grid; grid-template-rows: auto minmax(0, 1fr);
@@ -90,13 +94,15 @@ def index_html(
         Of a page that shares its engine with others; a bar above the scene leads back.
     """
     modules = list(modules)
-    rgb = " ".join(str(round(255 * min(max(part, 0.0), 1.0))) for part in background)
+    color = "".join(f"{round(255 * min(max(part, 0.0), 1.0)):02x}" for part in background)
     links = [f'<link rel="modulepreload" href="{name}">' for name in modules]
     lines = "".join(f"    {link}\n" for link in links)
-    early = _EARLY.replace("FILES", json.dumps(list(fetched))) if fetched else ""
-    style = _STYLE.replace("BACKGROUND", f"rgb({rgb})") + (_BAR_STYLE if shared else "")
-    bar = ""
+    early = bar = bar_style = ""
+    if fetched:
+        listed = html.escape(json.dumps(list(fetched)), quote=False).replace("'", "&#39;")
+        early = f"    <script data-files='{listed}'>{_EARLY}</script>\n"
     if shared:
+        bar_style = f"    <style>{_BAR_STYLE}    </style>\n"
         bar = f"""    <header>
       <a href="{html.escape(shared.back)}">‹ All demos</a>
       <h1>{html.escape(title)}</h1>
@@ -112,15 +118,36 @@ def index_html(
     <title>{html.escape(title)}</title>
     <link rel="icon" href="data:,">
     <link rel="preload" href="scene/poster.webp" as="image">
-{lines}{early}    <style>{style}    </style>
-    <script type="module" src="./{modules[0]}"></script>
+{lines}{early}    <style>{_STYLE}</style>
+{bar_style}    <script type="module" src="./{modules[0]}"></script>
   </head>
-  <body>
+  <body bgcolor="#{color}">
 {bar}    <vitrine-view src="scene/scene.json" poster="scene/poster.webp"
       autoplay hash></vitrine-view>
   </body>
 </html>
 """
+
+
+def content_policy() -> str:
+    """The strictest Content-Security-Policy under which a site does all that it can."""
+    script, style = (
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in (_EARLY, _STYLE)
+    )
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' 'sha256-{script}' 'wasm-unsafe-eval'",
+            f"style-src 'sha256-{style}'",
+            "worker-src 'self'",
+            "connect-src 'self'",
+            "img-src 'self' data: blob:",
+            "media-src 'self' blob:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
 
 
 def imported_modules(entry: Path) -> list[str]:

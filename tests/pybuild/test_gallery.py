@@ -91,7 +91,7 @@ def test_layout(table: Path, tmp_path: Path) -> None:
         assert f'src="{name}/scene/poster.webp"' in front
         page = (out / name / "index.html").read_text()
         linked = re.findall(r'(?:href|src|poster)="([^"]+)"', page)
-        fetched = re.search(r"for \(const file of \[(.*?)\]\)", page)
+        fetched = re.search(r"data-files='\[(.*?)\]'", page)
         assert fetched is not None
         for file in linked + re.findall(r'"([^"]+)"', fetched[1]):
             path = Path(os.path.normpath(out / name / file))
