@@ -10,14 +10,17 @@ import pytest
 
 from pybuild.composing import Part, compose
 from pybuild.gaussians import Gaussians
+from pybuild.networks import Network
 from pybuild.pack import pack, unpack
 from pybuild.picking import coverage_at, pick
+from pybuild.reference import Ellipsoids
 from pybuild.render import Renderer, in_memory
 from pyengine.hosts.null import NullHost
-from pyengine.passes.pick import FOUND, NOTHING, PICK, pick_plan
+from pyengine.passes.pick import FOUND, NOTHING, PICK, Picked, pick_plan
 from pyengine.plan import DEFAULT_LIMITS, Adapter
 from pyengine.scene_plan import scene_plan
 from pyengine.view import WORLD_UP, View
+from tests.pyengine.generators import gaussians, generator
 from tests.pyengine.plans import THREE_PASSES, TWO_PASSES, scene_of
 
 KEY_SHARE = 1e-3
@@ -130,6 +133,36 @@ def test_whose_splat_it_is(adapter: Any) -> None:
     assert right is not None
     assert (left.object, right.object) == (1, 0)
     assert (left.depth, right.depth) == pytest.approx((2.0, 4.0), rel=0.01)
+
+
+@pytest.mark.gpu
+def test_in_what_a_network_made(adapter: Any) -> None:
+    """Rows of a generator whose count rules; in the mode `depth` the same is found."""
+    made = generator(400, counted=True)
+    packed, shade = gaussians(400)
+    packed[:, 3] = 1
+    packed[:, 4:] *= 4
+    network = Network(made.compiled.program, made.compiled.files)
+    view = View.look_at((0, 0, -4), (0, 0, 0), WORLD_UP, 45, 61, 61)
+    live = 300
+    cloud = Ellipsoids.of_packed(packed[:live], shade[:live])
+    found: dict[str, list[Picked | None]] = {"": [], "depth": []}
+    for mode, hits in found.items():
+        with Renderer(made.scene, lambda _: b"", 61, 61, network, mode=mode) as renderer:
+            for name, values in (("packed", packed), ("shade", shade), ("count", [live])):
+                renderer.set_input(name, values)
+            renderer.draw(view)
+            hits += [renderer.pick((x + 0.5) / 61, 0.5) for x in range(10, 61, 10)]
+    assert found[""] == found["depth"]
+    assert any(found[""])
+    for x, hit in zip(range(10, 61, 10), found[""], strict=True):
+        passed = np.cumprod(1 - coverage_at(cloud, view, x, 30)[2])
+        if (np.abs(passed - 0.5) < CLOSE_CALL).any():
+            continue
+        wanted = pick(cloud, view, x, 30)
+        assert (hit is None) == (wanted is None)
+        if hit is not None and wanted is not None:
+            assert hit.depth == pytest.approx(wanted[1], rel=KEY_SHARE)
 
 
 @pytest.mark.gpu
