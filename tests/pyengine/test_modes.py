@@ -117,6 +117,14 @@ def test_normals(adapter: Any, cloud: Gaussians) -> None:
     oracle = to_uint8(modes.normals(z, coverage, front(), reach(described))).astype(int)
     assert np.median(np.abs(image - oracle).max(axis=2)) < 6
     assert (image[:, :2] == 0).all(), "beside the wall is the background"
+    near, far = wall((2.0,), 0.97), wall((4.0,), 0.97)
+    near = near.take(np.flatnonzero(near.positions[:, 0] < 0))
+    names = ("positions", "log_scales", "quaternions", "opacity_logits", "sh")
+    step = Gaussians(*(np.concatenate([getattr(c, name) for c in (near, far)]) for name in names))
+    z, coverage = modes.expected_depth(unpack(pack(step)), front())
+    oracle = to_uint8(modes.normals(z, coverage, front(), reach(described)))
+    image = render(*in_memory(step), front(), mode="normals")
+    assert psnr_db(image, oracle) >= MODE_DB, "an edge tilts what lies before it"
 
 
 @pytest.mark.gpu
