@@ -21,6 +21,19 @@ export class ArrangingElement extends LookingElement {
       this.#selected = null;
       this.#gizmo?.show(null);
     });
+    this.addEventListener("pick", (event) => {
+      if (this.arranging) this.select(/** @type {CustomEvent} */ (event).detail?.object ?? null);
+    });
+  }
+
+  /** Whether a click on an object lays handles over it, as the attribute `arrange` says it. */
+  get arranging() {
+    return this.hasAttribute("arrange");
+  }
+
+  set arranging(on) {
+    this.toggleAttribute("arrange", Boolean(on));
+    if (!on) this.select(null);
   }
 
   /** The objects of the scene as they stand; none in a scene of one file. Copies: `setObject` moves one. */

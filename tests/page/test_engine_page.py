@@ -43,7 +43,7 @@ HTML = f"""<!doctype html><meta charset="utf-8">
 
 HOOKS = """
 import * as real from './pyodide.mjs?real';
-import { openDevice } from '../loading.mjs';
+const { openDevice } = await import(new URL('./loading.mjs', self.location.href).href);
 
 const describe = openDevice.describe;
 openDevice.describe = (adapter) => ({ ...describe(adapter), ...%OVERRIDE% });

@@ -291,3 +291,23 @@ def test_handles(page: Shown, assembled: Assembled, adapter: Any) -> None:
     changes = {key: scaled[key] for key in ("position", "rotation", "scale")}
     assert psnr_db(page.pixels(), native(assembled, adapter, {"b": changes})) >= PAGE_DB
     page.check_quiet()
+
+
+ONCE = "addEventListener('pick', done, { once: true })"
+
+
+def test_a_click_selects(page: Shown) -> None:
+    """Where the page lets visitors arrange: the object that is seen there, or none."""
+    for name in ("a", "b"):
+        place(page, name, {"position": [-0.9 if name == "a" else 0.9, 0, 0], "scale": 0.7})
+    page.settle()
+    middle = SIZE_PX / 2
+    clicks = {"a": (middle - 45, middle - 10), "b": (middle + 45, middle - 10), None: (4, 4)}
+    page.page.evaluate(f"{ELEMENT}.arranging = true")
+    for name, (x, y) in clicks.items():
+        page.page.evaluate(f"void (self.picked = new Promise((done) => {ELEMENT}.{ONCE}))")
+        page.page.mouse.click(x, y)
+        page.page.evaluate("self.picked.then(() => 0)")
+        assert page.page.evaluate(f"{ELEMENT}.selected") == name
+    page.page.evaluate(f"{ELEMENT}.arranging = false")
+    page.check_quiet()
