@@ -27,6 +27,7 @@ from pybuild.atomic import staging_folder, write_bytes
 from pybuild.demos import Demo, read_demos
 from pybuild.gallery_page import Card, gallery_html
 from pybuild.page import WEB_FOLDER, Shared
+from pybuild.poster import write_filtered_poster
 from pybuild.publishing import old_files, publish, read_record, target_folder
 from pybuild.site import EngineFiles, compress_site, write_engine, write_page, write_scene
 from pybuild.terminal import guarded, notice
@@ -115,6 +116,9 @@ def _write_demo(folder: Path, demo: Demo, engine: EngineFiles, notices: list[str
     told: list[str] = []
     scene, made = write_scene(demo.source, folder / "scene", options, _silent, told)
     places.unlink(missing_ok=True)
+    if scene.filters:
+        generator = (made.network, made.given.values, made.given.time_s) if made else ()
+        told += write_filtered_poster(folder / "scene", *generator)
     notices += [f"{demo.name}: {text}" for text in told]
     shared = Shared("../vitrine/", "../", demo.text)
     write_page(folder, demo.title, scene, made, engine, shared)

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from pybuild import reference
+from pybuild.bundle import read_bundle
+from pybuild.filters.bundle import read_filtering
 from pybuild.gaussians import Gaussians
 from pybuild.networks import Network
 from pybuild.render import render, write_image
@@ -15,7 +17,7 @@ from pyengine.bundle import Scene
 from pyengine.errors import DeviceError
 from pyengine.view import WORLD_UP, View
 
-__all__ = ["start_view", "write_generator_poster", "write_poster"]
+__all__ = ["start_view", "write_filtered_poster", "write_generator_poster", "write_poster"]
 
 SIZE = (960, 540)
 ORACLE_SIZE = (240, 135)
@@ -81,6 +83,37 @@ def write_generator_poster(
         notices = [f"the poster shows the background alone: {error}"]
     write_image(path, image)
     return notices
+
+
+def write_filtered_poster(
+    bundle: Path,
+    network: Network | None = None,
+    inputs: Mapping[str, object] | None = None,
+    time_s: float | None = None,
+) -> list[str]:
+    """Draw a bundle's scene through its first filter; without an adapter the poster stays.
+
+    Parameters
+    ----------
+    bundle : Path
+        The folder that holds scene.json and poster.webp.
+    network, inputs, time_s
+        Of a generator; see `pybuild.render.render`.
+
+    Returns
+    -------
+    list of str
+        What the user should know.
+    """
+    scene, load = read_bundle(bundle)
+    filtering, files = read_filtering(bundle, scene, scene.filters[0].name, SIZE)
+    view = start_view(scene, *SIZE)
+    try:
+        image = render(scene, load, view, None, network, time_s, inputs, filtering, files)
+    except DeviceError as error:
+        return [f"the poster is without its filter: {error}"]
+    write_image(bundle / "poster.webp", image)
+    return []
 
 
 def _no_buffers(name: str) -> bytes:

@@ -7,7 +7,9 @@ import re
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from assets.make_sample import SAMPLE_CAMERA
 from pybuild import gallery as gallery_module
@@ -16,9 +18,12 @@ from pybuild.bundle import read_bundle
 from pybuild.demos import read_demos
 from pybuild.gallery import build_gallery
 from pyengine.errors import DeviceError, InputError
+from pyengine.passes.filter import Filtering
+from pyengine.view import View
 from tests.pybuild.generators.small_generators import row
 from tests.pybuild.onnx.small_models import saved
 from tests.pybuild.small_pyodide import stand_in
+from tests.pyengine import filters
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "assets" / "demos.toml"
@@ -212,8 +217,29 @@ def test_a_demo_of_several_objects(table: Path, tmp_path: Path) -> None:
     assert build_gallery(table, tmp_path / "out").built == ("cloud",)
     made, load = read_bundle(tmp_path / "out" / "cloud")
     assert [item.name for item in made.objects] == ["cloud", "model"]
+    assert " arrange>" in (tmp_path / "out" / "cloud" / "index.html").read_text()
     assert load("chunks")
     (table.parent / "cloud.ply").unlink()
     (notice,) = (text for text in build_gallery(table, tmp_path / "out").notices if "demo" in text)
     assert "is left out" in notice
     assert "cloud.ply is missing" in notice
+
+
+def test_the_poster_of_a_filter_shows_what_it_makes(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drawn through it where there is an adapter; otherwise the splats stay, with a notice."""
+    model = filters.inverting(table.parent)
+    row = ROWS.split("[[demo]]")[1]
+    table.write_text(f'[[demo]]{row}filter = ["{model.name}@size=32x18"]\n')
+    gallery = build_gallery(table, tmp_path / "out")
+    assert any("without its filter" in text for text in gallery.notices)
+
+    def drawn(_scene: object, _load: object, view: View, *given: object) -> object:
+        through = [item for item in given if isinstance(item, Filtering)]
+        return np.full((view.height, view.width, 3), 200 if through else 0, np.uint8)
+
+    monkeypatch.setattr(poster, "render", drawn)
+    build_gallery(table, tmp_path / "again")
+    with Image.open(tmp_path / "again" / "cloud" / "scene" / "poster.webp") as shown:
+        assert np.asarray(shown).mean() > 190

@@ -67,7 +67,7 @@ def test_layout(cloud: Gaussians, tmp_path: Path) -> None:
     app = app_of(tmp_path / "site")
     expected = {"index.html", "scene/scene.json", "scene/poster.webp", "vitrine/files.json"}
     expected |= {f"{app}/{name}" for name in ("config.json", "engine.zip")}
-    expected |= {"vitrine/vitrine-view.mjs"}
+    expected |= {"vitrine/vitrine-view.mjs", "vitrine/vitrine-view.d.mts"}
     expected |= {f"{app}/{path.name}" for path in WEB_FOLDER.glob("*.mjs")}
     python = [str(FACTS[name]) for name in ("snapshot", "library", "empty")]
     expected |= {f"{core}{name}" for name in (*site.PYODIDE_FILES, *python)}
