@@ -77,6 +77,7 @@ def index_html(
     modules: Iterable[str] = (ELEMENT,),
     fetched: Sequence[str] = (),
     shared: Shared | None = None,
+    arrange: bool = False,
 ) -> str:
     """Text of index.html.
 
@@ -92,6 +93,8 @@ def index_html(
         Files that the worker will fetch, so that they are on their way before it starts.
     shared : Shared, optional
         Of a page that shares its engine with others; a bar above the scene leads back.
+    arrange : bool
+        A click on an object lays handles over it.
     """
     modules = list(modules)
     color = "".join(f"{round(255 * min(max(part, 0.0), 1.0)):02x}" for part in background)
@@ -123,7 +126,7 @@ def index_html(
   </head>
   <body bgcolor="#{color}">
 {bar}    <vitrine-view src="scene/scene.json" poster="scene/poster.webp"
-      autoplay hash></vitrine-view>
+      autoplay hash{" arrange" if arrange else ""}></vitrine-view>
   </body>
 </html>
 """

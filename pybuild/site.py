@@ -366,7 +366,8 @@ def write_page(
         fetched += [f"scene/{scene.generator.program}/{name}" for name in files]
         fetched += [f"scene/{name}" for name in made.tracks]
     modules = [f"{base}{name}" for name in engine.modules]
-    text = index_html(title, scene.background, modules, fetched, shared)
+    objects = bool(scene.objects)
+    text = index_html(title, scene.background, modules, fetched, shared, arrange=objects)
     write_bytes(folder / "index.html", text.encode())
 
 
