@@ -15,24 +15,24 @@ const NEAR = 0.01;
 const SVG = "http://www.w3.org/2000/svg";
 
 const CSS = `
-.marks { position: absolute; inset: 0; pointer-events: none; overflow: hidden; }
-.marks svg { position: absolute; inset: 0; width: 100%; height: 100%; }
-.marks line { stroke: var(--accent); stroke-width: 2; stroke-linecap: round; }
-.marks line.under { stroke: rgb(0 0 0 / 0.6); stroke-width: 4; }
-.marks circle { fill: var(--accent); stroke: rgb(0 0 0 / 0.6); stroke-width: 1.5; }
-.marks .label { position: absolute; left: 0; top: 0; max-width: min(240px, 60%); padding: 3px 9px; border-radius: 9px;
+.pins { position: absolute; inset: 0; pointer-events: none; overflow: hidden; }
+.pins svg { position: absolute; inset: 0; width: 100%; height: 100%; }
+.pins line { stroke: var(--accent); stroke-width: 2; stroke-linecap: round; }
+.pins line.under { stroke: rgb(0 0 0 / 0.6); stroke-width: 4; }
+.pins circle { fill: var(--accent); stroke: rgb(0 0 0 / 0.6); stroke-width: 1.5; }
+.pins .label { position: absolute; left: 0; top: 0; max-width: min(240px, 60%); padding: 3px 9px; border-radius: 9px;
   background: var(--panel); border: 1px solid var(--line); overflow-wrap: anywhere; white-space: pre-wrap;
   transition: opacity 220ms ease; will-change: transform; }
-.marks .label.behind { opacity: 0.12; }
-.marks .label::before { content: ""; position: absolute; left: -5px; top: 50%; width: 7px; height: 7px;
+.pins .label.behind { opacity: 0.12; }
+.pins .label::before { content: ""; position: absolute; left: -12.5px; top: 50%; width: 7px; height: 7px;
   margin-top: -3.5px; border-radius: 50%; background: var(--accent); }
-.marks .length { font-variant-numeric: tabular-nums; }
-.marks .length::before { content: none; }
-.marks .cross { position: absolute; left: 50%; top: 50%; width: 21px; height: 21px; margin: -10.5px;
+.pins .length { font-variant-numeric: tabular-nums; }
+.pins .length::before { content: none; }
+.pins .cross { position: absolute; left: 50%; top: 50%; width: 21px; height: 21px; margin: -10.5px;
   background: linear-gradient(#fff, #fff) center / 1px 100% no-repeat, linear-gradient(#fff, #fff) center / 100% 1px no-repeat;
   mix-blend-mode: difference; }
-.marks form { position: absolute; left: 50%; bottom: 64px; transform: translateX(-50%); pointer-events: auto; }
-.marks input { font: inherit; color: inherit; width: 240px; padding: 7px 10px; border-radius: 9px;
+.pins form { position: absolute; left: 50%; bottom: 64px; transform: translateX(-50%); pointer-events: auto; }
+.pins input { font: inherit; color: inherit; width: 240px; padding: 7px 10px; border-radius: 9px;
   background: var(--panel); border: 1px solid var(--accent); user-select: text; -webkit-user-select: text; }
 `;
 
@@ -40,7 +40,7 @@ const CSS = `
 let sheet = null;
 
 export class Marks {
-  element = make("div", "marks");
+  element = make("div", "pins");
   #svg = document.createElementNS(SVG, "svg");
   #length = make("div", "label length");
   #cross = make("div", "cross");
@@ -110,7 +110,7 @@ export class Marks {
   #lay() {
     const drawn = this.#drawn;
     if (!drawn) return;
-    for (const { note, element } of this.#labels) this.#put(element, seen(drawn, note.position), "5px, -50%");
+    for (const { note, element } of this.#labels) this.#put(element, seen(drawn, note.position), "9px, -50%");
     this.#line(drawn);
   }
 

@@ -84,7 +84,7 @@ select:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
 .divider:focus-visible::after { outline: 2px solid var(--accent); outline-offset: 2px; }
 .viewing { width: 268px; display: grid; gap: 16px; align-content: start; }
 .part { display: grid; gap: 8px; min-width: 0; }
-.part h3 { color: var(--quiet); font-size: 12px; }
+.part h3, .legend { color: var(--quiet); font-size: 12px; }
 .row { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
 .row > button.text { flex: 1 1 auto; white-space: nowrap; }
 .field { display: flex; align-items: center; gap: 8px; min-height: 30px; }

@@ -188,10 +188,12 @@ def test_measuring_by_mouse_and_by_keys(page: Page) -> None:
     assert told["length"] == pytest.approx(length, rel=0.02)
     label = page.locator("vitrine-view .length")
     assert float(label.inner_text()) == pytest.approx(told["length"], rel=0.005)
-    line = page.evaluate(f"{part('.marks line')}.getAttribute('x2')")
+    line = page.evaluate(f"{part('.pins line')}.getAttribute('x2')")
     assert float(line) == pytest.approx(250.5, abs=1)
+    line = page.evaluate(f"{part('.pins line')}.getAttribute('y2')")
+    assert float(line) == pytest.approx(190.5, abs=1)
     show(page, replace(front(), cx=SIZE / 2 - 30))
-    line = page.evaluate(f"{part('.marks line')}.getAttribute('x2')")
+    line = page.evaluate(f"{part('.pins line')}.getAttribute('x2')")
     assert float(line) == pytest.approx(220.5, abs=1)
     stage = page.locator("vitrine-view .stage")
     stage.press("Escape")
@@ -215,7 +217,7 @@ def test_annotations_fade_behind_what_is_nearer(page: Page) -> None:
         told = event(page, "annotations-seen")
     assert told["hidden"] == [False, False, True]
     faded = page.evaluate(
-        f"[...{VIEW}.shadowRoot.querySelectorAll('.marks .label:not(.length)')]"
+        f"[...{VIEW}.shadowRoot.querySelectorAll('.pins .label:not(.length)')]"
         ".map((label) => label.classList.contains('behind'))"
     )
     assert faded == [False, False, True]
@@ -237,7 +239,7 @@ def test_a_visitor_writes_one(page: Page) -> None:
     """The tool, a click, a text, Enter."""
     page.locator("vitrine-view .stage").press("n")
     click(page, 210, 150)
-    page.locator("vitrine-view .marks input").fill("a corner")
+    page.locator("vitrine-view .pins input").fill("a corner")
     page.keyboard.press("Enter")
     (note,) = page.evaluate(f"{VIEW}.annotations")
     assert note["text"] == "a corner"
