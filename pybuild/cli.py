@@ -216,7 +216,7 @@ def export(
 ) -> None:
     """Make one HTML file that shows SCENE from disk: scene, engine and Python are inside it.
 
-    The engine takes some 9 MB of it, the scene a third more than in a folder. No server is needed,
+    The engine takes some 11 MB of it, the scene a third more than in a folder. No server is needed,
     and nothing is downloaded. For a web site vitrine build is better: its visitors see the scene
     sooner, and their browsers keep the engine.
     """

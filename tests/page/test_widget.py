@@ -236,6 +236,15 @@ def test_the_visitor_changes_the_traits(shown: Shown) -> None:
     page.wait_for_function("model.saved.playing === false")
 
 
+def test_keys_are_not_the_notebooks(shown: Shown) -> None:
+    """In a notebook D twice deletes the cell; here it flies."""
+    shown.page.evaluate("() => { document.onkeydown = ({ key }) => { window.heard = key } }")
+    shown.page.locator("vitrine-view").focus()
+    shown.page.keyboard.press("d")
+    assert shown.page.evaluate("window.heard ?? null") is None
+    assert shown.page.evaluate(f"{VIEW}.hasAttribute('data-lm-suppress-shortcuts')")
+
+
 def test_a_picture_is_sent(shown: Shown) -> None:
     """The same that is on screen, at its size."""
     ask = {"kind": "do", "id": "p", "command": "screenshot", "given": {"width": 64, "height": 64}}

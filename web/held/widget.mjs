@@ -216,6 +216,9 @@ function render({ model, el }) {
   const modules = files.add(`${model.get("_engine")}/`, (path) => kernel.read(`vitrine/${path}`));
   const source = files.add(scene, (path) => kernel.read(`scene/${path}`));
   const view = /** @type {any} */ (document.createElement("vitrine-view"));
+  // Keys are the scene's while it has the focus: a D twice would delete the cell.
+  view.dataset.lmSuppressShortcuts = "true"; // JupyterLab hears of a key before the scene does
+  view.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => event.stopPropagation());
   const event = (/** @type {string} */ name, /** @type {object} */ detail = {}) =>
     model.send({ kind: "event", name, detail });
   const complain = (/** @type {any} */ error) =>
