@@ -30,6 +30,7 @@ setup: .venv/.installed pyodide
 
 pyodide: .venv/.installed
 	@$(BIN)/python -m pybuild.pyodide
+	@$(BIN)/python -m pybuild.snapshot
 
 ifdef SCENE
 run: setup

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 __all__ = ["megabytes", "text", "transfer"]
 
-ON_DEMAND = ("vitrine/files.json",)
-"""Files of a site that no page asks for."""
+ON_DEMAND = re.compile(
+    r"vitrine/(files\.json|vitrine-view\.mjs|pyodide-[^/]+/library-[^/]+)"
+    r"|vitrine/app-[^/]+/engine\.zip"
+)
+"""Files of a site that its page does not ask for, unless it cannot take the snapshot of Python."""
 
 
 def megabytes(size_bytes: float) -> str:
@@ -27,7 +31,9 @@ def transfer(sizes: Mapping[str, int]) -> tuple[int, int]:
     """Bytes of a site's files as they are, and as a server with Brotli sends them."""
     files = {name: size for name, size in sizes.items() if not name.endswith(".br")}
     sent = {name: sizes.get(f"{name}.br", size) for name, size in files.items()}
-    return sum(files.values()), sum(size for name, size in sent.items() if name not in ON_DEMAND)
+    return sum(files.values()), sum(
+        size for name, size in sent.items() if not ON_DEMAND.fullmatch(name)
+    )
 
 
 def text(facts: Mapping[str, Any]) -> str:

@@ -16,17 +16,20 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import brotli
 
+from pybuild.archive import engine_archive
 from pybuild.atomic import staging_folder, unwritable, write_bytes
 from pybuild.page import WEB_FOLDER
-from pybuild.pyodide import PyodideMissing
+from pybuild.pyodide import CDN_URL, PyodideMissing, fetch_pyodide
+from pyengine.errors import VitrineError
 
-__all__ = ["NO_FILES", "PageStart", "page_start"]
+__all__ = ["NO_FILES", "PageStart", "main", "page_start"]
 
 NO_FILES = "no-files.zip"
 """An empty zip, the standard library of a page whose modules are in its memory."""
@@ -177,3 +180,20 @@ def _forget(core: Path) -> None:
     found = sorted(core.glob("start-*"), key=lambda folder: folder.stat().st_mtime)
     for folder in found[:-KEPT]:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> int:
+    """Fill the cache for this engine; a missing Node is told but is no failure."""
+    try:
+        print("The page's Python: importing the engine once; some seconds", flush=True)
+        print(f"The page's Python: {page_start(fetch_pyodide(), engine_archive()).folder}")
+    except PyodideMissing as error:
+        print(f"The page's Python: {error}; pages will start from {CDN_URL}", file=sys.stderr)
+    except VitrineError as error:
+        print(f"vitrine: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
