@@ -120,6 +120,8 @@ def write_description(folder: Path, scene: Scene) -> None:
 def remove_stale(folder: Path, scene: Scene) -> None:
     """Remove buffers that only a scene before this one needed."""
     kept = {buffer.file for buffer in scene.buffers.values()}
+    if scene.generator is not None:  # its tracks have names of the same kind
+        kept |= {feed.track.file for feed in scene.generator.feeds if feed.track is not None}
     for file in folder.iterdir():
         if BUFFER_NAME.fullmatch(file.name) and file.name not in kept:
             file.unlink()

@@ -16,6 +16,7 @@ from pybuild.bundle import read_bundle
 from pybuild.cli import main
 from pybuild.composing import Part, compose
 from pybuild.gaussians import Gaussians
+from pybuild.networks import read_network
 from pybuild.options import BuildOptions, GeneratorOptions
 from pybuild.pack import pack
 from pybuild.reference import Ellipsoids
@@ -131,7 +132,9 @@ def test_the_oracles_tint_and_move(cloud: Gaussians) -> None:
 def test_a_bundle_there_and_back(folder: Path) -> None:
     """The generator is the last object; a second build removes what the first one left."""
     source = read_scene_file(folder / "scene.toml")
-    made = assemble_scene(source)
+    np.save(folder / "lift.npy", np.zeros((4, 1), np.float32))
+    tracks = GeneratorOptions(tracks=(f"lift={folder / 'lift.npy'}@10",))
+    made = assemble_scene(source, BuildOptions(generator=tracks))
     write_assembled(made, folder / "out")
     scene, load = read_bundle(folder / "out")
     assert [item.name for item in scene.objects] == ["a", "second", "gen"]
@@ -140,6 +143,9 @@ def test_a_bundle_there_and_back(folder: Path) -> None:
     assert all(load(name) == data for name, data in made.composed.buffers.items())
     assert scene.generator is not None
     assert (folder / "out" / scene.generator.program / "program.json").is_file()
+    network = read_network(folder / "out", scene)
+    assert network is not None
+    assert len(network.tracks["lift"]) == 16
     again = assemble_scene(source_of([folder / "a.ply", folder / "a.ply"]))  # type: ignore[arg-type]
     write_assembled(again, folder / "out")
     scene, load = read_bundle(folder / "out")
