@@ -34,7 +34,7 @@ _HOST = r"pyengine/hosts/page"
 def compile_archive(source: str, target: str) -> None:
     """Copy a zip with bytecode for each ``.py``, without asserts and docstrings.
 
-    What Python cannot compile (templates, files of tests) is left out.
+    Of the standard library, what Python cannot compile (templates, files of tests) is left out.
     """
     with zipfile.ZipFile(source) as given, zipfile.ZipFile(target, "w") as made:
         for name in sorted(given.namelist()):
@@ -43,6 +43,8 @@ def compile_archive(source: str, target: str) -> None:
                 try:
                     code = compile(data, f"/{name}", "exec", dont_inherit=True, optimize=2)
                 except (SyntaxError, ValueError):
+                    if name.startswith("pyengine/"):
+                        raise
                     continue
                 data = importlib.util.MAGIC_NUMBER + _UNCHECKED + marshal.dumps(code)
                 name += "c"
