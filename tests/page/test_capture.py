@@ -43,28 +43,37 @@ BLOB = """async (blob) => {
     const bytes = new Uint8Array(await blob.arrayBuffer());
     return [blob.type, btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""))];
 }"""
-SEEK = """async ([data, type, seconds]) => {
+SEEK = """async ([data, type, seconds, step]) => {
     const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
     const video = document.createElement("video");
     video.muted = true;
+    video.style.cssText = "position: fixed; left: 0; bottom: 0; width: 40px";
     video.src = URL.createObjectURL(new Blob([bytes], {type}));
+    document.body.append(video); // what is not in the page is not always painted
     await new Promise((done, fail) => {
         video.onloadeddata = done;
         video.onerror = () => fail(video.error);
     });
     const frames = [];
     for (const time of seconds) {
-        const sought = new Promise((done) => { video.onseeked = done; });
+        const painted = new Promise((done) => {
+            const look = (_, {mediaTime}) => mediaTime <= time && time < mediaTime + step
+                ? done() : video.requestVideoFrameCallback(look);
+            video.requestVideoFrameCallback(look);
+        });
         video.currentTime = time;
-        await sought;
+        await painted;
         const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
         canvas.getContext("2d").drawImage(video, 0, 0);
         const blob = await canvas.convertToBlob();
         const png = new Uint8Array(await blob.arrayBuffer());
         frames.push(btoa(png.reduce((text, byte) => text + String.fromCharCode(byte), "")));
     }
-    return {duration: video.duration, frames};
+    const {duration} = video;
+    video.remove();
+    return {duration, frames};
 }"""
+"""What a player shows at some times of a film whose frames last ``step`` seconds."""
 
 Pixels = NDArray[np.uint8]
 Open = Callable[..., Page]
@@ -186,6 +195,14 @@ def blocks(data: bytes) -> list[tuple[int, bool]]:
     return found
 
 
+def played(
+    page: Page, data: bytes, kind: str, step_s: float, *times_s: float
+) -> tuple[float, list[Pixels]]:
+    """How long a film is in seconds, and what is seen at some times."""
+    shown = page.evaluate(SEEK, [base64.b64encode(data).decode(), kind, times_s, step_s])
+    return shown["duration"], [pixels(base64.b64decode(t))[..., :3] for t in shown["frames"]]
+
+
 def samples(data: bytes) -> list[tuple[int, bool]]:
     """Of an MP4 file, as `blocks`."""
 
@@ -232,9 +249,8 @@ def test_a_film_of_the_turntable_plays(page: Page, kind: str | None, codec: str 
     times = samples(data) if kind == "video/mp4" else blocks(data)
     assert [time for time, _ in times] == [100 * i for i in range(12)]
     assert times[0][1]
-    shown = page.evaluate(SEEK, [base64.b64encode(data).decode(), made, [0.05, 0.35, 0.95]])
-    assert shown["duration"] == pytest.approx(1.2)
-    images = [pixels(base64.b64decode(text))[..., :3] for text in shown["frames"]]
+    duration, images = played(page, data, made, 0.1, 0.05, 0.35, 0.95)
+    assert duration == pytest.approx(1.2)
     assert images[0].shape == (150, 200, 3), "sides are even"
     for image, index in zip(images, (0, 3, 9), strict=True):
         turn = math.tau * index / 12

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from tests.page.generated import (
     settle,
     write_site,
 )
-from tests.page.test_capture import BLOB, blocks, taken
+from tests.page.test_capture import blocks, played, taken
 from tests.pyengine import filters
 
 pytestmark = [pytest.mark.page, pytest.mark.gpu]
@@ -98,30 +97,10 @@ def test_a_link_a_picture_and_a_film(show: Callable[..., Page]) -> None:
     assert other.evaluate(f"{VIEW}.time") == pytest.approx(0.5), "as it was"
     settle(other)
     assert (pixels(other) == before).all()
-    first, last = (frame(other, film, seconds) for seconds in (0.05, CLIP_S + 0.1))
+    _, (first, last) = played(other, film, "video/webm", 0.2, 0.05, CLIP_S + 0.1)
     assert centre(first)[0] == pytest.approx(0, abs=0.02)
     assert centre(last)[0] > 0.3, "it moved right"
 
 
 def decoded(data: bytes) -> Pixels:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-
-
-def frame(page: Page, film: bytes, seconds: float) -> Pixels:
-    """What a player shows of it."""
-    _, text = page.evaluate(
-        f"""async ([data, seconds]) => {{
-            const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
-            const video = document.createElement("video");
-            video.src = URL.createObjectURL(new Blob([bytes], {{type: "video/webm"}}));
-            video.muted = true;
-            await new Promise((done) => {{ video.onloadeddata = done; }});
-            video.currentTime = seconds;
-            await new Promise((done) => {{ video.onseeked = done; }});
-            const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
-            canvas.getContext("2d").drawImage(video, 0, 0);
-            return ({BLOB})(await canvas.convertToBlob());
-        }}""",
-        [base64.b64encode(film).decode(), seconds],
-    )
-    return decoded(base64.b64decode(text))
