@@ -96,6 +96,7 @@ START = """async ([esm, state, shift]) => {
   const url = URL.createObjectURL(new Blob([esm], { type: 'text/javascript' }));
   const { default: widget } = await import(url);
   state._inputs.shift = new DataView(Float32Array.from(shift).buffer);
+  window.widget = widget;
   window.model = new Model(state);
   window.end = widget.render({ model, el: document.querySelector('#cell') });
 }"""
@@ -217,7 +218,7 @@ def test_an_input_that_is_wrong_is_told(shown: Shown) -> None:
 
 
 def test_the_visitor_changes_the_traits(shown: Shown) -> None:
-    """A drag the camera, the space bar whether it plays."""
+    """A drag the camera, a slider its input, the space bar whether it plays."""
     page = shown.page
     before = page.evaluate("model.state.camera")
     page.evaluate("model.saved = {}")
@@ -229,6 +230,9 @@ def test_the_visitor_changes_the_traits(shown: Shown) -> None:
     after = page.evaluate("model.state.camera")
     assert after["eye"] != before["eye"]
     assert after["target"] == pytest.approx(before["target"], abs=1e-6)
+    page.evaluate(f"{VIEW}.setInput('lift', 1.25)")
+    page.locator("vitrine-view").dispatch_event("pointerup")
+    page.wait_for_function("model.saved._inputs?.lift === 1.25")
     page.evaluate("model.update({ playing: true })")
     page.wait_for_function("model.saved.time > 0")
     page.locator("vitrine-view").focus()
@@ -268,3 +272,28 @@ def test_it_ends_with_its_cell(shown: Shown) -> None:
     listening = "Object.values(model.listeners).reduce((sum, all) => sum + all.size, 0)"
     assert shown.page.evaluate(listening) == 0
     assert shown.page.locator("vitrine-view").count() == 0
+
+
+def test_a_kernel_that_fails_is_told_and_asked_again(shown: Shown) -> None:
+    """In the cell, where not even the element's modules came."""
+    shown.page.evaluate(
+        """() => {
+            const other = document.createElement('div');
+            other.id = 'other';
+            document.body.append(other);
+            const model = new Model({ ...window.model.state, _engine: 'engine-2', _scene: 's-2' });
+            model.send = ({ kind, id }) => kind === 'file' && queueMicrotask(() =>
+                model.tell('msg:custom', { kind, id, error: 'the kernel is gone' }, []));
+            const held = globalThis[Symbol.for('vitrine.held')];
+            window.define = held.defineElement;
+            held.defineElement = (base) => held.read(base + 'vitrine-view.mjs');
+            widget.render({ model, el: other });
+        }"""
+    )
+    told = shown.page.locator("#other [role=alert]")
+    told.wait_for()
+    assert "the kernel is gone" in told.inner_text()
+    shown.page.evaluate("globalThis[Symbol.for('vitrine.held')].defineElement = async () => {}")
+    told.get_by_role("button", name="Try again").click()
+    shown.page.locator("#other vitrine-view").wait_for(state="attached")
+    shown.page.evaluate("document.querySelector('#other').remove()")

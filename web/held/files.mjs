@@ -16,6 +16,8 @@ const SHELL = "held/worker.js";
 export class HeldFiles {
   /** By the folder's address. @type {Map<string, Read>} */
   #folders = new Map();
+  /** How often each was added. @type {Map<string, number>} */
+  #uses = new Map();
   /** What was asked for once, by its address. @type {Map<string, Promise<Blob>>} */
   #blobs = new Map();
   #modules = new Modules((url) => this.read(url));
@@ -33,11 +35,16 @@ export class HeldFiles {
    * @param {string} folder  Ends with a slash, or is empty. @param {Read} read */
   add(folder, read) {
     this.#folders.set(ROOT + folder, read);
+    this.#uses.set(folder, (this.#uses.get(folder) ?? 0) + 1);
     return ROOT + folder;
   }
 
-  /** @param {string} folder  As `add` was given it. */
+  /** Forget a folder that was removed as often as it was added. @param {string} folder */
   remove(folder) {
+    const uses = (this.#uses.get(folder) ?? 0) - 1;
+    this.#uses.set(folder, uses);
+    if (uses > 0) return;
+    this.#uses.delete(folder);
     this.#folders.delete(ROOT + folder);
     for (const url of this.#blobs.keys()) {
       if (url.startsWith(ROOT + folder)) this.#blobs.delete(url);

@@ -208,6 +208,17 @@ const COMMANDS = {
   },
 };
 
+/** What is shown where not even the element came. @param {any} error @param {() => void} again */
+function failure(error, again) {
+  const told = document.createElement("p");
+  told.setAttribute("role", "alert");
+  const button = document.createElement("button");
+  button.textContent = "Try again";
+  button.onclick = again;
+  told.append(`The scene cannot be shown: ${error?.message ?? error}. `, button);
+  return told;
+}
+
 /** @param {{model: Model, el: HTMLElement}} place @returns {() => void} */
 function render({ model, el }) {
   const files = HeldFiles.shared();
@@ -250,9 +261,18 @@ function render({ model, el }) {
   watch(view, traits, event, async () => {
     for (const [name, value] of first) if (wished(value)) await traits.apply(name, value);
   });
-  begin().catch(complain);
+  begin();
 
   async function begin() {
+    try {
+      await load();
+    } catch (error) {
+      complain(error);
+      el.replaceChildren(failure(error, begin));
+    }
+  }
+
+  async function load() {
     await files.defineElement(modules);
     const poster = await files.read(`${source}poster.webp`).catch(() => null);
     if (poster) view.setAttribute("poster", URL.createObjectURL(poster));
@@ -260,7 +280,7 @@ function render({ model, el }) {
     const filter = model.get("filter");
     if (filter !== null) view.setAttribute("filter", filter || "none");
     view.setAttribute("src", `${source}scene.json`);
-    el.append(view);
+    el.replaceChildren(view);
     await view.ready.catch(() => {}); // told by the element's own event
   }
 
