@@ -105,9 +105,14 @@ def test_depth(adapter: Any, cloud: Gaussians, view: View) -> None:
 
 
 @pytest.mark.gpu
-def test_normals(adapter: Any, cloud: Gaussians) -> None:
-    """Of a turned wall they are its own; beside it there is none."""
-    described = NativeHost.describe(adapter)
+@pytest.mark.parametrize("floats", [True, False], ids=["whole floats", "half floats"])
+def test_normals(adapter: Any, monkeypatch: pytest.MonkeyPatch, floats: bool) -> None:
+    """Of a turned wall they are its own; beside it there is none. On GPUs that blend either."""
+    offered = NativeHost.describe(adapter)
+    if floats and not offered.float32_blendable:
+        pytest.skip("this adapter blends no whole floats")
+    described = replace(offered, software=False, subgroup_size=0, float32_blendable=floats)
+    monkeypatch.setattr(NativeHost, "describe", lambda _adapter: described)
     made = tilted()
     image = render(*in_memory(made), front(), mode="normals").astype(int)
     wanted = np.array([-np.sin(TILT), 0, np.cos(TILT)]) * 0.5 + 0.5
