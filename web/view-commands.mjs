@@ -38,6 +38,12 @@ export class Commands {
     return true;
   }
 
+  /** Show the toolbar and all that it opens, or the scene alone. @param {boolean} on */
+  offer(on) {
+    this.#parts.ui.controls = on;
+    if (!on) this.#parts.stats(false);
+  }
+
   /** @param {boolean} shown */
   #view(shown) {
     this.#parts.ui.showView(shown);

@@ -121,10 +121,14 @@ export class Session {
     this.onpost(message.type);
   }
 
-  /** Hand over a file; rejects when it cannot be read. @param {File} file */
-  async open(file) {
-    const data = await file.arrayBuffer();
-    this.post({ type: "file", name: file.name, data }, [data]);
+  /** Hand over a file. @param {File} file @param {(reason: string) => void} failed  It cannot be read. */
+  async open(file, failed) {
+    try {
+      const data = await file.arrayBuffer();
+      this.post({ type: "file", name: file.name, data }, [data]);
+    } catch (error) {
+      if (!this.#ended) failed(`${file.name} could not be read: ${error}`);
+    }
   }
 
   /** Resolves when the frame for the current state is on screen. */

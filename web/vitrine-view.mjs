@@ -21,11 +21,12 @@ import { VIEW_ATTRIBUTES, VIEWING, viewWishes } from "./view-looking.mjs";
 import { FILTER, PLAYER, wishes } from "./view-playing.mjs";
 import { Pointers, takesWheel } from "./view-pointer.mjs";
 import { Deferred, Session, VitrineError } from "./view-session.mjs";
+import { pass } from "./view-told.mjs";
 import { Ui } from "./view-ui.mjs";
 import { Viewing } from "./view-viewing.mjs";
 import { Watch } from "./view-watch.mjs";
 
-/** @import {ErrorCode, FromWorker, Progress, SceneInfo, ViewJson} from "./view-protocol.mjs" */
+/** @import {ErrorCode, FromWorker, SceneInfo, ViewJson} from "./view-protocol.mjs" */
 
 export class VitrineView extends ArrangingElement {
   static observedAttributes = [
@@ -68,7 +69,6 @@ export class VitrineView extends ArrangingElement {
   #fullscreen = new Fullscreen(this, (on) => {
     this.#ui.fullscreen = on;
   });
-
   #commands = new Commands({
     ui: this.#ui,
     fullscreen: this.#fullscreen,
@@ -182,10 +182,7 @@ export class VitrineView extends ArrangingElement {
     else if (old === value) return;
     else if (name === "filter") this.#pickFilter();
     else if (name === "poster") this.#showPoster();
-    else if (name === "controls") {
-      this.#ui.controls = value !== "none";
-      if (value === "none") this.#showStats(false);
-    }
+    else if (name === "controls") this.#commands.offer(value !== "none");
     else if (name === "aria-label") this.#ui.label = value || "3D scene";
     else if (VIEW_ATTRIBUTES.includes(name)) this[VIEWING].wish(viewWishes(this, name));
     else if (this.#connected && !this.#restart) {
@@ -214,15 +211,9 @@ export class VitrineView extends ArrangingElement {
     this.#loading = new Loading(source instanceof File ? source.name : undefined);
     this.#showPoster();
     this.#ui.cover();
-    if (source === null) {
-      this.#ui.rest("empty", INVITATION);
-      return;
-    }
+    if (source === null) return this.#ui.rest("empty", INVITATION);
     const meanwhile = patient ? this.#patience.wait(() => this.#start(source)) : null;
-    if (meanwhile) {
-      this.#ui.rest("empty", meanwhile.shown);
-      return;
-    }
+    if (meanwhile) return this.#ui.rest("empty", meanwhile.shown);
     this.#ui.state = "loading";
     this.#ui.showMessage(null);
     this.#ui.showProgress({ text: this.#loading.text, share: 0 });
@@ -242,7 +233,7 @@ export class VitrineView extends ArrangingElement {
     if (!this.#watch.visible) this.#session.post({ type: "visible", on: false });
     if (this[FRAMES].heard) this[FRAMES].changed();
     this.#pickFilter();
-    if (source instanceof File) this.#postFile(source, this.#session);
+    if (source instanceof File) this.#session.open(source, this.#unread);
   }
 
   /** @param {Error | null} error  For whoever waits; null when another start follows. */
@@ -266,30 +257,14 @@ export class VitrineView extends ArrangingElement {
   #receive(message) {
     switch (message.type) {
       case "progress":
-        this.#progress(message);
+        if (!this.#info || this.#opening) this.#ui.showProgress(this.#loading.add(message));
+        this.#tell("progress", { stage: message.stage, loaded: message.loaded, total: message.total });
         break;
       case "preview":
         this.#reveal(); // before all has come
         break;
       case "ready":
         this.#shown(message.info);
-        break;
-      case "clock":
-        this[PLAYER].tick(message);
-        break;
-      case "moving":
-        this[VIEWING].moved(message);
-        break;
-      case "frame":
-        this.#ui.stats.add(message);
-        break;
-      case "pace":
-        this.#tell("frame", { cpuMs: message.cpuMs, intervalMs: message.intervalMs });
-        break;
-      case "filter":
-        this[FILTER].tick(message);
-        this.#ui.stats.filter(message, this[FILTER].stages);
-        this.#tell("filter", { name: message.name });
         break;
       case "lost":
         this.#ui.cover();
@@ -301,14 +276,9 @@ export class VitrineView extends ArrangingElement {
       case "error":
         this.#fail(message.code, message.message);
         break;
+      default:
+        pass(this, message, this.#ui.stats, this.#tell);
     }
-  }
-
-  /** @param {Progress} progress */
-  #progress({ stage, loaded, total }) {
-    const detail = { stage, loaded, total };
-    if (!this.#info || this.#opening) this.#ui.showProgress(this.#loading.add(detail));
-    this.#tell("progress", detail);
   }
 
   /** @param {SceneInfo} info */
@@ -345,14 +315,11 @@ export class VitrineView extends ArrangingElement {
   /** Fade the poster and the message out when the first frame is on screen. */
   #reveal() {
     const session = this.#session;
-    session?.settled().then(
-      () => {
-        if (session !== this.#session) return;
-        this.#ui.showMessage(null);
-        this.#ui.reveal();
-      },
-      () => {},
-    );
+    session?.settled().then(() => {
+      if (session !== this.#session) return;
+      this.#ui.showMessage(null);
+      this.#ui.reveal();
+    }, () => {});
   }
 
   /** @param {ErrorCode} code @param {string} message */
@@ -368,11 +335,8 @@ export class VitrineView extends ArrangingElement {
     }
     const { title, body, retry } = messageFor(code, message);
     const source = this.#source;
-    const choices = [];
-    if (retry) choices.push({ label: "Retry", run: () => this.#start(source) });
-    if (source instanceof File) {
-      choices.push({ label: "Close", run: () => this.#start(this.src || null) });
-    }
+    const choices = retry ? [{ label: "Retry", run: () => this.#start(source) }] : [];
+    if (source instanceof File) choices.push({ label: "Close", run: () => this.#start(this.src || null) });
     this.#end(new VitrineError(code, message));
     this.#ui.rest("failed", { title, body, choices });
     this.#tell("error", { code, message });
@@ -394,6 +358,9 @@ export class VitrineView extends ArrangingElement {
     });
   }
 
+  /** @param {string} reason */
+  #unread = (reason) => this.#fail("file", reason);
+
   /** @param {string} event @param {object} detail */
   #tell = (event, detail) => void this.dispatchEvent(new CustomEvent(event, { detail }));
 
@@ -410,18 +377,11 @@ export class VitrineView extends ArrangingElement {
       this.#ui.showMessage(null);
       this.#ui.showProgress({ text: this.#loading.text, share: 0 });
       const { promise } = this.#opening;
-      this.#postFile(file, this.#session);
+      this.#session.open(file, this.#unread);
       return promise;
     }
     this.#start(file);
     return this.#ready.promise;
-  }
-
-  /** @param {File} file @param {Session} session */
-  #postFile(file, session) {
-    session.open(file).catch((error) => {
-      if (session === this.#session) this.#fail("file", `${file.name} could not be read: ${error}`);
-    });
   }
 
   /** @param {boolean} on */
