@@ -20,6 +20,7 @@ from pybuild.options import BuildOptions
 from tests.page.generated import VIEW, Pixels, pixels, settle
 from tests.pybuild.generators.small_generators import row
 from tests.pybuild.onnx.small_models import saved
+from tests.pyengine import filters
 from tests.pyengine.scenes import psnr_db
 from vitrine.files import pieces
 
@@ -28,6 +29,8 @@ pytestmark = [pytest.mark.page, pytest.mark.gpu]
 SIZE_PX = 256
 PAGE_DB = 40
 """Two drivers round differently at the splats' edges."""
+ROUNDED = 3
+"""Of 255: half floats, and two roundings to bytes."""
 TIMEOUT_MS = 90_000
 EYE, TARGET, FOV = (1, -0.5, -6), (1, -0.5, 0), 50
 
@@ -40,7 +43,7 @@ STATE = {
     "time": 0.75,
     "playing": False,
     "speed": 1,
-    "filter": None,
+    "filter": "",
     "strength": None,
     "split": None,
     "look": {},
@@ -142,7 +145,8 @@ def shown(
     folder = tmp_path_factory.mktemp("widget")
     model = saved(row(bounds=[[-1, -2, -1], [2, 1, 1]]), folder)
     kernel = folder / "kernel"
-    write_held_scene(model, kernel, BuildOptions(), lambda *_: None, [])
+    options = BuildOptions(filters=(f"{filters.negative(folder)}@size={SIZE_PX}x{SIZE_PX}",))
+    write_held_scene(model, kernel, options, lambda *_: None, [])
     write_held_engine(kernel, [])
     (folder / "notebook").mkdir()
     html = "<!doctype html><link rel=icon href=data:,><body style=margin:0><div id=cell></div>"
@@ -203,6 +207,24 @@ def test_traits_change_the_picture(shown: Shown, tmp_path: Path) -> None:
     assert psnr_db(pixels(shown.page), before) >= PAGE_DB
     shown.update(look={})
     assert pixels(shown.page)[0, 0].max() == 0
+
+
+def test_filters(shown: Shown) -> None:
+    """One from Python, how much of it, and that the visitor took it off."""
+    before = pixels(shown.page).astype(float)
+    shown.page.evaluate("model.update({ filter: 'negative' })")
+    shown.page.wait_for_function(f"{VIEW}.filter === 'negative'")
+    settle(shown.page)
+    assert np.abs(pixels(shown.page) - (255 - before)).max() <= ROUNDED
+    shown.page.evaluate("model.update({ strength: 0.5 })")
+    shown.page.evaluate(f"{VIEW}.setFilter('negative')")  # done after what the trait asked
+    settle(shown.page)
+    assert np.abs(pixels(shown.page) - 127.5).max() <= ROUNDED
+    assert shown.page.evaluate("'filter' in model.saved") is False
+    shown.page.evaluate(f"{VIEW}.setFilter(null)")
+    shown.page.wait_for_function("model.saved.filter === ''")
+    settle(shown.page)
+    assert np.abs(pixels(shown.page) - before).max() <= ROUNDED
 
 
 def test_an_input_that_is_wrong_is_told(shown: Shown) -> None:
