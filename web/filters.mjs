@@ -103,6 +103,11 @@ export class Filters {
     if (this.#ready === ready) this.#begun();
   }
 
+  /** What was picked, where this scene has it. */
+  get #picked() {
+    return !this.#wanted || this.#listed.some((item) => item.name === this.#wanted) ? this.#wanted : null;
+  }
+
   /** Draw something else than colours, or colours again, through the filter that was on.
    * @param {string} asked Of pyengine/passes/modes.py. @returns {Promise<string>} */
   async mode(asked) {
@@ -110,7 +115,7 @@ export class Filters {
     if (error) throw new Failure("view", error);
     if (mode && !this.#shown.mode) this.#before = this.#shown.name;
     this.#mode = mode;
-    if (this.#adapter) await this.#put(this.#wanted ?? this.#before);
+    if (this.#adapter) await this.#put(this.#picked ?? this.#before);
     this.#hooks.schedule();
     return mode;
   }
@@ -225,7 +230,7 @@ export class Filters {
   /** @param {string} name */
   async #swap(name) {
     const from = this.#hooks.executor();
-    if (!from || (this.#wanted ?? name) !== name) return; // another one is wanted by now
+    if (!from || (this.#picked ?? name) !== name) return; // another one is wanted by now
     const host = this.#hooks.host();
     const { width, height } = this.#hooks.size();
     const mode = this.#mode;
@@ -240,7 +245,7 @@ export class Filters {
     });
     if (!built) return; // the device was lost meanwhile: what comes after it puts this on
     const { made, answer } = built;
-    const stale = (this.#wanted ?? name) !== name || this.#mode !== mode;
+    const stale = (this.#picked ?? name) !== name || this.#mode !== mode;
     if (this.#hooks.executor() !== from || stale) return made.drop();
     host.show_filter();
     this.#shown = { name: on, rung: choice.rung, mode };
