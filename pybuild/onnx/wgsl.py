@@ -70,17 +70,11 @@ def combine_text(combine: Combine, type_: Type, acc: str, value: str) -> str:
         return f"{acc} += {value};"
     if combine == "prod":
         return f"{acc} *= {value};"
+    # no && and ||: each is a branch to SwiftShader, and of many it compiles for minutes
     if combine in ("and", "or"):
-        sign = (
-            ("&&" if combine == "and" else "||")
-            if type_ == "bool"
-            else "&"
-            if combine == "and"
-            else "|"
-        )
-        return f"{acc} = {acc} {sign} {value};"
+        return f"{acc} = {acc} {'&' if combine == 'and' else '|'} {value};"
     if type_ == "bool":
-        return f"{acc} = {acc} {'||' if combine == 'max' else '&&'} {value};"
+        return f"{acc} = {acc} {'|' if combine == 'max' else '&'} {value};"
     return f"{acc} = {combine}({acc}, {value});"
 
 
@@ -276,8 +270,7 @@ class Writer:
         if op == "neg":
             return f"(-{args[0]})"
         if op in ("and", "or"):
-            sign = {"and": "&", "or": "|"}[op] * (2 if expr.type == "bool" else 1)
-            return f"({args[0]} {sign} {args[1]})"
+            return f"({args[0]} {'&' if op == 'and' else '|'} {args[1]})"
         if op in ("shl", "shr"):
             amount = args[1] if expr.args[1].type == "u32" else f"u32({args[1]})"
             return f"({args[0]} {'<<' if op == 'shl' else '>>'} {amount})"

@@ -71,8 +71,8 @@ def test_counts_and_choices() -> None:
 
 
 def test_choices_are_combined_by_logic() -> None:
-    assert combine_text("max", "bool", "a", "b") == "a = a || b;"
-    assert combine_text("min", "bool", "a", "b") == "a = a && b;"
+    assert combine_text("max", "bool", "a", "b") == "a = a | b;"
+    assert combine_text("min", "bool", "a", "b") == "a = a & b;"
     assert combine_text("max", "f32", "a", "b") == "a = max(a, b);"
 
 
