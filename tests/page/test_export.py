@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,28 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def open_file(browser: Browser, path: Path, **options: Any) -> Page:
-    """A page from disk, at the size that tests compare."""
+@dataclass(slots=True)
+class Shown:
+    """A page from disk, what it asked for, and what was said on its console."""
+
+    page: Page
+    asked: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+
+def open_file(browser: Browser, path: Path, **options: Any) -> Shown:
+    """Open a page from disk, at the size that tests compare."""
     context = browser.new_context(
         viewport={"width": SIZE_PX, "height": SIZE_PX}, device_scale_factor=1, **options
     )
     page = context.new_page()
     page.set_default_timeout(TIMEOUT_MS)
+    shown = Shown(page)
+    page.on("request", lambda request: shown.asked.append(request.url))
+    page.on("console", lambda message: shown.said.append(message.text))
+    page.on("pageerror", lambda error: shown.said.append(str(error)))
     page.goto(path.as_uri())
-    return page
+    return shown
 
 
 def show(page: Page) -> None:
@@ -63,37 +77,26 @@ def show(page: Page) -> None:
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, exported: Path) -> Iterator[Page]:
+def shown(browser: Browser, exported: Path) -> Iterator[Shown]:
     """The page with its first view."""
-    page = open_file(browser, exported)
-    show(page)
-    yield page
-    page.context.close()
+    shown = open_file(browser, exported)
+    show(shown.page)
+    assert shown.said == []  # before screenshots, whose style the policy refuses
+    yield shown
+    shown.page.context.close()
 
 
 def test_the_page_opens_from_disk_and_shows_the_scene(
-    browser: Browser, exported: Path, adapter: Any
+    shown: Shown, exported: Path, adapter: Any
 ) -> None:
     """No server, no download, nothing that its own policy forbids; and the device may get lost."""
-    context = browser.new_context(
-        viewport={"width": SIZE_PX, "height": SIZE_PX}, device_scale_factor=1
-    )
-    page = context.new_page()
-    page.set_default_timeout(TIMEOUT_MS)
-    asked: list[str] = []
-    complaints: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(exported.as_uri())
-    show(page)
-    assert complaints == []  # before the screenshot, whose style the policy refuses
+    page = shown.page
     scene, load = in_memory(cloud())
     expected = render(scene, load, start_view(scene, SIZE_PX, SIZE_PX))
     assert expected.max() > 100
     assert psnr_db(pixels(page), expected) >= PAGE_DB
-    assert {url.split(":")[0] for url in asked} <= {"file", "blob", "data"}
-    assert [url for url in asked if url.startswith("file")] == [exported.as_uri()]
+    assert {url.split(":")[0] for url in shown.asked} <= {"file", "blob", "data"}
+    assert [url for url in shown.asked if url.startswith("file")] == [exported.as_uri()]
     page.evaluate(
         f"""() => {{ window.again = new Promise((resolve) =>
             {VIEW}.addEventListener('progress', () => resolve(1), {{ once: true }})) }}"""
@@ -102,19 +105,18 @@ def test_the_page_opens_from_disk_and_shows_the_scene(
     assert page.evaluate("again") == 1, "it reads its files again"
     settle(page)
     assert psnr_db(pixels(page), expected) >= PAGE_DB
-    context.close()
 
 
 def test_the_poster_needs_no_script(browser: Browser, exported: Path) -> None:
     """It is there before the engine, in the place where the element's own will be."""
-    page = open_file(browser, exported, java_script_enabled=False)
+    page = open_file(browser, exported, java_script_enabled=False).page
     assert pixels(page).std() > 10
     page.context.close()
 
 
-def test_the_browser_forbids_the_page_to_load_anything(page: Page) -> None:
+def test_the_browser_forbids_the_page_to_load_anything(shown: Shown) -> None:
     """A page that is sent around tells nobody who opens it."""
-    told = page.evaluate(
+    told = shown.page.evaluate(
         """async () => {
             const told = new Promise((resolve) =>
                 document.addEventListener('securitypolicyviolation', resolve, { once: true }));
@@ -125,9 +127,9 @@ def test_the_browser_forbids_the_page_to_load_anything(page: Page) -> None:
     assert told == [True, "connect-src"]
 
 
-def test_what_hears_sound_loads_from_disk(page: Page) -> None:
+def test_what_hears_sound_loads_from_disk(shown: Shown) -> None:
     """The audio thread takes neither a blob: URL nor a module that imports one."""
-    page.evaluate(
+    shown.page.evaluate(
         f"""async () => {{
             const url = await globalThis[Symbol.for('vitrine.held')].worklet('{WORKLET}');
             const context = new AudioContext();
@@ -151,7 +153,7 @@ def test_a_generator_plays_from_one_file(browser: Browser, tmp_path: Path) -> No
     assert main(["render", model, "-o", str(shown), *given, *at]) == 0
     expected = np.asarray(Image.open(shown).convert("RGB"))
     assert expected.max() > 100
-    page = open_file(browser, page_file)
+    page = open_file(browser, page_file).page
     show(page)
     page.evaluate(f"() => {{ {VIEW}.pause(); {VIEW}.seek(0.75); }}")
     page.evaluate(f"(view) => {VIEW}.setView(view)", json.loads(view))
