@@ -1,7 +1,7 @@
 // Purpose: a filtered image to the canvas, beside or mixed with the splats as they are.
 // Inputs: `image`, premultiplied colour and coverage, of render_px; `filtered`, of output_px (see
 //   filtered.wgsl). Output: opaque display-referred colour.
-// Draws: two, a part of the canvas each, one of them empty unless the canvas is split. A processor
+// Draw: two, a part of the canvas each, one of them empty unless the canvas is split. A processor
 //   computes both sides of a condition, so that neither has more to do than its part needs.
 //     ALONE   right of the split, where the filter's pixels are the canvas's and its strength is 1
 //     other   the rest: both images, stretched bilinearly, left of the split the splats as they are
