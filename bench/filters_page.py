@@ -137,10 +137,13 @@ def case_of(text: str, spec: FilterSpec, rivals: Sequence[str]) -> Case:
 
 
 def is_plain(contract: FilterContract) -> bool:
-    """Whether it is one image of RGB planes to another, in floats."""
+    """Whether it is one image of RGB planes, perhaps with coverage, to another, in floats."""
     source = contract.source
     formats = (source.image, contract.image)
-    plain = all(f is not None and (f.layout, f.channels) == ("nchw", "rgb") for f in formats)
+    plain = all(
+        f is not None and f.layout == "nchw" and f.channels in known
+        for f, known in zip(formats, (("rgb", "rgbc"), ("rgb",)), strict=True)
+    )
     return (
         plain and len(contract.inputs) == 1 and source.dtype == contract.product.dtype == "float32"
     )
@@ -149,16 +152,19 @@ def is_plain(contract: FilterContract) -> bool:
 def told(name: str, image: ImageFormat | None) -> dict[str, Any]:
     """A tensor's name and how it stands for pixels of 0 to 1."""
     assert image is not None
-    return {"name": name, "scale": _three(image.scale), "offset": _three(image.offset)}
+    numbers = {"scale": _three(image.scale), "offset": _three(image.offset)}
+    return {"name": name, "channels": len(image.channels), **numbers}
 
 
 def _three(values: Sequence[float]) -> list[float]:
-    return list(values) * 3 if len(values) == 1 else list(values)
+    return list(values) * 3 if len(values) == 1 else list(values[:3])
 
 
 def model_of(given: GivenFilter, source: Feed, size: tuple[int, int]) -> bytes:
     """The model with the image's size written into it."""
-    return with_shapes(given.path.read_bytes(), {source.name: (1, 3, size[1], size[0])})
+    assert source.image is not None
+    channels = len(source.image.channels)
+    return with_shapes(given.path.read_bytes(), {source.name: (1, channels, size[1], size[0])})
 
 
 def picture_of(address: str) -> np.ndarray:

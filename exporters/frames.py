@@ -29,16 +29,18 @@ from pyengine.hosts.native import open_adapter
 from pyengine.view import WORLD_UP, View
 
 __all__ = [
+    "MADE_ROOMS",
     "TEST_SUBJECTS",
     "TRAIN_SUBJECTS",
     "Image8",
     "Subject",
+    "before",
     "bicubic",
     "cameras",
     "captured",
     "colours",
+    "extremes",
     "frames",
-    "pairs",
     "psnr",
     "subject",
 ]
@@ -49,8 +51,12 @@ TRAIN_SUBJECTS = (
     "bell-jar", "bell-jar-coarse", "scaffold", "room-1", "room-2", "room-3", "cloth",
     "jellyfish", "avatar",
 )  # fmt: skip
+MADE_ROOMS = tuple(f"made-room-{k}" for k in range(8))
+"""Of pictures that another seed gives than the other rooms'."""
 TEST_SUBJECTS = ("pond", "room-4")
 """No filter sees one of these while it learns."""
+MADE_SEED = 501
+"""Of the pictures of `MADE_ROOMS`."""
 TURNED = 180.0
 """Degrees to either side from which most scenes may be seen."""
 
@@ -89,15 +95,15 @@ class Subject:
 
 
 def subject(name: str) -> Subject:
-    """One of `TRAIN_SUBJECTS` or `TEST_SUBJECTS`."""
+    """One of the names above."""
     if name.startswith("bell-jar"):
         cloud = make_sample(40_000 if name.endswith("coarse") else 180_000)
         return replace(_cloud(name, cloud), pose=_pose(SAMPLE_CAMERA))
     if name.startswith("room"):
-        picture = np.asarray(Image.open(GENERATORS / "pictures" / f"{name}.png").convert("RGB"))
-        room = _generator(name, "feedforward", inputs={"image": picture})
-        pose = Pose(room.pose.eye, (0.1, 0.1, 1.2), room.pose.fov_deg)
-        return replace(room, pose=pose, turn_deg=14.0, nearest=0.5, farthest=1.0)
+        with Image.open(GENERATORS / "pictures" / f"{name}.png") as picture:
+            return _room(name, np.asarray(picture.convert("RGB")))
+    if name in MADE_ROOMS:
+        return _room(name, _made_pictures()[MADE_ROOMS.index(name)])
     if name == "scaffold":
         return _generator(name, "scaffold")
     if name == "cloth":
@@ -109,7 +115,8 @@ def subject(name: str) -> Subject:
     if name == "avatar":
         walk = np.load(GENERATORS / "walk.npy")
         return _generator(name, "avatar", inputs={"joints": walk[len(walk) // 3]})
-    raise ValueError(f"there is no subject {name!r}, only {(*TRAIN_SUBJECTS, *TEST_SUBJECTS)}")
+    known = (*TRAIN_SUBJECTS, *MADE_ROOMS, *TEST_SUBJECTS)
+    raise ValueError(f"there is no subject {name!r}, only {known}")
 
 
 def captured(path: Path, read: Callable[[Path], Gaussians]) -> Subject:
@@ -157,27 +164,41 @@ def frames(
 
 
 def colours(count: int, seed: int) -> list[tuple[float, ...] | None]:
-    """Backgrounds: a scene's own (None), and where ``count`` is not 0 white and so many others."""
-    if not count:
-        return [None]
+    """Backgrounds: the scene's own, white, and some at random."""
     others = np.random.default_rng(seed).uniform(size=(count, 3))
     return [None, (1.0, 1.0, 1.0), *(tuple(map(float, colour)) for colour in others)]
 
 
-def pairs(
-    of: Subject, count: int, size: tuple[int, int], seed: int, backgrounds: int = 0
-) -> list[tuple[Image8, Image8]]:
-    """Frames of ``size`` and of twice the size.
+def extremes(of: Subject, count: int, size: tuple[int, int], seed: int) -> tuple[Image8, Image8]:
+    """Frames of (width, height) and of twice the size, before black and before white.
 
-    Parameters
-    ----------
-    backgrounds : int
-        Before how many other colours, beside the scene's own; one more of them is white.
+    Splats are blended in display-referred colour, so before any other colour a pixel is as far
+    between the two as that colour is between black and white.
+
+    Returns
+    -------
+    (count, 2, height, width, 3) uint8, (count, 2, 2 height, 2 width, 3) uint8
     """
-    told = colours(backgrounds, seed)
     views = cameras(of, count, size, seed)
-    low, high = frames(of, views, told), frames(of, [_doubled(v) for v in views], told)
-    return list(zip(low, high, strict=True))
+    low, high = (
+        np.stack([np.stack([*frames(of, some, [(grey,) * 3])]) for grey in (0.0, 1.0)], axis=1)
+        for some in (views, [_doubled(v) for v in views])
+    )
+    return low, high
+
+
+def before(extremes: Image8, colour: Sequence[float]) -> NDArray[np.float64]:
+    """Of images before black and before white (..., 2, h, w, 3) those before a colour.
+
+    Returns
+    -------
+    (..., h, w, 4), 0 to 255
+        Red, green and blue as 8 bits hold them, and the splats' coverage.
+    """
+    black, white = (extremes[..., k, :, :, :].astype(np.float64) for k in (0, 1))
+    through = np.clip((white - black).mean(axis=-1, keepdims=True), 0, 255)
+    image = np.rint(np.clip(black + through * np.asarray(colour)[:3], 0, 255))
+    return np.concatenate([image, 255 - through], axis=-1)
 
 
 def bicubic(image: Image8) -> NDArray[np.float64]:
@@ -229,6 +250,25 @@ def _cloud(name: str, cloud: Gaussians) -> Subject:
 def _generator(name: str, file: str, **options: Any) -> Subject:
     made = make_generator(GENERATORS / f"{file}.onnx")
     return Subject(name, made.scene, lambda _: b"", made.scene.pose, made.network, **options)
+
+
+def _room(name: str, picture: Image8) -> Subject:
+    """A picture of 128x128 as Gaussians, seen from about where it was taken."""
+    room = _generator(name, "feedforward", inputs={"image": picture})
+    pose = Pose(room.pose.eye, (0.1, 0.1, 1.2), room.pose.fov_deg)
+    return replace(room, pose=pose, turn_deg=14.0, nearest=0.5, farthest=1.0)
+
+
+@cache
+def _made_pictures() -> Image8:
+    """Of made-up rooms: (8, 128, 128, 3)."""
+    import torch
+
+    from exporters.pictures import pictures
+
+    made = pictures(8, torch.Generator().manual_seed(MADE_SEED)).image
+    shown: Image8 = (255 * made.permute(0, 2, 3, 1)).round().to(torch.uint8).numpy()
+    return shown
 
 
 def _sound() -> NDArray[np.float32]:

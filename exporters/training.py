@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from exporters.export import Exported, export
-from exporters.frames import Image8
 
 __all__ = ["TURNS", "as_image", "as_tensor", "fit", "turned", "write_filter"]
 
@@ -20,13 +21,13 @@ LEAST_STEPS = 100
 """What the rate's rise and fall takes, however few steps there are."""
 
 
-def as_tensor(image: Image8) -> Tensor:
-    """An image (H, W, 3) as a tensor (3, H, W), both uint8."""
+def as_tensor(image: NDArray[Any]) -> Tensor:
+    """An image (H, W, C) as a tensor (C, H, W) of its type."""
     return torch.from_numpy(image).permute(2, 0, 1).contiguous()
 
 
-def as_image(model: nn.Module, image: Image8) -> Tensor:
-    """What a model makes of an image: (H', W', 3) of 0 to 255, not rounded."""
+def as_image(model: nn.Module, image: NDArray[Any]) -> Tensor:
+    """What a model makes of an image of 0 to 255: (H', W', 3) of 0 to 255, not rounded."""
     with torch.no_grad():
         made: Tensor = model(as_tensor(image)[None].float() / 255)[0]
     return 255 * made.permute(1, 2, 0).clamp(0, 1)
@@ -85,14 +86,29 @@ def fit(
             save()
 
 
-def write_filter(model: nn.Module, path: Path, output: str) -> Exported:
-    """The model as it is now, for images of any height and width that it takes."""
-    example = torch.rand(1, 3, 36, 64, generator=torch.Generator().manual_seed(3))
+def write_filter(
+    model: nn.Module,
+    path: Path,
+    output: str,
+    channels: int = 3,
+    images: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Exported:
+    """The model as it is now, for images of any height and width that it takes.
+
+    Parameters
+    ----------
+    channels : int
+        Of its input ``image``.
+    images : mapping, optional
+        See `exporters.export.to_model`.
+    """
+    example = torch.rand(1, channels, 36, 64, generator=torch.Generator().manual_seed(3))
     return export(
         model,
         {"image": ("image", example)},
         {output: "image"},
         path,
         kind="filter",
+        images=images,
         symbols={"image": ("height", "width")},
     )

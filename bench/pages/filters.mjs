@@ -36,11 +36,12 @@ async function openPlain(adapter, device, { render }) {
     scene.look(view);
     scene.host.redraw(); // the rival has drawn this view with it
   };
-  return { texture, look, draw: async () => scene.draw() };
+  const splats = scene.executor.textures.get("image");
+  return { texture, splats, look, draw: async () => scene.draw() };
 }
 
-const constantsOf = ([width, height], { scale, offset }) => ({
-  width, height,
+const constantsOf = ([width, height], { scale, offset, channels }) => ({
+  width, height, channels,
   scale_r: scale[0], scale_g: scale[1], scale_b: scale[2],
   offset_r: offset[0], offset_g: offset[1], offset_b: offset[2],
 });
@@ -59,13 +60,13 @@ async function openRival(name, device, plain, { render, output, input, made }) {
     preferredOutputLocation: "gpu-buffer",
     enableGraphCapture: name.includes("-captured"),
   });
-  const tensor = ([width, height]) => {
+  const tensor = ([width, height], { channels }) => {
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const buffer = device.createBuffer({ size: 12 * width * height, usage });
-    const dims = [1, 3, height, width];
+    const buffer = device.createBuffer({ size: 4 * channels * width * height, usage });
+    const dims = [1, channels, height, width];
     return { buffer, given: ort.Tensor.fromGpuBuffer(buffer, { dataType: "float32", dims }) };
   };
-  const [from, to] = [tensor(render), tensor(output)];
+  const [from, to] = [tensor(render, input), tensor(output, made)];
   const canvas = new OffscreenCanvas(...output);
   const context = canvas.getContext("webgpu");
   const format = navigator.gpu.getPreferredCanvasFormat();
@@ -83,6 +84,7 @@ async function openRival(name, device, plain, { render, output, input, made }) {
     device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
   const filled = group(fill, [
     { binding: 0, resource: plain.texture.createView() }, { binding: 1, resource: { buffer: from.buffer } },
+    { binding: 3, resource: plain.splats.createView() },
   ]);
   const shown = group(show, [{ binding: 2, resource: { buffer: to.buffer } }]);
   const submit = (encode) => {

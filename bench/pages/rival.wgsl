@@ -1,9 +1,11 @@
 // Purpose: what onnxruntime-web needs around it: an image to its input, and its output to a canvas.
-// Inputs: `image`, opaque display-referred colour, of width x height. Tensors are planes of rows.
+// Inputs: `image`, opaque display-referred colour, of width x height; `splats`, whose alpha is their
+//   coverage. Tensors are planes of rows.
 // Dispatch of `fill`: a thread a pixel, 8 x 8 a workgroup. Draw: one triangle that covers the canvas.
 
 override width: u32; // of the image that is read or shown, pixels
 override height: u32;
+override channels: u32 = 3; // of the input: 4 with coverage
 override scale_r: f32;
 override scale_g: f32;
 override scale_b: f32;
@@ -14,6 +16,7 @@ override offset_b: f32;
 @group(0) @binding(0) var image: texture_2d<f32>;
 @group(0) @binding(1) var<storage, read_write> filled: array<f32>;
 @group(0) @binding(2) var<storage, read> shown: array<f32>;
+@group(0) @binding(3) var splats: texture_2d<f32>;
 
 @compute @workgroup_size(8, 8)
 fn fill(@builtin(global_invocation_id) id: vec3u) {
@@ -25,6 +28,9 @@ fn fill(@builtin(global_invocation_id) id: vec3u) {
   filled[at] = color.r * scale_r + offset_r;
   filled[at + width * height] = color.g * scale_g + offset_g;
   filled[at + 2 * width * height] = color.b * scale_b + offset_b;
+  if (channels == 4) {
+    filled[at + 3 * width * height] = textureLoad(splats, id.xy, 0).a;
+  }
 }
 
 @vertex

@@ -20,6 +20,8 @@ from pyengine.filter_spec import FilterSpec, Rung
 
 ROOT = Path(__file__).resolve().parents[2]
 UPSCALER = ROOT / "assets/filters/upscaler.onnx"
+CHANNELS = 4
+"""Of what it takes: colour and coverage."""
 FAST, SLOW = "web-webgpu-nchw", "web-webgpu"
 
 
@@ -51,10 +53,11 @@ def spec() -> FilterSpec:
 def test_a_case_is_the_largest_size_with_the_models_own_names(spec: FilterSpec) -> None:
     case = case_of(str(UPSCALER), spec, [FAST])
     assert (case.setup["render"], case.setup["output"]) == ((64, 32), (128, 64))
-    assert case.setup["input"] == {"name": "image", "scale": [1.0] * 3, "offset": [0.0] * 3}
-    assert case.setup["made"]["name"] == "upscaled"
+    plain = {"scale": [1.0] * 3, "offset": [0.0] * 3}
+    assert case.setup["input"] == {"name": "image", "channels": CHANNELS, **plain}
+    assert case.setup["made"] == {"name": "upscaled", "channels": 3, **plain}
     dims = onnx.load_from_string(case.model).graph.input[0].type.tensor_type.shape.dim
-    assert [dim.dim_value for dim in dims] == [1, 3, 32, 64]
+    assert [dim.dim_value for dim in dims] == [1, CHANNELS, 32, 64]
     wide = case_of(f"{UPSCALER}@range=0..255", spec, [FAST])
     assert wide.setup["input"]["scale"] == [255.0] * 3
     assert case_of(str(UPSCALER), spec, []).model == b""
