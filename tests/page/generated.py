@@ -285,7 +285,7 @@ def part(selector: str) -> str:
 
 def pixels(page: Page) -> Pixels:
     """What is on screen in the box of the element, without its controls."""
-    style = ".ring, .panel, .poster { display: none !important }"
+    style = ".ring, .panel, .poster, .progress { display: none !important }"
     png = page.locator("vitrine-view").screenshot(style=style)
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 

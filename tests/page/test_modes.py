@@ -119,6 +119,6 @@ def test_a_name_that_is_none(page: Page) -> None:
     event(page, "mode")
     settle(page)
     assert page.evaluate(f"{part('.modes select')}.value") == "colour"
-    style = ".message, .ring, .panel { display: none !important }"
+    style = ".message, .ring, .panel, .progress { display: none !important }"
     assert page.locator("vitrine-view").screenshot(style=style)
     assert before.shape == pixels(page).shape
