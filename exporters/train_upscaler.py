@@ -8,7 +8,7 @@ Vitrine renders pairs of the project's scenes (`exporters.frames`), from cameras
 black and before white, which gives them before any colour and their coverage; the network learns
 from pieces of them. Then it is compared with cubic convolution on cameras of another seed and on
 subjects that it has never seen; scene files that are named are compared too. One thread, no GPU:
-some ten minutes.
+some six minutes.
 """
 
 from __future__ import annotations
