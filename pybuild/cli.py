@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from pybuild import arguments, commands, examining
-from pybuild.options import BuildOptions
+from pybuild.options import BuildOptions, GeneratorOptions
 from pybuild.running import RunOptions, run_program
 from pybuild.scene_file import source_of
 from pybuild.terminal import guarded, notice
@@ -144,6 +144,29 @@ def top(
         raise typer.Exit
 
 
+def _page_options(
+    up: Up | None,
+    eye: str | None,
+    target: str | None,
+    fov: float | None,
+    background: str | None,
+    title: str | None,
+    made: GeneratorOptions,
+    filters: list[str] | None,
+) -> BuildOptions:
+    """What the commands that make a page are told of it."""
+    return BuildOptions(
+        up.value if up else None,
+        arguments.point(eye, "--eye"),
+        arguments.point(target, "--target"),
+        fov,
+        arguments.color(background),
+        title,
+        made,
+        tuple(filters or ()),
+    )
+
+
 @app.command(
     epilog="Example: vitrine build garden.ply -o site --eye 0,-1,-4 --target 0,0,0. "
     "vitrine build room.ply chair.spz dancer.onnx -o site. vitrine build scene.toml -o site, where "
@@ -174,16 +197,8 @@ def build(
 
     A site that Vitrine built before is replaced; a folder with anything else is left alone.
     """
-    options = BuildOptions(
-        up.value if up else None,
-        arguments.point(eye, "--eye"),
-        arguments.point(target, "--target"),
-        fov,
-        arguments.color(background),
-        title,
-        arguments.generator(time, given, settings, track, instances),
-        tuple(filters or ()),
-    )
+    made = arguments.generator(time, given, settings, track, instances)
+    options = _page_options(up, eye, target, fov, background, title, made, filters)
     commands.build(source_of(scene), out, options)
 
 
@@ -222,16 +237,8 @@ def export(
     """
     from pybuild import exporting
 
-    options = BuildOptions(
-        up.value if up else None,
-        arguments.point(eye, "--eye"),
-        arguments.point(target, "--target"),
-        fov,
-        arguments.color(background),
-        title,
-        arguments.generator(time, given, settings, track, instances),
-        tuple(filters or ()),
-    )
+    made = arguments.generator(time, given, settings, track, instances)
+    options = _page_options(up, eye, target, fov, background, title, made, filters)
     exporting.export(source_of(scene), out, options)
 
 
