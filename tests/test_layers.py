@@ -22,7 +22,8 @@ LAYERS = (
     (
         *("bundle", "object_spec", "objects", "scene_toml", "gizmo"),
         *("feeds", "generator_spec", "filter_spec"),
-        *("camera", "camera_path", "camera_rig", "camera_shot", "share", "sources", "framing"),
+        *("camera", "camera_path", "camera_rig", "camera_shot", "sources", "framing"),
+        *("share", "share_text"),
     ),
     ("passes", "program", "tuning"),
     ("inputs", "generator", "filter", "governor"),
