@@ -166,8 +166,8 @@ class NativeHost:
         A device to share with other hosts, instead of one of its own from ``adapter`` and
         ``limits``; that of ``adopted`` where that is given.
     adopted : NativeHost, optional
-        A host of the same device, whose buffers stand in for those of the same names; they stay
-        its own.
+        A host of the same device, whose buffers stand in for those of the same names, where they
+        have the size and the usages that are wanted; they stay its own.
     """
 
     def __init__(
@@ -191,8 +191,10 @@ class NativeHost:
         self._labels: list[str] = []
         self._ran: list[str] = []
         self._buffers: dict[str, Any] = {}
-        self._adopted: dict[str, Any] = dict(adopted._buffers) if adopted else {}
+        self._lender = adopted
+        self._adopted: dict[str, Any] = {}
         self._textures: dict[str, Any] = {}
+        self._copies: dict[str, Any] = {}
         self._queries: Any = None
         self._fence: Any = None
         self._query_bytes: Any = None
@@ -228,6 +230,7 @@ class NativeHost:
             what the compiler says.
         """
         self._plan = plan
+        self._adopted = self._lent(plan)
         device = self.device
         for buffer in plan.buffers:
             if buffer.name in self._adopted:
@@ -262,7 +265,7 @@ class NativeHost:
         plan = self._taken()
         self.width, self.height = width, height
         usage = _flags(_TEXTURE_USAGE, ("render", "readback"))
-        self._textures = {}
+        self._free_textures()
         if plan.render:
             self._textures[CANVAS] = self._texture(CANVAS, CANVAS_FORMAT, usage, None)
         for texture in plan.textures:
@@ -322,12 +325,24 @@ class NativeHost:
         width, height = texture.size[:2]
         row = width * _TEXEL_BYTES[texture.format]
         pitch = -(-row // _ROW_ALIGNMENT) * _ROW_ALIGNMENT
-        data = self.device.queue.read_texture(
+        copy = self._copies.get(name)
+        if copy is None:  # kept, so that the frames of a film allocate nothing
+            usage = wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.MAP_READ
+            copy = self.device.create_buffer(label=f"{name} read", size=pitch * height, usage=usage)
+            self._copies[name] = copy
+        encoder = self.device.create_command_encoder(label="read")
+        encoder.copy_texture_to_buffer(
             {"texture": texture},
-            {"bytes_per_row": pitch, "rows_per_image": height},
+            {"buffer": copy, "bytes_per_row": pitch, "rows_per_image": height},
             (width, height, 1),
         )
-        return b"".join(bytes(data[y * pitch : y * pitch + row]) for y in range(height))
+        self.device.queue.submit([encoder.finish()])
+        copy.map_sync("READ")
+        try:
+            data = copy.read_mapped(copy=False)
+            return b"".join(bytes(data[y * pitch : y * pitch + row]) for y in range(height))
+        finally:
+            copy.unmap()
 
     def timings_ms(self) -> dict[str, float]:
         """Milliseconds of each pass of the last run; empty when the host is not timed."""
@@ -344,12 +359,34 @@ class NativeHost:
         if self._owns:
             self._shared.close()
             return
-        made = [item for name, item in self._buffers.items() if name not in self._adopted]
-        for resource in (*made, *self._textures.values()):
-            resource.destroy()
+        for name, buffer in self._buffers.items():
+            if name not in self._adopted:
+                buffer.destroy()
+        self._free_textures()
         if self._query_bytes is not None:
             self._query_bytes.destroy()
             self._queries.destroy()
+
+    def _lent(self, plan: Plan) -> dict[str, Any]:
+        """Buffers of the other host that will do for a plan."""
+        lender = self._lender
+        if lender is None:
+            return {}
+        there = {buffer.name: buffer for buffer in lender._taken().buffers}
+        return {
+            buffer.name: lender._buffers[buffer.name]
+            for buffer in plan.buffers
+            if (other := there.get(buffer.name)) is not None
+            and other.size_bytes == buffer.size_bytes
+            and other.source == buffer.source
+            and set(buffer.usage) <= set(other.usage)
+        }
+
+    def _free_textures(self) -> None:
+        """Of a size that is no longer wanted, with what they are read through."""
+        for resource in (*self._textures.values(), *self._copies.values()):
+            resource.destroy()
+        self._textures, self._copies = {}, {}
 
     def _taken(self) -> Plan:
         if self._plan is None:
