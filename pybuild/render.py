@@ -1,7 +1,12 @@
-"""Headless images: the engine on the native host, from a bundle or from a cloud in memory."""
+"""Headless images: the engine on the native host, from a bundle or from a cloud in memory.
+
+A `Renderer` draws a scene in one way. Others stand beside it on the same device, with the same
+Gaussians, for render modes and filters: a `vitrine.Scene` has several, ``vitrine render`` has one.
+"""
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,11 +36,13 @@ __all__ = ["Renderer", "in_memory", "render", "write_image"]
 
 Image8 = NDArray[np.uint8]
 _NO_MEMORY = "not enough memory"
+_SAME_STEP = 1e-6
+"""Share of a state's step by which sums of frames' times may differ from it."""
 _TEXTURE_LIMIT = "max-texture-dimension-2d"
 
 
 class Renderer:
-    """A scene on this machine's adapter, to draw any number of images of one size.
+    """A scene on this machine's adapter, to draw any number of images.
 
     Parameters
     ----------
@@ -54,6 +61,9 @@ class Renderer:
         Content of the files of its programs' buffers.
     mode : str
         One of `pyengine.passes.modes.MODES`, without a filter; empty for colours.
+    beside : Renderer, optional
+        Another one of the same scene, whose device, generator and Gaussians this one shares and
+        which is to be closed after it; in the place of ``load``, ``network`` and ``adapter``.
 
     Attributes
     ----------
@@ -80,26 +90,26 @@ class Renderer:
         filtering: Filtering | None = None,
         filter_files: Mapping[str, bytes] | None = None,
         mode: str = "",
+        beside: Renderer | None = None,
     ) -> None:
+        if beside is not None:
+            adapter, network = beside.host.adapter, beside._network
         adapter = adapter or open_adapter()
         offered = NativeHost.describe(adapter)
-        largest_px = int(adapter.limits[_TEXTURE_LIMIT])
-        if max(width, height) > largest_px:
-            raise DeviceError(
-                f"an image of {width}x{height} px is wanted; this adapter offers "
-                f"{largest_px} px a side. Use a smaller --size."
-            )
+        self._largest_px = int(adapter.limits[_TEXTURE_LIMIT])
+        self._check_size(width, height)
         program, shaders = (network.program, network.shaders) if network else (None, None)
         self.plan = scene_plan(scene, offered, program, shaders, filtering, mode)
-        limits = required_limits(self.plan, offered)
-        limits[_TEXTURE_LIMIT] = largest_px
-        readback_bytes = -(-width * 4 // 256) * 256 * height
-        limits["maxBufferSize"] = max(
-            limits["maxBufferSize"], min(readback_bytes, offered.limits["maxBufferSize"])
-        )
+        needed = required_limits(self.plan, offered)
         self.scene = scene
+        self._network: Network | None = network
         self._picking: NativeHost | None = None
-        self.host = NativeHost(width, height, adapter, limits)
+        if beside is None:  # other plans and sizes may follow on this device
+            limits = {name: offered.limits[name] for name in needed}
+            limits[_TEXTURE_LIMIT] = self._largest_px
+            self.host: NativeHost = NativeHost(width, height, adapter, limits)
+        else:
+            self.host = NativeHost(width, height, adopted=beside.host)
         shown = None
         if filtering is not None:
             shown = Filter(filtering.spec, filtering.rung, filtering.rests)
@@ -110,15 +120,18 @@ class Renderer:
                 self.host.build(
                     self.plan, lambda name: files[name] if name in files else load(name)
                 )
-            for name, data in (network.tracks if network else {}).items():
-                assert self.engine.generator is not None
-                self.engine.generator.set_track(name, data)
+            if beside is not None:
+                self.engine.go_on(beside.engine)
+            elif network is not None and self.engine.generator is not None:
+                for name, data in network.tracks.items():
+                    self.engine.generator.set_track(name, data)
         except BaseException:
             self.host.close()
             raise
 
     def set_input(self, name: str, values: object) -> None:
-        """Give an input of the generator an array of numbers, or an image its pixels.
+        """Give an input of the generator or of the filter an array of numbers, or an image its
+        pixels; None gives it back to what fills it otherwise.
 
         Raises
         ------
@@ -128,9 +141,51 @@ class Renderer:
         feeds = [*self.scene.generator.feeds] if self.scene.generator else []
         feeds += self.engine.filter.feeds if self.engine.filter else []
         feed = next((feed for feed in feeds if feed.name == name), None)
-        self.engine.set_input(name, values if feed is None else input_bytes(feed, values))
+        if feed is not None and values is not None:
+            values = input_bytes(feed, values)
+        self.engine.set_input(name, values)
 
-    def draw(self, view: View, time_s: float | None = None) -> Image8:
+    def resize(self, width: int, height: int) -> None:
+        """Draw images of another size from now on; nothing is compiled anew.
+
+        Raises
+        ------
+        DeviceError
+            It is beyond what the adapter offers.
+        """
+        if (width, height) == (self.host.width, self.host.height):
+            return
+        self._check_size(width, height)
+        with self._told(width, height):
+            self.host.resize(width, height)
+        self.engine.redraw()
+
+    def advance(self, view: View, seconds: float) -> None:
+        """Let time pass, as between two frames of a film; a state does all its steps.
+
+        Parameters
+        ----------
+        view : View
+            The camera meanwhile, for a generator that looks at it.
+        seconds : float
+            Of the one who looks; the timeline goes so many times its speed, if it plays.
+        """
+        engine, timeline, generator = self.engine, self.engine.timeline, self.engine.generator
+        if generator is None or not generator.spec.stateful or not timeline.playing:
+            engine.advance(seconds)
+            return
+        speed, left = timeline.speed, seconds * abs(timeline.speed)
+        timeline.speed = math.copysign(1.0, speed)
+        try:
+            with self._told():
+                while left > generator.step_s * (1 + _SAME_STEP) and timeline.playing:
+                    engine.skip(view, generator.step_s)
+                    left -= generator.step_s
+                engine.advance(left)  # the frame that is drawn next does the step that is due
+        finally:
+            timeline.speed = speed
+
+    def draw(self, view: View, time_s: float | None = None, transparent: bool = False) -> Image8:
         """Draw an image and read it back.
 
         Parameters
@@ -139,11 +194,14 @@ class Renderer:
             Of the renderer's size.
         time_s : float, optional
             When the generator is; one with a state does its steps from its beginning.
+        transparent : bool
+            Without the background; not through a filter.
 
         Returns
         -------
         (height, width, 3) uint8
-            The blended colour as it is.
+            The blended colour as it is; with a fourth channel, the coverage, where it is
+            transparent: colours are then as they would be where nothing shows through.
         """
         with self._told():
             generator = self.engine.generator
@@ -152,10 +210,14 @@ class Renderer:
                 if generator.spec.stateful:
                     generator.reset_state()
                     self.engine.skip(view, time_s)
-            self.engine.draw(view)
+            self.engine.opaque = not transparent
+            try:
+                self.engine.draw(view)
+            finally:
+                self.engine.opaque = True
             texels = self.host.read_texture()
         rgba = np.frombuffer(texels, np.uint8).reshape(self.host.height, self.host.width, 4)
-        return np.ascontiguousarray(rgba[:, :, :3])
+        return _unmultiplied(rgba) if transparent else np.ascontiguousarray(rgba[:, :, :3])
 
     def pick(self, x: float, y: float) -> Picked | None:
         """What the last image shows at a place.
@@ -186,12 +248,27 @@ class Renderer:
         self.engine.check_filter()
         return int(self.read(FAULTS, np.uint32)[0])
 
+    def check(self) -> None:
+        """Refuse a filter that made numbers of the last image that are not finite.
+
+        Raises
+        ------
+        InputError
+        """
+        faults = self.faults()
+        if faults and self.engine.filter is not None:
+            raise InputError(
+                f"filter {self.engine.filter.spec.name!r}: made {faults} pixels that are no finite "
+                "numbers of this image; is its range right? Try @range=0..255, or leave the filter "
+                "out"
+            )
+
     def read(self, buffer: str, dtype: Any = np.float32) -> NDArray[Any]:
         """The elements of a buffer with usage readback."""
         return np.frombuffer(bytes(self.host.read(buffer)), dtype)
 
     def close(self) -> None:
-        """Free the device."""
+        """Free the device; of one that stands beside another only what it made."""
         if self._picking is not None:
             self._picking.close()
         self.host.close()
@@ -202,17 +279,25 @@ class Renderer:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
+    def _check_size(self, width: int, height: int) -> None:
+        if max(width, height) > self._largest_px:
+            raise DeviceError(
+                f"an image of {width}x{height} px is wanted; this adapter offers "
+                f"{self._largest_px} px a side. Use a smaller size."
+            )
+
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, width: int = 0, height: int = 0) -> Iterator[None]:
         """Say what to do where memory runs out; only the native host knows wgpu's error types."""
+        width, height = width or self.host.width, height or self.host.height
         try:
             yield
         except Exception as error:
             if not isinstance(error, MemoryError) and _NO_MEMORY not in str(error).lower():
                 raise
             raise DeviceError(
-                f"the adapter has no memory for an image of {self.host.width}x{self.host.height} "
-                f"px of {self.scene.count} Gaussians. Use a smaller --size."
+                f"the adapter has no memory for an image of {width}x{height} px of "
+                f"{self.scene.count} Gaussians. Use a smaller size."
             ) from None
 
 
@@ -268,13 +353,15 @@ def render(
         for name, values in (inputs or {}).items():
             renderer.set_input(name, values)
         image = renderer.draw(view, time_s)
-        faults = renderer.faults()
-        if faults and filtering is not None:
-            raise InputError(
-                f"filter {filtering.spec.name!r}: made {faults} pixels that are no finite numbers "
-                "of this image; is its range right? Try @range=0..255, or leave the filter out"
-            )
+        renderer.check()
         return image
+
+
+def _unmultiplied(rgba: Image8) -> Image8:
+    """Colours of what is partly transparent as they would be were it opaque."""
+    alpha = rgba[:, :, 3:].astype(np.float32)
+    straight = np.rint(rgba[:, :, :3] * (255 / np.maximum(alpha, 1)))
+    return np.concatenate([np.minimum(straight, 255).astype(np.uint8), rgba[:, :, 3:]], axis=2)
 
 
 def in_memory(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pybuild import arguments, commands
+from pybuild import arguments, rendering
 from pybuild.cli.options import (
     BackgroundOption,
     EyeOption,
@@ -80,18 +80,18 @@ def render(
     ] = "colour",
 ) -> None:
     """Draw one image of SCENE without a browser: the blended colour as it is, no tone curve."""
-    camera = commands.Camera(
+    camera = rendering.Camera(
         arguments.point(eye, "--eye"),
         arguments.point(target, "--target"),
         fov,
         arguments.read_view(view) if view else None,
         arguments.size(size) if size else None,
     )
-    drawing = commands.Drawing(
+    drawing = rendering.Drawing(
         arguments.color(background),
         up.value if up else None,
         arguments.generator(time, given, settings, track, instances),
         filters,
         mode,
     )
-    commands.render(source_of(scene), out, camera, drawing)
+    rendering.render(source_of(scene), out, camera, drawing)

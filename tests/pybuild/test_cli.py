@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pybuild import commands
+from pybuild import commands, rendering
 from pybuild.options import BuildOptions
 from pyengine.view import View
 from tests.pybuild.command import Run
@@ -191,9 +191,9 @@ def test_the_camera_of_render() -> None:
 
     pose = Pose((0, 0, -2), (0, 0, 0), 50)
     scene = Scene(0, 0, False, ((0, 0, 0), (0, 0, 0)), pose, (0, 0, 0), {})
-    view = commands.Camera(target=(1, 0, 0)).for_scene(scene)
+    view = rendering.Camera(target=(1, 0, 0)).for_scene(scene)
     assert view.position == pytest.approx((1, 0, -2))
-    assert (view.width, view.height) == commands.DEFAULT_SIZE
+    assert (view.width, view.height) == rendering.DEFAULT_SIZE
 
 
 def test_flags_give_the_options_back() -> None:
