@@ -6,7 +6,7 @@ when something changed. Nothing is rebuilt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyengine.bundle import CHUNK_SIZE, SH_WORDS
@@ -68,6 +68,39 @@ class Objects:
             self._put(index)
             self._bounds = None
             self.changed = True
+
+    def moved(self) -> dict[str, dict[str, Any]]:
+        """What of the placements is not as the scene has it, by name; see `arrange`."""
+        told = {}
+        for spec, placement in zip(self.specs, self.placements, strict=True):
+            own, now = spec.placement.to_dict(), placement.to_dict()
+            changes = {key: value for key, value in now.items() if value != own[key]}
+            if changes:
+                told[spec.name] = changes
+        return told
+
+    def arrange(self, changes: Mapping[str, object]) -> list[str]:
+        """Stand as the scene has it, but for some changes.
+
+        Parameters
+        ----------
+        changes : mapping
+            By name, as `set` takes them.
+
+        Returns
+        -------
+        list of str
+            What could not be done, a message each.
+        """
+        for spec in self.specs:
+            self.set(spec.name, spec.placement.to_dict())
+        faults = []
+        for name, change in changes.items():
+            try:
+                self.set(name, change)
+            except InputError as error:
+                faults.append(str(error))
+        return faults
 
     def get(self, name: str) -> Placement:
         """Where an object stands."""

@@ -42,6 +42,24 @@ def scene() -> Scene:
     return made
 
 
+def test_what_is_not_as_the_scene_has_it_is_told_and_stood_by() -> None:
+    """Of each object only what differs; elsewhere the same, and nothing else."""
+    objects = Objects(specs())
+    assert objects.moved() == {}
+    objects.set("chair", {"scale": 2, "visible": False})
+    objects.set("table", {"position": [0, 0, 0]})
+    moved = objects.moved()
+    assert moved == {"chair": {"scale": [2.0, 2.0, 2.0], "visible": False}}
+    other = Objects(specs())
+    other.set("table", {"opacity": 0.5})
+    faults = other.arrange(moved | {"lamp": {"scale": 2}})
+    assert other.placements == objects.placements
+    assert other.object_bytes == objects.object_bytes
+    assert faults == ["object 'lamp': there is none; there are: table, chair"]
+    assert other.arrange({}) == []
+    assert other.placements == [UNMOVED, PLACED]
+
+
 def matrix(values: tuple[float, ...]) -> np.ndarray:
     """Of 16 numbers, column-major."""
     return np.reshape(values, (4, 4)).T
