@@ -3,7 +3,8 @@
 A handle is ``move`` (in the plane that faces the camera), ``scale`` (alike along all axes), or
 ``move.x``, ``turn.x`` and so on: along and about an axis of the world through the object's origin.
 Places are those of the canvas, 0 to 1 from its top left corner. A drag is told from where it began,
-with the placement that the object had then, so that steps of it do not add up errors.
+with the placement that the object had then, so that steps of it do not add up errors. A key that
+is pressed on a handle takes a step from where the object is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pyengine.errors import ViewError
 from pyengine.object_spec import Placement, Quaternion, Vector
 from pyengine.view import View
 
-__all__ = ["HANDLES", "RADIUS_SHARE", "drag"]
+__all__ = ["HANDLES", "RADIUS_SHARE", "drag", "nudge"]
 
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 HANDLES = ("move", "scale", *(f"{what}.{axis}" for what in ("move", "turn") for axis in AXES))
@@ -27,6 +28,12 @@ _EDGE_ON = 0.2
 """Cosine between the ray and a ring's axis below which the ring is taken for a line."""
 _ALONG = 1e-3
 """Square of the sine between the ray and an axis below which a drag says nothing of it."""
+_STEP_SHARE = 0.2
+"""A key moves an object by this share of the rings' radius, or less: by 1, 2 or 5 of a decimal."""
+_STEP_TURN = math.radians(5)
+_STEP_GROWTH = 1.05
+_ASIDE = 0.35
+"""Cosine between a key's arrow and the way a handle goes below which the key says nothing of it."""
 _NEAR = 1e-6
 _LARGEST = 1e9
 _SCALES = (1e-6, 1e6)
@@ -55,9 +62,7 @@ def drag(
     ViewError
         No such handle.
     """
-    if handle not in HANDLES:
-        raise ViewError(f"handle: wanted one of {', '.join(HANDLES)}, got {handle!r}")
-    what, _, letter = handle.partition(".")
+    what, letter = _parted(handle)
     rays = _ray(view, begun), _ray(view, now)
     if what == "scale":
         return _scaled(start, view, begun, now)
@@ -71,9 +76,81 @@ def drag(
     angle = _angle(start.position, AXES[letter], view, begun, now)
     if angle is None:
         return {}
-    half = angle / 2
-    x, y, z = (math.sin(half) * part for part in AXES[letter])
-    return {"rotation": list(_product((x, y, z, math.cos(half)), start.rotation))}
+    return {"rotation": list(_turned(start.rotation, AXES[letter], angle))}
+
+
+def nudge(
+    handle: str, start: Placement, view: View, steps: Sequence[float]
+) -> dict[str, list[float]]:
+    """What changes of a placement by arrow keys on a handle; empty behind the camera.
+
+    A key takes a handle the way that its arrow points on the canvas; where the handle goes across
+    that way, right and up are forward.
+
+    Parameters
+    ----------
+    handle : str
+        One of `HANDLES`.
+    start : Placement
+        As it is.
+    view : View
+        The camera.
+    steps : (right, up)
+        How often which key was pressed, left and down being negative; a tenth of one is fine.
+
+    Raises
+    ------
+    ViewError
+        No such handle.
+    """
+    what, letter = _parted(handle)
+    right, up = steps
+    if what == "scale":
+        growth = _STEP_GROWTH ** max(-100.0, min(right + up, 100.0))
+        return {"scale": _grown(start, growth)}
+    depth = _in_view(start.position, view)[2]
+    if depth <= _NEAR:
+        return {}
+    m = view.view
+    if what == "turn":
+        to_eye = _unit([e - o for e, o in zip(view.position, start.position, strict=True)])
+        near_side = _cross(AXES[letter], to_eye)
+        angle = _STEP_TURN * _forward(near_side, start.position, view, right, up)
+        return {"rotation": list(_turned(start.rotation, AXES[letter], angle))}
+    radius_px = RADIUS_SHARE * min(view.width, view.height)
+    step = _round_step(_STEP_SHARE * radius_px * depth / view.fx)
+    if letter:
+        away = step * _forward(AXES[letter], start.position, view, right, up)
+        moved = [away * part for part in AXES[letter]]
+    else:
+        moved = [step * (right * m[4 * k] - up * m[4 * k + 1]) for k in range(3)]
+    position = _within(o + part for o, part in zip(start.position, moved, strict=True))
+    return {} if position is None else {"position": list(position)}
+
+
+def _parted(handle: str) -> tuple[str, str]:
+    """What a handle does, and the letter of its axis, if it has one."""
+    if handle not in HANDLES:
+        raise ViewError(f"handle: wanted one of {', '.join(HANDLES)}, got {handle!r}")
+    what, _, letter = handle.partition(".")
+    return what, letter
+
+
+def _forward(way: Sequence[float], origin: Vector, view: View, right: float, up: float) -> float:
+    """Steps along a way through a point of which keys say how it goes on the canvas."""
+    m = view.view
+    x, y, z = _in_view(origin, view)
+    seen = [sum(m[4 * k + row] * way[k] for k in range(3)) for row in range(3)]
+    across, rising = seen[0] - x / z * seen[2], y / z * seen[2] - seen[1]
+    length = max(math.hypot(across, rising), _NEAR)
+    signs = [-1.0 if part < -_ASIDE * length else 1.0 for part in (across, rising)]
+    return signs[0] * right + signs[1] * up
+
+
+def _round_step(length: float) -> float:
+    """The largest of 1, 2 and 5 of a decimal that is not longer."""
+    decimal = 10.0 ** math.floor(math.log10(max(length, 1e-300)))
+    return decimal * max(part for part in (1, 2, 5) if part == 1 or part * decimal <= length)
 
 
 def _scaled(start: Placement, view: View, begun: Place, now: Place) -> dict[str, list[float]]:
@@ -82,10 +159,18 @@ def _scaled(start: Placement, view: View, begun: Place, now: Place) -> dict[str,
     if origin is None:
         return {}
     before, after = (math.dist(_pixel(view, place), origin) for place in (begun, now))
-    if before < 1:
-        return {}
+    return {} if before < 1 else {"scale": _grown(start, after / before)}
+
+
+def _grown(start: Placement, growth: float) -> list[float]:
     low, high = _SCALES
-    return {"scale": [min(max(value * after / before, low), high) for value in start.scale]}
+    return [min(max(value * growth, low), high) for value in start.scale]
+
+
+def _turned(rotation: Quaternion, axis: Vector, angle: float) -> Quaternion:
+    """Turned about an axis of the world, too."""
+    x, y, z = (math.sin(angle / 2) * part for part in axis)
+    return _product((x, y, z, math.cos(angle / 2)), rotation)
 
 
 def _along(origin: Vector, axis: Vector, view: View, rays: tuple[Vector, Vector]) -> Vector | None:
@@ -169,11 +254,17 @@ def _hit(view: View, ray: Vector, origin: Vector, normal: Vector) -> Vector | No
 
 def _seen(point: Vector, view: View) -> tuple[float, float] | None:
     """Pixels of a point; None behind the camera."""
-    m = view.view
-    x, y, z = (sum(m[4 * k + row] * point[k] for k in range(3)) + m[12 + row] for row in range(3))
+    x, y, z = _in_view(point, view)
     if z <= _NEAR:
         return None
     return view.fx * x / z + view.cx, view.fy * y / z + view.cy
+
+
+def _in_view(point: Vector, view: View) -> Vector:
+    """In the camera's space: x right, y down, z forward."""
+    m = view.view
+    x, y, z = (sum(m[4 * k + row] * point[k] for k in range(3)) + m[12 + row] for row in range(3))
+    return (x, y, z)
 
 
 def _pixel(view: View, place: Place) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pyengine.errors import ViewError
-from pyengine.gizmo import AXES, HANDLES, RADIUS_SHARE, drag
+from pyengine.gizmo import AXES, HANDLES, RADIUS_SHARE, drag, nudge
 from pyengine.object_spec import UNMOVED, Placement
 from pyengine.view import WORLD_UP, View
 
@@ -115,3 +115,73 @@ def test_no_handle() -> None:
     """Those that there are."""
     with pytest.raises(ViewError, match=r"wanted one of move, scale, move\.x"):
         drag("spin", START, VIEW, (0, 0), (1, 1))
+
+
+KEYS = {"right": (1, 0), "left": (-1, 0), "up": (0, 1), "down": (0, -1)}
+ARROWS = {"right": (1, 0), "left": (-1, 0), "up": (0, -1), "down": (0, 1)}
+"""How a key's arrow points on the canvas, y down."""
+
+
+def nudged(handle: str, steps: Sequence[float], start: Placement = START) -> Placement:
+    """The placement after keys."""
+    return start.changed(nudge(handle, start, VIEW, steps), "")
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("letter", AXES)
+def test_a_key_moves_along_an_axis_the_way_it_points(letter: str, key: str) -> None:
+    """Unless the axis goes across that way; by a round step, and back by the opposite key."""
+    moved = nudged(f"move.{letter}", KEYS[key])
+    away = np.subtract(moved.position, START.position)
+    steps = np.array(AXES[letter]) @ away
+    np.testing.assert_allclose(away, steps * np.array(AXES[letter]), atol=1e-12)
+    assert f"{abs(steps):.6g}"[-1] in "125"
+    seen = np.subtract(place_of(moved.position), place_of(START.position)) * (640, 360)
+    share = seen @ ARROWS[key] / np.linalg.norm(seen)
+    assert share > 0 or abs(share) <= 0.36
+    back = nudged(f"move.{letter}", [-step for step in KEYS[key]], moved)
+    np.testing.assert_allclose(back.position, START.position, atol=1e-12)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_moves_across_the_view(key: str) -> None:
+    """At the depth that it had."""
+    moved = nudged("move", KEYS[key])
+    seen = np.subtract(place_of(moved.position), place_of(START.position)) * (640, 360)
+    np.testing.assert_allclose(seen / np.linalg.norm(seen), ARROWS[key], atol=1e-9)
+    forward = np.array(VIEW.view[2:11:4])
+    np.testing.assert_allclose(forward @ moved.position, forward @ START.position)
+
+
+@pytest.mark.parametrize("letter", AXES)
+def test_a_key_turns_about_an_axis_by_five_degrees(letter: str) -> None:
+    """The near side goes the way of the key; a fine step is a tenth."""
+    turned = nudged(f"turn.{letter}", (1, 0))
+    change = turn(turned) @ turn(START).T
+    np.testing.assert_allclose(change @ AXES[letter], AXES[letter], atol=1e-9)
+    assert math.degrees(math.acos((np.trace(change) - 1) / 2)) == pytest.approx(5)
+    fine = turn(nudged(f"turn.{letter}", (0.1, 0))) @ turn(START).T
+    assert math.degrees(math.acos((np.trace(fine) - 1) / 2)) == pytest.approx(0.5)
+    if letter == "y":  # its ring lies flat before the camera
+        to_eye = np.subtract(VIEW.position, START.position)
+        near = np.array(START.position) + 0.3 * to_eye / np.linalg.norm(to_eye)
+        gone = np.array(START.position) + change @ (near - START.position)
+        assert place_of(gone)[0] > place_of(near)[0]
+
+
+def test_a_key_scales() -> None:
+    """Right and up larger, left and down smaller, within what an object may be."""
+    larger = nudged("scale", (1, 1))
+    np.testing.assert_allclose(larger.scale, np.multiply(START.scale, 1.05**2))
+    np.testing.assert_allclose(nudged("scale", (0, -2), larger).scale, START.scale)
+    tiny = START.changed({"scale": 1e-6}, "")
+    assert nudged("scale", (-1e9, 0), tiny).scale == tiny.scale
+
+
+def test_keys_do_nothing_behind_the_camera_or_without_a_handle() -> None:
+    behind = START.changed({"position": [4, -3, -8]}, "")
+    for handle in HANDLES:
+        if handle != "scale":
+            assert nudge(handle, behind, VIEW, (1, 0)) == {}
+    with pytest.raises(ViewError, match="wanted one of move, scale"):
+        nudge("shear", START, VIEW, (1, 0))
