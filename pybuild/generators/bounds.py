@@ -10,17 +10,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pybuild.onnx.expr import (
-    Expr,
-    const,
-    constant_value,
-    maximum,
-    minimum,
-    substitute,
-    unary,
-    walk,
-)
+from pybuild.onnx.expr import Expr, const, constant_value, maximum, minimum, unary
 from pybuild.onnx.ir import Compute, Constant, Input, Tensor, bind, topological
+from pybuild.onnx.substitution import substitute, walk
 
 __all__ = ["Interval", "bounds_of", "expanded", "is_cheap"]
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pybuild.onnx.expr import Expr, substitute, variable
+from pybuild.onnx.expr import Expr, variable
 from pybuild.onnx.fuse import readers
 from pybuild.onnx.ir import (
     Compute,
@@ -22,6 +22,7 @@ from pybuild.onnx.ir import (
     sources,
     topological,
 )
+from pybuild.onnx.substitution import substitute
 
 __all__ = ["batched", "spread", "with_inputs"]
 

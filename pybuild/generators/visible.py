@@ -17,15 +17,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pybuild.onnx.expr import (
-    Expr,
-    cast,
-    const,
-    logical_and,
-    minimum,
-    substitute,
-    walk,
-)
+from pybuild.onnx.expr import Expr, cast, const, logical_and, minimum
 from pybuild.onnx.ir import (
     Compute,
     Constant,
@@ -38,6 +30,7 @@ from pybuild.onnx.ir import (
     scan_tensor,
     scatter_tensor,
 )
+from pybuild.onnx.substitution import substitute, walk
 
 __all__ = ["NotRowWise", "Survivors", "compacted", "gathered", "in_sight"]
 

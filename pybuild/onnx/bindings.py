@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pybuild.onnx.expr import Expr, load, substitute
+from pybuild.onnx.expr import Expr, load
 from pybuild.onnx.ir import (
     Compute,
     Constant,
@@ -25,6 +25,7 @@ from pybuild.onnx.ir import (
     sources,
     topological,
 )
+from pybuild.onnx.substitution import substitute
 from pybuild.onnx.words import packing_of
 
 __all__ = ["MAX_BINDINGS", "Uses", "least_bindings", "put_together", "spread_reads"]

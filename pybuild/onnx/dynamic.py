@@ -30,7 +30,6 @@ from pybuild.onnx.expr import (
     load,
     logical_and,
     mod,
-    rebuild,
     select,
 )
 from pybuild.onnx.fits import CLOSE, Fit, NotFitted
@@ -52,6 +51,7 @@ from pybuild.onnx.ir import (
 )
 from pybuild.onnx.lower import lower
 from pybuild.onnx.problems import GraphError, Problem
+from pybuild.onnx.substitution import rebuild
 
 __all__ = ["Counted", "lower_counted"]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,7 +30,6 @@ __all__ = [
     "I32_MIN",
     "TRUE",
     "Expr",
-    "Sharing",
     "Type",
     "as_expr",
     "binary",
@@ -41,20 +40,17 @@ __all__ = [
     "load",
     "logical_and",
     "logical_or",
+    "make_node",
     "maximum",
     "minimum",
-    "range_of",
     "select",
-    "substitute",
     "unary",
     "variable",
-    "walk",
 ]
 
 Type = Literal["f32", "i32", "u32", "bool"]
 I32_MIN, I32_MAX = -(2**31), 2**31 - 1
 _U32_MASK = 2**32 - 1
-_RECURSION = 400
 
 _interned: weakref.WeakValueDictionary[tuple[Any, ...], Expr] = weakref.WeakValueDictionary()
 _serial = count()
@@ -153,9 +149,13 @@ class Expr:
 Operand = Expr | int | float | bool
 
 
-def _make(
+def make_node(
     op: str, args: tuple[Expr, ...], attr: Any, type_: Type, low: int = I32_MIN, high: int = I32_MAX
 ) -> Expr:
+    """The node of these parts, which is one object however often it is asked for; as it stands.
+
+    The functions below simplify first. This is for what none of them makes.
+    """
     key = (op, args, attr, type_)
     found = _interned.get(key)
     if found is not None:
@@ -167,6 +167,28 @@ def _make(
     return expr
 
 
+def show(expr: Expr) -> str:
+    """Short text for messages and tests."""
+    op, args = expr.op, expr.args
+    if op == "const":
+        return str(expr.attr)
+    if op == "var":
+        return str(expr.attr[0])
+    if op == "load":
+        return f"{expr.attr.name}[{', '.join(map(show, args))}]"
+    if op == "linear":
+        coefficients, constant = expr.attr
+        parts = [
+            show(arg) if factor == 1 else f"{factor}*{show(arg)}"
+            for factor, arg in zip(coefficients, args, strict=True)
+        ]
+        return "(" + " + ".join(parts + [str(constant)] * bool(constant)) + ")"
+    if op in ("floordiv", "mod"):
+        return f"({show(args[0])} {'//' if op == 'floordiv' else '%'} {expr.attr})"
+    name = expr.attr if op == "call" else expr.type if op == "cast" else op
+    return f"{name}({', '.join(map(show, args))})"
+
+
 # ---------------------------------------------------------------------------------------- leaves
 
 
@@ -176,15 +198,15 @@ def const(value: float | int | bool, type_: Type) -> Expr:
         with np.errstate(over="ignore"):
             rounded = float(np.float32(value))
         # the text tells -0.0 from 0.0 and makes every nan one
-        return _make("const", (), repr(rounded), type_)
+        return make_node("const", (), repr(rounded), type_)
     if type_ == "bool":
-        return _make("const", (), bool(value), type_)
+        return make_node("const", (), bool(value), type_)
     whole = int(value)
     if type_ == "u32":
-        return _make("const", (), whole & _U32_MASK, type_)
+        return make_node("const", (), whole & _U32_MASK, type_)
     if not I32_MIN <= whole <= I32_MAX:
         whole = (whole - I32_MIN) % 2**32 + I32_MIN
-    return _make("const", (), whole, type_, whole, whole)
+    return make_node("const", (), whole, type_, whole, whole)
 
 
 def constant_value(expr: Expr) -> float | int | bool:
@@ -207,7 +229,7 @@ def variable(name: str, extent: int) -> Expr:
     """
     if extent == 1:
         return const(0, "i32")
-    return _make("var", (), (name, next(_serial)), "i32", 0, max(extent - 1, 0))
+    return make_node("var", (), (name, next(_serial)), "i32", 0, max(extent - 1, 0))
 
 
 def load(tensor: Tensor, index: tuple[Expr, ...]) -> Expr:
@@ -215,13 +237,14 @@ def load(tensor: Tensor, index: tuple[Expr, ...]) -> Expr:
     if len(index) != len(tensor.shape):
         raise ValueError(f"{tensor}: {len(index)} indices for {len(tensor.shape)} axes")
     low, high = tensor.low, tensor.high
-    return _make("load", index, tensor, tensor.type, low, high)
+    return make_node("load", index, tensor, tensor.type, low, high)
 
 
 # ------------------------------------------------------------------------------- index arithmetic
 
 
-def _terms(expr: Expr) -> tuple[dict[Expr, int], int]:
+def terms_of(expr: Expr) -> tuple[dict[Expr, int], int]:
+    """An i32 as a sum: coefficients of terms that are not linear themselves, and a constant."""
     if expr.op == "const":
         return {}, int(expr.attr)
     if expr.op == "linear":
@@ -244,7 +267,7 @@ def linear(terms: Mapping[Expr, int], constant: int = 0) -> Expr:
     order = sorted(kept, key=lambda term: term.serial)
     low, high = _range(kept, constant)
     attr = (tuple(kept[term] for term in order), constant)
-    return _make("linear", tuple(order), attr, "i32", low, high)
+    return make_node("linear", tuple(order), attr, "i32", low, high)
 
 
 def _range(terms: Mapping[Expr, int], constant: int) -> tuple[int, int]:
@@ -268,13 +291,13 @@ def _rejoin(terms: dict[Expr, int]) -> None:
                 if scale != factor * divisor:
                     continue
                 if other is floordiv(base, divisor):
-                    joined, whole = base, True
+                    joined = base
                 elif other.op == "mod" and other.args[0] is floordiv(base, divisor):
-                    joined, whole = mod(base, divisor * other.attr), False
+                    joined = mod(base, divisor * other.attr)
                 else:
                     continue
                 del terms[term], terms[other]
-                inner, constant = _terms(joined)
+                inner, constant = terms_of(joined)
                 if constant == 0:
                     for piece, piece_factor in inner.items():
                         terms[piece] = terms.get(piece, 0) + factor * piece_factor
@@ -283,7 +306,6 @@ def _rejoin(terms: dict[Expr, int]) -> None:
                     changed = True
                 else:  # pragma: no cover - put back what cannot be expressed here
                     terms[term], terms[other] = factor, scale
-                del whole
                 break
             if changed:
                 break
@@ -310,7 +332,7 @@ def floordiv(expr: Expr, divisor: int) -> Expr:
         return expr
     if expr.op == "floordiv":
         return floordiv(expr.args[0], expr.attr * divisor)
-    terms, constant = _terms(expr)
+    terms, constant = terms_of(expr)
     whole = {term: factor // divisor for term, factor in terms.items() if factor % divisor == 0}
     rest = {term: factor for term, factor in terms.items() if factor % divisor}
     quotient, remainder = divmod(constant, divisor)
@@ -324,7 +346,7 @@ def floordiv(expr: Expr, divisor: int) -> Expr:
         g, big, _ = split
         return floordiv(big, divisor // g)
     inner = linear(rest, remainder)
-    return _make("floordiv", (inner,), divisor, "i32", low // divisor, high // divisor)
+    return make_node("floordiv", (inner,), divisor, "i32", low // divisor, high // divisor)
 
 
 def mod(expr: Expr, divisor: int) -> Expr:
@@ -335,7 +357,7 @@ def mod(expr: Expr, divisor: int) -> Expr:
         return const(0, "i32")
     if expr.op == "mod" and expr.attr % divisor == 0:
         return mod(expr.args[0], divisor)
-    terms, constant = _terms(expr)
+    terms, constant = terms_of(expr)
     rest = {term: factor for term, factor in terms.items() if factor % divisor}
     remainder = constant % divisor
     low, high = _range(rest, remainder)
@@ -346,7 +368,7 @@ def mod(expr: Expr, divisor: int) -> Expr:
         g, big, small = split
         return mod(big, divisor // g) * g + small
     inner = linear(rest, remainder)
-    return _make("mod", (inner,), divisor, "i32", 0, divisor - 1)
+    return make_node("mod", (inner,), divisor, "i32", 0, divisor - 1)
 
 
 # --------------------------------------------------------------------------------- general values
@@ -367,8 +389,8 @@ def binary(op: str, a: Expr, b: Expr) -> Expr:
     if a.type != b.type:
         raise TypeError(f"{op} of {a.type} and {b.type}: {a!r}, {b!r}")
     if a.type == "i32" and op in ("add", "sub"):
-        terms, constant = _terms(a)
-        more, offset = _terms(b)
+        terms, constant = terms_of(a)
+        more, offset = terms_of(b)
         sign = 1 if op == "add" else -1
         for term, factor in more.items():
             terms[term] = terms.get(term, 0) + sign * factor
@@ -381,11 +403,11 @@ def binary(op: str, a: Expr, b: Expr) -> Expr:
             if a.op == "const":
                 a, b = b, a
             if b.op == "const":
-                terms, constant = _terms(a)
+                terms, constant = terms_of(a)
                 factor = int(b.attr)
                 return linear({t: c * factor for t, c in terms.items()}, constant * factor)
             corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
-            return _make(op, (a, b), None, "i32", min(corners), max(corners))
+            return make_node(op, (a, b), None, "i32", min(corners), max(corners))
         if op == "min":
             return minimum(a, b)
         if op == "max":
@@ -407,7 +429,7 @@ def binary(op: str, a: Expr, b: Expr) -> Expr:
             and b.attr == ("-0.0" if op == "add" else "0.0")
         ):
             return a
-    return _make(op, (a, b), None, a.type)
+    return make_node(op, (a, b), None, a.type)
 
 
 def minimum(a: Expr, b: Expr) -> Expr:
@@ -417,8 +439,8 @@ def minimum(a: Expr, b: Expr) -> Expr:
             return a
         if b.high <= a.low:
             return b
-        return _make("min", (a, b), None, "i32", min(a.low, b.low), min(a.high, b.high))
-    return _make("min", (a, b), None, a.type)
+        return make_node("min", (a, b), None, "i32", min(a.low, b.low), min(a.high, b.high))
+    return make_node("min", (a, b), None, a.type)
 
 
 def maximum(a: Expr, b: Expr) -> Expr:
@@ -428,14 +450,14 @@ def maximum(a: Expr, b: Expr) -> Expr:
             return a
         if b.low >= a.high:
             return b
-        return _make("max", (a, b), None, "i32", max(a.low, b.low), max(a.high, b.high))
-    return _make("max", (a, b), None, a.type)
+        return make_node("max", (a, b), None, "i32", max(a.low, b.low), max(a.high, b.high))
+    return make_node("max", (a, b), None, a.type)
 
 
 def unary(op: str, a: Expr) -> Expr:
     """A WGSL unary operation or builtin that keeps the type: neg not abs exp log sqrt ..."""
     if op == "neg" and a.type == "i32":
-        terms, constant = _terms(a)
+        terms, constant = terms_of(a)
         return linear({t: -c for t, c in terms.items()}, -constant)
     if op == "neg" and a.op == "const":
         return const(-constant_value(a), a.type)
@@ -446,12 +468,12 @@ def unary(op: str, a: Expr) -> Expr:
             return a.args[0]
     if op == "abs" and a.type == "i32" and a.low >= 0:
         return a
-    return _make(op, (a,), None, a.type)
+    return make_node(op, (a,), None, a.type)
 
 
 def call(name: str, *args: Expr, type_: Type = "f32") -> Expr:
     """A function of shaders/program/*.wgsl or a WGSL builtin, by its name."""
-    return _make("call", args, name, type_)
+    return make_node("call", args, name, type_)
 
 
 def compare(op: str, a: Expr, b: Expr) -> Expr:
@@ -470,7 +492,7 @@ def compare(op: str, a: Expr, b: Expr) -> Expr:
     elif a.op == "const" and b.op == "const":
         x, y = constant_value(a), constant_value(b)
         return TRUE if {"lt": x < y, "le": x <= y, "eq": x == y}[op] else FALSE
-    return _make(op, (a, b), None, "bool")
+    return make_node(op, (a, b), None, "bool")
 
 
 def logical_and(*conditions: Expr) -> Expr:
@@ -481,7 +503,9 @@ def logical_and(*conditions: Expr) -> Expr:
             return FALSE
         if condition is TRUE or condition is result:
             continue
-        result = condition if result is TRUE else _make("and", (result, condition), None, "bool")
+        result = (
+            condition if result is TRUE else make_node("and", (result, condition), None, "bool")
+        )
     return result
 
 
@@ -493,7 +517,9 @@ def logical_or(*conditions: Expr) -> Expr:
             return TRUE
         if condition is FALSE or condition is result:
             continue
-        result = condition if result is FALSE else _make("or", (result, condition), None, "bool")
+        result = (
+            condition if result is FALSE else make_node("or", (result, condition), None, "bool")
+        )
     return result
 
 
@@ -512,8 +538,8 @@ def select(condition: Expr, yes: Operand, no: Operand) -> Expr:
         return no
     if yes.type == "i32":
         low, high = min(yes.low, no.low), max(yes.high, no.high)
-        return _make("select", (condition, yes, no), None, "i32", low, high)
-    return _make("select", (condition, yes, no), None, yes.type)
+        return make_node("select", (condition, yes, no), None, "i32", low, high)
+    return make_node("select", (condition, yes, no), None, yes.type)
 
 
 def cast(a: Expr, type_: Type) -> Expr:
@@ -529,179 +555,21 @@ def cast(a: Expr, type_: Type) -> Expr:
         ):
             return const(value, type_)
     if a.type == "bool" and type_ == "i32":
-        return _make("cast", (a,), None, "i32", 0, 1)
+        return make_node("cast", (a,), None, "i32", 0, 1)
     if a.type == "u32" and type_ == "i32" and a.op == "cast" and a.args[0].type == "i32":
         return a.args[0]
     if a.type == "u32" and type_ == "i32" and a.op == "min" and a.args[1].op == "const":
         most = int(a.args[1].attr)
         if most <= I32_MAX:
-            return _make("cast", (a,), None, "i32", 0, most)
-    return _make("cast", (a,), None, type_)
+            return make_node("cast", (a,), None, "i32", 0, most)
+    return make_node("cast", (a,), None, type_)
 
 
 def bitcast(a: Expr, type_: Type) -> Expr:
     """The same 32 bits as another type."""
-    return a if a.type == type_ else _make("bitcast", (a,), None, type_)
+    return a if a.type == type_ else make_node("bitcast", (a,), None, type_)
 
 
 def clamp_index(index: Expr, extent: int) -> Expr:
     """An index from data, kept inside ``0 .. extent - 1``."""
     return minimum(maximum(index, const(0, "i32")), const(extent - 1, "i32"))
-
-
-# ----------------------------------------------------------------------------------------- graphs
-
-
-def range_of(expr: Expr) -> tuple[int, int]:
-    """Inclusive range of an i32."""
-    return expr.low, expr.high
-
-
-def walk(*roots: Expr) -> Iterator[Expr]:
-    """Every node once, arguments before those who use them."""
-    seen: set[Expr] = set()
-    stack: list[tuple[Expr, bool]] = [(root, False) for root in reversed(roots)]
-    while stack:
-        expr, ready = stack.pop()
-        if ready:
-            yield expr
-        elif expr not in seen:
-            seen.add(expr)
-            stack.append((expr, True))
-            stack.extend((arg, False) for arg in reversed(expr.args) if arg not in seen)
-
-
-def rebuild(expr: Expr, args: tuple[Expr, ...]) -> Expr:
-    """The same operation on other arguments, simplified again."""
-    op, attr = expr.op, expr.attr
-    if op == "linear":
-        coefficients, constant = attr
-        terms: dict[Expr, int] = {}
-        for arg, factor in zip(args, coefficients, strict=True):
-            more, offset = _terms(arg)
-            constant += factor * offset
-            for term, inner in more.items():
-                terms[term] = terms.get(term, 0) + factor * inner
-        return linear(terms, constant)
-    if op == "floordiv":
-        return floordiv(args[0], attr)
-    if op == "mod":
-        return mod(args[0], attr)
-    if op == "load":
-        return load(attr, args)
-    if op == "select":
-        return select(*args)
-    if op == "cast":
-        return cast(args[0], expr.type)
-    if op == "bitcast":
-        return bitcast(args[0], expr.type)
-    if op == "call":
-        return call(attr, *args, type_=expr.type)
-    if op in ("lt", "le", "eq"):
-        return compare(op, *args)
-    if expr.type == "bool" and op == "and":
-        return logical_and(*args)
-    if expr.type == "bool" and op == "or":
-        return logical_or(*args)
-    if len(args) == 1:
-        return unary(op, args[0])
-    return binary(op, *args)
-
-
-def substitute(
-    root: Expr,
-    mapping: Mapping[Expr, Expr],
-    loads: Callable[[Tensor, tuple[Expr, ...]], Expr | None] | None = None,
-    memo: dict[Expr, Expr] | None = None,
-) -> Expr:
-    """Replace nodes, and loads by ``loads(tensor, new index)`` where that is not None.
-
-    Parameters
-    ----------
-    mapping : mapping
-        Nodes and what stands in their place; that is not entered again.
-    memo : dict, optional
-        Shared by calls with one mapping.
-    """
-    done = {} if memo is None else memo
-    for expr in walk(root):
-        if expr in done:
-            continue
-        replacement = mapping.get(expr)
-        if replacement is not None:
-            done[expr] = replacement
-            continue
-        args = tuple(done[arg] for arg in expr.args)
-        if loads is not None and expr.op == "load":
-            other = loads(expr.attr, args)
-            if other is not None:
-                done[expr] = other
-                continue
-        unchanged = all(new is old for new, old in zip(args, expr.args, strict=True))
-        done[expr] = expr if unchanged else rebuild(expr, args)
-    return done[root]
-
-
-class Sharing:
-    """Many substitutions into one expression, each node computed once for what it depends on.
-
-    A tile of a contraction evaluates its body at hundreds of points, but each operand at a few.
-
-    Parameters
-    ----------
-    root : Expr
-    variables : iterable of Expr
-        Nodes that mappings give.
-    """
-
-    def __init__(self, root: Expr, variables: Iterable[Expr]) -> None:
-        self._root = root
-        wanted = set(variables)
-        self._order = list(walk(root))
-        depends: dict[Expr, tuple[Expr, ...]] = {}
-        for node in self._order:
-            found = dict.fromkeys(v for arg in node.args for v in depends[arg])
-            depends[node] = (node,) if node in wanted else tuple(found)
-        self._depends = depends
-        self._memo: dict[tuple[Expr, tuple[Expr, ...]], Expr] = {}
-
-    def at(self, mapping: Mapping[Expr, Expr]) -> Expr:
-        """The expression with every variable replaced."""
-        if len(self._order) < _RECURSION:
-            return self._value(self._root, mapping)
-        return substitute(self._root, mapping)
-
-    def _value(self, node: Expr, mapping: Mapping[Expr, Expr]) -> Expr:
-        depends = self._depends[node]
-        if not depends:
-            return node
-        if depends[0] is node:
-            return mapping[node]
-        key = (node, tuple([mapping[v] for v in depends]))
-        found = self._memo.get(key)
-        if found is None:
-            args = tuple([self._value(arg, mapping) for arg in node.args])
-            found = self._memo[key] = rebuild(node, args)
-        return found
-
-
-def show(expr: Expr) -> str:
-    """Short text for messages and tests."""
-    op, args = expr.op, expr.args
-    if op == "const":
-        return str(expr.attr)
-    if op == "var":
-        return str(expr.attr[0])
-    if op == "load":
-        return f"{expr.attr.name}[{', '.join(map(show, args))}]"
-    if op == "linear":
-        coefficients, constant = expr.attr
-        parts = [
-            show(arg) if factor == 1 else f"{factor}*{show(arg)}"
-            for factor, arg in zip(coefficients, args, strict=True)
-        ]
-        return "(" + " + ".join(parts + [str(constant)] * bool(constant)) + ")"
-    if op in ("floordiv", "mod"):
-        return f"({show(args[0])} {'//' if op == 'floordiv' else '%'} {expr.attr})"
-    name = expr.attr if op == "call" else expr.type if op == "cast" else op
-    return f"{name}({', '.join(map(show, args))})"

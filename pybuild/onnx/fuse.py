@@ -19,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from pybuild.onnx.bindings import MAX_BINDINGS, least_bindings
-from pybuild.onnx.expr import Expr, const, substitute, walk
+from pybuild.onnx.expr import Expr, const
 from pybuild.onnx.interpret import evaluate
 from pybuild.onnx.ir import (
     Compute,
@@ -34,6 +34,7 @@ from pybuild.onnx.ir import (
     topological,
 )
 from pybuild.onnx.nest import Nest, nest_of, split_axes, with_epilogue
+from pybuild.onnx.substitution import substitute, walk
 
 __all__ = [
     "body_cost",

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pybuild.onnx.expr import Expr, binary, const, select, unary, walk
+from pybuild.onnx.expr import Expr, binary, const, select, unary
 from pybuild.onnx.nest import Nest
+from pybuild.onnx.substitution import walk
 from pybuild.onnx.words import packing_of
 
 __all__ = ["HALF_TERMS", "halved"]

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pybuild.onnx.expr import Expr, Type, const, constant_value, walk
+from pybuild.onnx.expr import Expr, Type, const, constant_value
 from pybuild.onnx.ir import Compute, Constant, Input, Scan, Scatter, Tensor, neutral, topological
+from pybuild.onnx.substitution import walk
 
 __all__ = ["constant_of", "evaluate", "run"]
 

@@ -34,8 +34,8 @@ from pybuild.onnx.expr import (
     load,
     logical_and,
     variable,
-    walk,
 )
+from pybuild.onnx.substitution import walk
 
 __all__ = [
     "CHANNELS",

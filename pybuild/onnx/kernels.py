@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pybuild.onnx.expr import Expr, as_expr, substitute, variable
+from pybuild.onnx.expr import Expr, as_expr, variable
 from pybuild.onnx.ir import Tensor
 from pybuild.onnx.live import Live, leave_early, live_threads, rows_live
 from pybuild.onnx.loops import Tile, expand, write_nest
 from pybuild.onnx.nest import Nest, extent
 from pybuild.onnx.slots import Slot, Slots
+from pybuild.onnx.substitution import substitute
 from pybuild.onnx.wgsl import Writer
 from pyengine.shaders import SHADER_FOLDER
 

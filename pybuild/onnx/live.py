@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pybuild.onnx.expr import TRUE, Expr, logical_and, substitute, walk
+from pybuild.onnx.expr import TRUE, Expr, logical_and
 from pybuild.onnx.nest import Nest, extent
 from pybuild.onnx.slots import Slots
+from pybuild.onnx.substitution import substitute, walk
 from pybuild.onnx.wgsl import Writer
 
 __all__ = ["Live", "counted_first", "leave_early", "live_threads", "rows_live"]

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 
-from pybuild.onnx.expr import Expr, Sharing, logical_and, substitute, variable, walk
+from pybuild.onnx.expr import Expr, logical_and, variable
 from pybuild.onnx.halves import HALF_TERMS
 from pybuild.onnx.ir import Tensor, neutral
 from pybuild.onnx.nest import Nest, accumulator, extent
+from pybuild.onnx.substitution import Sharing, substitute, walk
 from pybuild.onnx.wgsl import Writer, combine_text
 
 __all__ = ["Store", "Tile", "expand", "segments", "write_nest"]

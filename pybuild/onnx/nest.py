@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from pybuild.onnx.expr import Expr, Type, _make, substitute, variable, walk
+from pybuild.onnx.expr import Expr, Type, make_node, variable
 from pybuild.onnx.ir import Combine, Compute, Tensor
+from pybuild.onnx.substitution import substitute, walk
 
 __all__ = ["Nest", "accumulator", "extent", "nest_of", "split_axes"]
 
@@ -67,7 +68,7 @@ def extent(var: Expr) -> int:
 def accumulator(type_: Type) -> Expr:
     """A new stand-in for a reduced value."""
     fresh = variable("acc", 2)
-    return _make("acc", (), fresh.attr[1], type_)
+    return make_node("acc", (), fresh.attr[1], type_)
 
 
 def nest_of(tensor: Tensor) -> Nest:

@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pybuild.onnx.expr import Expr, as_expr, binary, floordiv, load, select, substitute, unary, walk
+from pybuild.onnx.expr import Expr, as_expr, binary, floordiv, load, select, unary
 from pybuild.onnx.ir import Constant, Packing, Tensor
 from pybuild.onnx.nest import Nest, accumulator
 from pybuild.onnx.rows import Group, Stage
+from pybuild.onnx.substitution import substitute, walk
 from pybuild.onnx.words import word_count
 
 __all__ = [

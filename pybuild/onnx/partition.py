@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pybuild.onnx.bindings import MAX_BINDINGS, least_bindings, put_together, spread_reads
-from pybuild.onnx.expr import Expr, walk
+from pybuild.onnx.expr import Expr
 from pybuild.onnx.fuse import epilogues, fold_constants, inline_maps, inline_views
 from pybuild.onnx.halves import halved
 from pybuild.onnx.invariants import check_groups, check_nests, check_tensors
@@ -40,6 +40,7 @@ from pybuild.onnx.rows import LEAST_ROWS, Group, Stage, contracts, group_rows, r
 from pybuild.onnx.scans import split_scans
 from pybuild.onnx.schedule import WORKGROUP, tiles_of
 from pybuild.onnx.special import scan_variant, scatter_variant
+from pybuild.onnx.substitution import walk
 from pybuild.onnx.words import is_pixels
 
 __all__ = ["REWRITES", "partition"]

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pybuild.onnx.expr import Expr, as_expr, clamp_index, substitute, variable, walk
+from pybuild.onnx.expr import Expr, as_expr, clamp_index, variable
 from pybuild.onnx.ir import Constant, Tensor, neutral
 from pybuild.onnx.kernels import Bundles, Variant, thread_axes
 from pybuild.onnx.live import Live, leave_early, live_threads, rows_live
@@ -20,6 +20,7 @@ from pybuild.onnx.loops import Store, Tile, expand, write_nest
 from pybuild.onnx.nest import accumulator, extent
 from pybuild.onnx.rows import Group, Stage, contracts, invert
 from pybuild.onnx.slots import Slots
+from pybuild.onnx.substitution import substitute, walk
 from pybuild.onnx.wgsl import Writer, combine_text
 
 __all__ = ["LANES", "layouts", "spilled", "thread_variant", "total_terms", "workgroup_variant"]

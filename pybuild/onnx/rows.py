@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from pybuild.onnx.bindings import MAX_BINDINGS, Uses, least_bindings
-from pybuild.onnx.expr import Expr, substitute, variable, walk
+from pybuild.onnx.expr import Expr, variable
 from pybuild.onnx.fuse import body_cost
 from pybuild.onnx.ir import Compute, Constant, Scan, Scatter, Tensor, sources, topological
 from pybuild.onnx.nest import Nest, extent
+from pybuild.onnx.substitution import substitute, walk
 from pybuild.onnx.words import is_pixels
 
 __all__ = ["Group", "Stage", "contracts", "group_rows", "invert", "reads_of", "strangers"]

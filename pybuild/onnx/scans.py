@@ -16,16 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pybuild.onnx.expr import (
-    Expr,
-    binary,
-    logical_and,
-    logical_or,
-    maximum,
-    minimum,
-    select,
-    substitute,
-)
+from pybuild.onnx.expr import Expr, binary, logical_and, logical_or, maximum, minimum, select
 from pybuild.onnx.ir import (
     Combine,
     Compute,
@@ -39,6 +30,7 @@ from pybuild.onnx.ir import (
     sources,
     topological,
 )
+from pybuild.onnx.substitution import substitute
 
 __all__ = ["split_scans"]
 

@@ -12,10 +12,11 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations, product
 
-from pybuild.onnx.expr import Expr, walk
+from pybuild.onnx.expr import Expr
 from pybuild.onnx.loops import Tile
 from pybuild.onnx.nest import Nest, extent
 from pybuild.onnx.rows import contracts
+from pybuild.onnx.substitution import walk
 from pybuild.onnx.words import is_pixels
 
 __all__ = ["WORKGROUP", "tiles_of"]

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pybuild.onnx.expr import (
     TRUE,
     Expr,
-    _make,
     as_expr,
     clamp_index,
     const,
     floordiv,
     linear,
+    make_node,
     mod,
-    walk,
 )
 from pybuild.onnx.ir import CHANNELS, Tensor, flatten_index, is_texture
+from pybuild.onnx.substitution import walk
 from pybuild.onnx.wgsl import Writer
 from pybuild.onnx.words import PER_WORD, is_pixels, packing_of, unpacked, word_count
 
@@ -178,7 +178,7 @@ class Slots:
             flat = self.place(expr.attr, expr.args)
             packing = packing_of(slot.tensor)
             if packing != "f32":
-                word = _make("word", (floordiv(flat, PER_WORD[packing]),), slot.tensor, "u32")
+                word = make_node("word", (floordiv(flat, PER_WORD[packing]),), slot.tensor, "u32")
                 value, part = unpacked(word, mod(flat, PER_WORD[packing]), packing)
                 return writer.value(value) + f".{part}" * bool(part)
         if slot.vector and not _aligned(flat):
@@ -186,7 +186,7 @@ class Slots:
             text = f"{slot.name}[{writer.value(flat // 4)}][{writer.value(flat % 4)}]"
         elif slot.vector:
             base, lane = _four(flat)
-            whole = _make("load4", (base,), self.home(expr.attr), expr.type)
+            whole = make_node("load4", (base,), self.home(expr.attr), expr.type)
             text = f"{writer.value(whole)}.{'xyzw'[lane]}"
         else:
             text = f"{slot.name}[{writer.value(flat)}]"
@@ -260,7 +260,7 @@ def _channel(expr: Expr, writer: Writer) -> str:
     A texel outside is another one or nothing, as WGSL has it; a channel outside is the nearest.
     """
     y, x, channel = expr.args
-    texel = writer.value(_make("texel", (y, x), expr.attr, "f32"))
+    texel = writer.value(make_node("texel", (y, x), expr.attr, "f32"))
     channel = clamp_index(channel, CHANNELS)
     if channel.op == "const":
         return f"{texel}.{'xyzw'[channel.attr]}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from pybuild.onnx.expr import Expr, substitute, variable
+from pybuild.onnx.expr import Expr, variable
 from pybuild.onnx.ir import Scan, Scatter, Tensor, bind, flatten_index, neutral
 from pybuild.onnx.kernels import Bundles, Variant, thread_axes
 from pybuild.onnx.nest import extent
 from pybuild.onnx.slots import Slots
+from pybuild.onnx.substitution import substitute
 from pybuild.onnx.wgsl import Writer, combine_text
 
 __all__ = ["scan_variant", "scatter_variant"]

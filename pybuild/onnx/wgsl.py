@@ -10,9 +10,10 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from pybuild.onnx.expr import I32_MIN, Expr, Type, const, constant_value, linear, walk
+from pybuild.onnx.expr import I32_MIN, Expr, Type, const, constant_value, linear
 from pybuild.onnx.interpret import constant_of
 from pybuild.onnx.ir import Combine, Tensor
+from pybuild.onnx.substitution import walk
 
 __all__ = ["Block", "Writer", "combine_text", "literal", "wgsl_type"]
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pybuild.onnx.expr import Expr, _make, binary, bitcast, cast, const
+from pybuild.onnx.expr import Expr, binary, bitcast, cast, const, make_node
 from pybuild.onnx.ir import Compute, Constant, Packing, Tensor
 
 __all__ = ["PER_WORD", "Stored", "is_pixels", "packing_of", "unpacked", "word_count", "words_of"]
@@ -70,7 +70,7 @@ def unpacked(word: Expr, lane: Expr, packing: Stored) -> tuple[Expr, str]:
     if moving is not None:
         word = binary("shr", word, cast(moving * bits, "u32"))
     if packing == "f16":
-        return _make("unpack2x16float", (word,), None, "f32"), "xy"[known]
+        return make_node("unpack2x16float", (word,), None, "f32"), "xy"[known]
     raised = word
     if known != 32 // bits - 1:
         raised = binary("shl", word, const(32 - bits * (known + 1), "u32"))

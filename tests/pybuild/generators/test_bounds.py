@@ -51,7 +51,7 @@ def evaluated(expr: Expr, row: Expr) -> Any:
         return np.full(ROWS, float(constant_value(expr)))
 
     def at(n: Expr) -> Expr:
-        from pybuild.onnx.expr import substitute
+        from pybuild.onnx.substitution import substitute
 
         return substitute(expr, {row: n})
 

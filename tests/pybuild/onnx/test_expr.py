@@ -18,7 +18,6 @@ from pybuild.onnx.expr import (
     I32_MIN,
     TRUE,
     Expr,
-    Sharing,
     bitcast,
     cast,
     const,
@@ -29,13 +28,12 @@ from pybuild.onnx.expr import (
     minimum,
     mod,
     select,
-    substitute,
     unary,
     variable,
-    walk,
 )
 from pybuild.onnx.interpret import _value
 from pybuild.onnx.ir import constant, flatten_index, unflatten_index
+from pybuild.onnx.substitution import Sharing, substitute, walk
 
 Array = NDArray[Any]
 Grid = dict[Expr, Array]

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pybuild.onnx.expr import const, walk
+from pybuild.onnx.expr import const
 from pybuild.onnx.ir import Compute, input_tensor
 from pybuild.onnx.ops.arithmetic import _power
+from pybuild.onnx.substitution import walk
 
 Agrees = Callable[..., None]
 Lowered = Callable[..., list[np.ndarray]]

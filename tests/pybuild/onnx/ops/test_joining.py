@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pybuild.onnx.expr import const, substitute
+from pybuild.onnx.expr import const
 from pybuild.onnx.ir import Compute, input_tensor
 from pybuild.onnx.ops.joining import concatenated
+from pybuild.onnx.substitution import substitute
 
 Agrees = Callable[..., None]
 X = np.random.default_rng(4).normal(size=(2, 3, 5)).astype(np.float32)
