@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pybuild.onnx.expr import Expr
 from pybuild.onnx.ir import Compute, Constant, Input, Scan, Scatter, Tensor, sources
 from pybuild.onnx.nest import Nest, extent
-from pybuild.onnx.rows import Group, invert, reads_of, strangers
+from pybuild.onnx.rows.group import Group, invert, reads_of, strangers
 from pybuild.onnx.substitution import walk
 
 __all__ = ["InvariantError", "check_groups", "check_nests", "check_tensors"]

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pybuild.onnx.expr import Expr, as_expr, binary, floordiv, load, select, unary
 from pybuild.onnx.ir import Constant, Packing, Tensor
 from pybuild.onnx.nest import Nest, accumulator
-from pybuild.onnx.rows import Group, Stage
+from pybuild.onnx.rows.group import Group, Stage
 from pybuild.onnx.substitution import substitute, walk
 from pybuild.onnx.words import word_count
 

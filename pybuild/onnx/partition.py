@@ -29,14 +29,13 @@ from pybuild.onnx.live import counted_first
 from pybuild.onnx.loops import Tile
 from pybuild.onnx.nest import Nest, nest_of
 from pybuild.onnx.packing import pack_groups
-from pybuild.onnx.row_kernels import (
-    layouts,
-    spilled,
-    thread_variant,
-    total_terms,
-    workgroup_variant,
-)
-from pybuild.onnx.rows import LEAST_ROWS, Group, Stage, contracts, group_rows, reads_of
+from pybuild.onnx.rows.group import Group, Stage, reads_of
+from pybuild.onnx.rows.grouping import group_rows
+from pybuild.onnx.rows.kept import spilled
+from pybuild.onnx.rows.plans import layouts, total_terms
+from pybuild.onnx.rows.threads import thread_variant
+from pybuild.onnx.rows.workgroups import workgroup_variant
+from pybuild.onnx.rows.worth import LEAST_ROWS, contracts
 from pybuild.onnx.scans import split_scans
 from pybuild.onnx.schedule import WORKGROUP, tiles_of
 from pybuild.onnx.special import scan_variant, scatter_variant

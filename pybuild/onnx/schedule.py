@@ -15,7 +15,7 @@ from itertools import combinations, product
 from pybuild.onnx.expr import Expr
 from pybuild.onnx.loops import Tile
 from pybuild.onnx.nest import Nest, extent
-from pybuild.onnx.rows import contracts
+from pybuild.onnx.rows.worth import contracts
 from pybuild.onnx.substitution import walk
 from pybuild.onnx.words import is_pixels
 

@@ -37,7 +37,8 @@ from pybuild.onnx.lower import LOWERINGS, lower
 from pybuild.onnx.nest import extent
 from pybuild.onnx.ops.joining import concatenated
 from pybuild.onnx.partition import REWRITES
-from pybuild.onnx.rows import LOCAL, group_rows
+from pybuild.onnx.rows.grouping import group_rows
+from pybuild.onnx.rows.worth import LOCAL
 from pybuild.runner import NativeRunner
 
 Array = NDArray[Any]
