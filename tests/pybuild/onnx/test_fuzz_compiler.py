@@ -26,8 +26,9 @@ from pybuild.onnx.ir import Input, topological
 from pybuild.onnx.lower import LOWERINGS
 from pybuild.onnx.oracle import difference
 from pybuild.programs import NativeRunner
-from tests.random_models import RandomModel, random_model, reference_values
+from tests.random_models import RandomModel, random_model
 from tests.random_rows import random_rows
+from tests.random_steps.grower import reference_values
 
 pytestmark = pytest.mark.gpu
 

@@ -1,7 +1,7 @@
 """Which loop nests become one kernel: the nests before, the groups after, and what must not join.
 
 Every model and tensor graph is also run, by the interpreter before and after its rewriting; kernels
-are held against it in kernels/
+are held against it in the tests of `kernels`.
 """
 
 from __future__ import annotations
