@@ -59,9 +59,7 @@ class Objects:
         InputError
             No such object, or a value that cannot be; then nothing has changed.
         """
-        index = self._places.get(name)
-        if index is None:
-            raise InputError(f"object {name!r}: there is none{nearest(name, list(self._places))}")
+        index = self._index(name)
         placement = self.placements[index].changed(changes, f"object {name!r}")
         if placement != self.placements[index]:
             self.placements[index] = placement
@@ -103,8 +101,8 @@ class Objects:
         return faults
 
     def get(self, name: str) -> Placement:
-        """Where an object stands."""
-        return self.placements[self._places[name]]
+        """Where an object stands; raises InputError where there is none of that name."""
+        return self.placements[self._index(name)]
 
     def now(self) -> list[dict[str, Any]]:
         """Of each object what scene.json says of it, as it stands now."""
@@ -146,6 +144,12 @@ class Objects:
             self._put(index)
         self._bounds = None
         self.changed = True
+
+    def _index(self, name: str) -> int:
+        index = self._places.get(name)
+        if index is None:
+            raise InputError(f"object {name!r}: there is none{nearest(name, list(self._places))}")
+        return index
 
     def _put_fixed(self) -> None:
         """What the build decided."""
