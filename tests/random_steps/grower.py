@@ -74,8 +74,8 @@ class Grower:
     ----------
     values : dict of str to ndarray
         Inputs and what nodes make, in order.
-    exact : set of str
-        Values that no runtime rounds in another way.
+    exact : dict of str to None
+        Values that no runtime rounds in another way; in order, since steps choose among them.
     """
 
     def __init__(self, random: Random) -> None:
@@ -84,7 +84,7 @@ class Grower:
         self.inputs: dict[str, Array] = {}
         self.constants: dict[str, Array] = {}
         self.values: dict[str, Array] = {}
-        self.exact: set[str] = set()
+        self.exact: dict[str, None] = {}
         self.nodes: list[onnx.NodeProto] = []
         self._count = 0
 
@@ -97,7 +97,7 @@ class Grower:
         name = self.fresh("x")
         eighths = self.rng.integers(-16, 17, shape)
         self.inputs[name] = self.values[name] = (eighths / 8).astype(np.float32)
-        self.exact.add(name)
+        self.exact[name] = None
         return name
 
     def constant(self, array: Array) -> str:
@@ -148,5 +148,5 @@ class Grower:
         whole = all(results[name].dtype.kind in "iub" for name in outputs)
         given = all(name in self.exact or name in self.constants for name in arrays)
         if whole or (exact and given):
-            self.exact.update(outputs)
+            self.exact.update(dict.fromkeys(outputs))
         return outputs if count != 1 else outputs[0]

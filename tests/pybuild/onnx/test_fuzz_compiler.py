@@ -7,6 +7,8 @@ others as one likes, and says which seeds fail.
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from random import Random
@@ -132,6 +134,23 @@ def test_random_networks(runner: NativeRunner, seed: int) -> None:
 def test_random_rows(runner: NativeRunner, seed: int) -> None:
     """Of up to 12 steps."""
     check_rows(seed, runner)
+
+
+def test_a_seed_is_one_network() -> None:
+    """A step chose from a set of names, whose order is another one in each process."""
+    code = (
+        "import random, sys; from tests.random_models import random_model; "
+        "[sys.stdout.buffer.write(random_model(random.Random(seed)).model.SerializeToString()) "
+        "for seed in range(8)]"
+    )
+    command = [sys.executable, "-c", code]
+    first, second = (
+        subprocess.run(
+            command, env={**os.environ, "PYTHONHASHSEED": seed}, check=True, stdout=subprocess.PIPE
+        ).stdout
+        for seed in "12"
+    )
+    assert first == second
 
 
 def main(first: int, count: int) -> int:
