@@ -1,46 +1,22 @@
-"""The program's JSON: what is written is read, and each rule finds what breaks it; and its part."""
+"""The program's JSON: what is written is read, and each rule finds what breaks it."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pybuild.runner import shader_texts
-from pyengine.errors import BundleError, DeviceError, PlanError
-from pyengine.hosts.null import NullHost
-from pyengine.plan import (
-    DEFAULT_LIMITS,
-    Adapter,
-    Buffer,
-    ComputePass,
-    ComputePipeline,
-    Indirect,
-    Part,
-    Plan,
-    Range,
-    Texture,
-)
-from pyengine.program import (
-    Candidate,
-    Program,
-    ProgramBuffer,
-    ProgramDispatch,
-    defaults,
-    eligible,
-    program_part,
-    required_limits,
-)
-from tests.small_programs import CASES, Case, add, counted, perceptron, tensor
+from pyengine.errors import BundleError
+from pyengine.plan import DEFAULT_LIMITS, Adapter
+from pyengine.program import Program, program_part
+from tests.pyengine.mistakes import Change, at, without
+from tests.small_programs import CASES, perceptron
 
 GPU = Adapter(DEFAULT_LIMITS, 32)
-SOFTWARE = Adapter(DEFAULT_LIMITS, 0, software=True)
+WHERE = "p/program.json"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -51,51 +27,6 @@ def test_what_is_written_is_read(name: str) -> None:
     assert json.loads(program.to_json()) == json.loads(json.dumps(program.to_dict()))
 
 
-@pytest.mark.parametrize("adapter", [GPU, SOFTWARE], ids=["gpu", "software"])
-@pytest.mark.parametrize("name", CASES)
-def test_a_program_is_a_plan_that_keeps_the_rules(name: str, adapter: Adapter) -> None:
-    """One compute pass; alone and twice in one plan."""
-    case = CASES[name]()
-    texts = shader_texts(case.program, case.files)
-    parts = [program_part(case.program, texts, adapter, prefix) for prefix in ("a.", "b.")]
-    plan = Plan.of({"run": tuple(parts)})
-    NullHost().build(plan)
-    assert all(len(part.steps) == 1 for part in parts)
-    assert plan.count_dispatches("run") == 2 * len(case.program.dispatches)
-    assert required_limits(plan, adapter).keys() == {"maxBufferSize", "maxStorageBufferBindingSize"}
-
-
-Change = Callable[[dict[str, Any]], object]
-
-
-def at(*path: Any) -> Callable[[Any], Change]:
-    """Put a value at a place in the JSON of the perceptron."""
-
-    def put(value: Any) -> Change:
-        def change(data: dict[str, Any]) -> None:
-            place: Any = data
-            for key in path[:-1]:
-                place = place[key]
-            place[path[-1]] = value
-
-        return change
-
-    return put
-
-
-def without(*path: Any) -> Change:
-    """Remove what stands at a place."""
-
-    def change(data: dict[str, Any]) -> None:
-        place: Any = data
-        for key in path[:-1]:
-            place = place[key]
-        del place[path[-1]]
-
-    return change
-
-
-WHERE = "p/program.json"
 BROKEN: dict[str, tuple[Change, str]] = {
     "another version": (at("vitrine_program")(2), "wanted a Vitrine program of version 1, got 2"),
     "version True": (at("vitrine_program")(True), "wanted a Vitrine program of version 1, got T"),
@@ -275,113 +206,6 @@ def test_a_broken_program_is_refused(change: Change, message: str) -> None:
     assert len(str(caught.value)) < 400
 
 
-COPY = """
-@group(0) @binding(0) var<storage, read_write> y: array<f32>;
-@group(0) @binding(1) var x: texture_2d<f32>;
-@compute @workgroup_size(1) fn main(@builtin(global_invocation_id) id: vec3u) {
-  y[3 * id.y + id.x] = textureLoad(x, id.xy, 0).r;
-}
-"""
-
-
-def textured() -> Program:
-    """One channel of a texture of three texels by two, copied to a buffer."""
-    y = Range("t.y", 0, 24)
-    return Program(
-        name="textured",
-        inputs=(),
-        outputs=(tensor("y", (2, 3)),),
-        buffers=(ProgramBuffer("t.y", 24),),
-        shaders={"copy": "kernels/copy.wgsl"},
-        pipelines=(ComputePipeline("copy", "copy", ("read_write", "texture")),),
-        dispatches=(ProgramDispatch("copy", (y, "x"), (Candidate("copy", (3, 2, 1)),)),),
-        textures={"x": (2, 3)},
-    )
-
-
-TEXTURES: dict[str, tuple[Change, str]] = {
-    "textures no object": (at("textures")(["x"]), ": 'textures' must be an object of at most 16"),
-    "too many": (at("textures")({f"x{k}": [2, 3] for k in range(17)}), "an object of at most 16"),
-    "a name that is none": (at("textures")({"": [2, 3]}), "an object with keys of 1 to 1000"),
-    "an odd name": (at("textures")({"x\n": [2, 3]}), ": textures: the name 'x\\n' must be like"),
-    "no size": (at("textures", "x")(None), ": textures: 'x' must be a list of at most 2, got None"),
-    "half a size": (at("textures", "x")([2]), ": textures: 'x' must be [height, width], got [2]"),
-    "nothing high": (at("textures", "x")([0, 3]), ": textures: 'x' must be integers 1..8192"),
-    "larger than WebGPU allows": (at("textures", "x")([2, 8193]), "must be integers 1..8192"),
-    "a size of text": (at("textures", "x")(["2", 3]), ": textures: 'x' must be integers 1..8192"),
-    "the name of a buffer": (
-        at("textures")({"x": [2, 3], "t.y": [2, 3]}),
-        ": texture 't.y' has the name of an input or a buffer",
-    ),
-    "the name of an input": (
-        lambda data: data["inputs"].append({**data["outputs"][0], "name": "x"}),
-        ": texture 'x' has the name of an input or a buffer",
-    ),
-    "an unknown texture": (
-        at("dispatches", 0, "bindings", 1)({"texture": "z"}),
-        ": dispatches[0] (copy): there is no texture 'z'",
-    ),
-    "none where one is bound": (without("textures"), "(copy): there is no texture 'x'"),
-    "a binding that is none": (
-        at("dispatches", 0, "bindings", 1)({"texture": 3}),
-        ": dispatches[0]: bindings[1]: 'texture' must be a string of 1 to 1000 characters, got 3",
-    ),
-    "a texture that is a buffer, too": (
-        at("dispatches", 0, "bindings", 1, "buffer")("t.y"),
-        ": dispatches[0]: bindings[1]: unknown key 'buffer'",
-    ),
-    "a texture for a buffer": (
-        at("pipelines", 0, "layout")(["read_write", "read"]),
-        "(copy): pipeline 'copy' takes read at binding 1, got a texture",
-    ),
-    "a texture to write": (
-        at("dispatches", 0, "bindings", 0)({"texture": "x"}),
-        "(copy): pipeline 'copy' takes read_write at binding 0, got a texture",
-    ),
-    "a buffer for a texture": (
-        at("dispatches", 0, "bindings", 1)({"buffer": "t.y", "offset_bytes": 0, "size_bytes": 24}),
-        "(copy): pipeline 'copy' takes texture at binding 1, got a buffer",
-    ),
-}
-"""What is broken in a program with a texture, and a part of the message."""
-
-
-@pytest.mark.parametrize(("change", "message"), TEXTURES.values(), ids=TEXTURES)
-def test_a_broken_texture_is_refused(change: Change, message: str) -> None:
-    """With the file, the place, and what was wanted."""
-    data = json.loads(textured().to_json())
-    assert Program.parse(json.dumps(data), WHERE) == textured()
-    change(data)
-    with pytest.raises(BundleError, match=re.escape(message)) as caught:
-        Program.parse(json.dumps(data), WHERE)
-    assert str(caught.value).startswith(f"{WHERE}: ")
-
-
-def test_a_program_of_before_there_were_textures_is_read() -> None:
-    """It lacks the key."""
-    data = json.loads(perceptron().program.to_json())
-    del data["textures"]
-    assert Program.parse(json.dumps(data)) == perceptron().program
-
-
-@pytest.mark.parametrize(("names", "name"), [(None, "f.x"), ({"x": "image"}, "image")])
-def test_a_texture_is_one_of_the_plan(names: dict[str, str] | None, name: str) -> None:
-    """Found by its name or by the one that it is given; the part makes none."""
-    program = textured()
-    part = program_part(program, {"copy": COPY}, GPU, "f.", textures=names)
-    (step,) = part.steps
-    assert isinstance(step, ComputePass)
-    assert step.dispatches[0].bindings == (Range("f.t.y", 0, 24), name)
-    assert part.textures == ()
-    drawn = Texture(name, "rgba16float", ("render", "sample"), (3, 2))
-    plan = Plan.of({"run": (Part(steps=(), textures=(drawn,)), part)})
-    NullHost().build(plan)
-    assert required_limits(plan, GPU)["maxBufferSize"] == DEFAULT_LIMITS["maxBufferSize"]
-    for textures in ((), (replace(drawn, usage=("render",)),)):
-        with pytest.raises(PlanError, match=f"{name!r} is not a texture with usage sample"):
-            NullHost().build(replace(plan, textures=textures))
-
-
 @pytest.mark.parametrize("text", ["", "[", "[]", "3", "null", "[" * 100_000, b"\xff", '{"a": 1}'])
 def test_what_is_no_program_is_refused(text: str | bytes) -> None:
     """Before anything of it is used."""
@@ -418,165 +242,3 @@ def test_junk_anywhere_is_refused_or_harmless(data: st.DataObject) -> None:
         return
     texts = dict.fromkeys(program.shaders, "")
     program_part(program, texts, GPU)
-
-
-def names_of(part: Part) -> list[str]:
-    """Pipelines that the dispatches of a program's part use, in order."""
-    step = part.steps[0]
-    assert isinstance(step, ComputePass)
-    return [dispatch.pipeline for dispatch in step.dispatches]
-
-
-def test_the_adapter_chooses_when_nothing_was_tuned() -> None:
-    """By preference, else the first; what tuning chose goes first."""
-    case = add()
-    texts = shader_texts(case.program, case.files)
-    assert names_of(program_part(case.program, texts, GPU)) == ["k64"]
-    assert names_of(program_part(case.program, texts, SOFTWARE)) == ["k32"]
-    assert names_of(program_part(case.program, texts, SOFTWARE, chosen={0: 0})) == ["k64"]
-    assert names_of(program_part(case.program, texts, SOFTWARE, chosen={0: 9})) == ["k32"]
-    only = replace(
-        case.program,
-        dispatches=(
-            replace(case.program.dispatches[0], candidates=(Candidate("k64", (1, 1, 1), "gpu"),)),
-        ),
-    )
-    assert names_of(program_part(only, texts, SOFTWARE)) == ["k64"]
-    assert defaults(case.program, texts, SOFTWARE) == (1,)
-    assert eligible(case.program, 0, texts, SOFTWARE) == (1, 0)
-
-
-@pytest.mark.parametrize("directive", ["enable f16;", "enable subgroups, f16;", "  enable\nf16;"])
-def test_half_floats_are_chosen_where_the_adapter_has_them(directive: str) -> None:
-    """The shader says that it needs them, as WGSL wants it to."""
-    case = halves(directive)
-    texts = shader_texts(case.program, case.files)
-    able = replace(GPU, shader_f16=True)
-    part = program_part(case.program, texts, able)
-    assert names_of(part) == ["k_half"]
-    assert Plan.of({"run": (part,)}).features == ("shader-f16",)
-    part = program_part(case.program, texts, GPU, chosen={0: 0})
-    assert names_of(part) == ["k64"]
-    assert part.needs == ()
-    assert list(part.shaders) == ["k"]
-
-
-def halves(directive: str) -> Case:
-    """The sum with a first candidate in a shader that begins with a directive."""
-    case = add()
-    program = case.program
-    half = replace(program.pipelines[0], name="k_half", shader="half")
-    first = replace(program.dispatches[0].candidates[0], pipeline="k_half")
-    dispatch = program.dispatches[0]
-    dispatch = replace(dispatch, candidates=(first, *dispatch.candidates))
-    text = directive.encode() + case.files["kernels/k.wgsl"]
-    return replace(
-        case,
-        program=replace(
-            program,
-            shaders={**program.shaders, "half": "kernels/half.wgsl"},
-            pipelines=(half, *program.pipelines),
-            dispatches=(dispatch,),
-            features=("shader-f16",),
-        ),
-        files={**case.files, "kernels/half.wgsl": text},
-    )
-
-
-def test_subgroups_are_chosen_where_the_adapter_has_them() -> None:
-    """And the part tells which of its shaders use them."""
-    case = halves("")
-    program = replace(case.program, subgroups=("half",), features=())
-    texts = shader_texts(program, case.files)
-    part = program_part(program, texts, GPU, "p.")
-    assert part.subgroups == ("p.half",)
-    assert names_of(program_part(program, texts, SOFTWARE)) == ["k32"]
-    alone = replace(
-        program,
-        dispatches=(
-            replace(program.dispatches[0], candidates=program.dispatches[0].candidates[:1]),
-        ),
-    )
-    with pytest.raises(DeviceError, match=r"^program 'add': 'add of 15' has only kernels with sub"):
-        program_part(alone, texts, SOFTWARE)
-
-
-def test_equal_pipelines_are_made_once() -> None:
-    """Whatever the compiler called them; shaders that nothing uses stay behind."""
-    case = add()
-    program = case.program
-    twin = replace(program.pipelines[0], name="twin")
-    dispatch = program.dispatches[0]
-    second = replace(dispatch, candidates=(Candidate("twin", (1, 1, 1)),))
-    program = replace(
-        program,
-        pipelines=(*program.pipelines, twin),
-        shaders={**program.shaders, "unused": "kernels/unused.wgsl"},
-        dispatches=(dispatch, second, dispatch),
-    )
-    part = program_part(program, {"k": "text", "unused": "text"}, GPU, "p/")
-    assert [pipeline.name for pipeline in part.compute] == ["p/k64"]
-    assert names_of(part) == ["p/k64"] * 3
-    assert list(part.shaders) == ["p/k"]
-
-
-def test_buffers_have_the_usages_that_they_need() -> None:
-    """Inputs and files are uploaded, outputs read, arguments too, counts both ways."""
-    case = counted()
-    part = program_part(case.program, shader_texts(case.program, case.files), GPU, "c.")
-    assert part.buffers == (
-        Buffer("c.t.x", 800, ("storage", "upload")),
-        Buffer("c.t.y", 800, ("storage", "readback")),
-        Buffer("c.count.n", 4, ("storage", "upload", "readback")),
-        Buffer("c.args", 16, ("storage", "indirect", "readback")),
-    )
-    step = part.steps[0]
-    assert isinstance(step, ComputePass)
-    assert step.dispatches[1].workgroups == Indirect("c.args", 0)
-    assert step.dispatches[1].bindings[0] == Range("c.count.n", 0, 4)
-    weights = program_part(
-        (p := perceptron()).program, shader_texts(p.program, p.files), GPU, "p."
-    ).buffers[-1]
-    assert weights.source == next(iter(p.program.files))
-    assert weights.usage == ("storage", "upload")
-
-
-def test_limits_are_those_of_the_largest_range() -> None:
-    """Not of the buffer, which is bound in parts."""
-    mib = 1 << 20
-    case = perceptron()
-    texts = shader_texts(case.program, case.files)
-    part = program_part(case.program, texts, GPU)
-    step = part.steps[0]
-    assert isinstance(step, ComputePass)
-    plan = Plan.of({"run": (replace(part, buffers=(Buffer("arena", 300 * mib, ("storage",)),)),)})
-    able = Adapter({"maxBufferSize": 400 * mib, "maxStorageBufferBindingSize": 128 * mib})
-    assert required_limits(plan, able) == {
-        "maxBufferSize": 300 * mib,
-        "maxStorageBufferBindingSize": 128 * mib,
-    }
-    with pytest.raises(
-        DeviceError,
-        match=r"^the model needs a GPU buffer of 300 MiB \('arena'\); this adapter offers 256 MiB "
-        r"\(maxBufferSize\)",
-    ):
-        required_limits(plan, GPU, "the model")
-    large = replace(step.dispatches[1], bindings=(Range("arena", 0, 200 * mib),))
-    plan = replace(plan, schedules={"run": (replace(step, dispatches=(large,)),)})
-    with pytest.raises(DeviceError, match=r"200 MiB .* 128 MiB \(maxStorageBufferBindingSize\)"):
-        required_limits(plan, able)
-
-
-def test_aliases_lie_in_other_buffers() -> None:
-    """Bindings and arguments move along; the part makes no buffer for what is elsewhere."""
-    case = counted()
-    aliases = {"t.x": Range("inputs", 512, 1024), "args": Range("other", 256, 16)}
-    texts = shader_texts(case.program, case.files)
-    part = program_part(case.program, texts, GPU, "c.", aliases=aliases)
-    assert [buffer.name for buffer in part.buffers] == ["c.t.y", "c.count.n"]
-    (step,) = part.steps
-    assert isinstance(step, ComputePass)
-    arguments, double = step.dispatches
-    assert arguments.bindings == (Range("c.count.n", 0, 4), Range("other", 256, 16))
-    assert double.bindings[1:] == (Range("inputs", 512, 800), Range("c.t.y", 0, 800))
-    assert double.workgroups == Indirect("other", 256)
