@@ -94,11 +94,11 @@ def compose(
     Raises
     ------
     InputError
-        No object at all, or some that were trained with the mip filter and some without.
+        No object at all.
     """
     if not parts and generator is None:
         raise InputError("a scene of objects wants one at least")
-    _check_antialiased(parts, generator)
+    mixed = len(_filtered(parts, generator)) > 1
     packed, known = [], dict[int, Packed]()
     for part in parts:
         if id(part.cloud) not in known:
@@ -118,20 +118,21 @@ def compose(
             bounds=_bounds(part.cloud),
             placement=part.placement,
             up=part.up,
+            antialiased=mixed and part.cloud.antialiased,
         )
         objects.append(spec)
         first += chunks
         stored += chunks if spec.data == stored else 0
     alone = generator.scene if generator else None
     if generator is not None:
-        objects.append(_of_generator(generator, first))
+        objects.append(_of_generator(generator, first, mixed))
     buffers = joined_buffers(packed) if packed else {}
     if background is None:
         background = alone.background if alone is not None else (0.0, 0.0, 0.0)
     scene = Scene(
         count=sum(item.count for item in objects),
         sh_degree=max(item.sh_degree for item in objects),
-        antialiased=alone.antialiased if alone else parts[0].cloud.antialiased,
+        antialiased=_filtered(parts, generator) == {True},
         bounds=_placed(objects) or _NOWHERE,
         pose=_pose(parts, objects),
         background=background,
@@ -161,21 +162,13 @@ def _no_ellipsoids() -> Ellipsoids:
     return Ellipsoids(np.zeros((0, 3)), np.zeros((0, 6)), np.zeros(0), np.zeros((0, 3)))
 
 
-def _check_antialiased(parts: Sequence[Part], generator: GeneratorPart | None) -> None:
-    flags = {part.file: part.cloud.antialiased for part in parts}
-    if generator is not None:
-        flags[generator.file] = generator.scene.antialiased
-    told: dict[bool, str] = {}
-    for file, flag in flags.items():
-        told.setdefault(flag, file)
-    if len(told) > 1:
-        raise InputError(
-            f"{told[True]} was trained with the mip filter (antialiased), {told[False]} without; "
-            "one scene wants all of one kind. Convert one of them, or leave it out."
-        )
+def _filtered(parts: Sequence[Part], generator: GeneratorPart | None) -> set[bool]:
+    """Whether objects were trained with the mip filter: one answer, or both where they differ."""
+    told = {part.cloud.antialiased for part in parts}
+    return told | ({generator.scene.antialiased} if generator else set())
 
 
-def _of_generator(generator: GeneratorPart, first: int) -> ObjectSpec:
+def _of_generator(generator: GeneratorPart, first: int, mixed: bool) -> ObjectSpec:
     scene = generator.scene
     assert scene.generator is not None
     return ObjectSpec(
@@ -188,6 +181,7 @@ def _of_generator(generator: GeneratorPart, first: int) -> ObjectSpec:
         bounds=scene.bounds,
         placement=generator.placement,
         is_generator=True,
+        antialiased=mixed and scene.antialiased,
     )
 
 

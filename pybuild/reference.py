@@ -52,7 +52,8 @@ class Ellipsoids:
         0 to 1; what is more is 1.
     shade : (n, 3) float or (n, K, 3) float
         Display-referred colours; or SH, DC first.
-    antialiased : bool
+    antialiased : bool or (n,) bool
+        Trained with the mip filter.
     to_model : (n, 3, 3) float, optional
         Turns a direction of the world to the space of the SH; the same space unless given.
     """
@@ -61,7 +62,7 @@ class Ellipsoids:
     covariances: NDArray[np.floating]
     opacities: NDArray[np.floating]
     shade: NDArray[np.floating]
-    antialiased: bool = False
+    antialiased: bool | NDArray[np.bool_] = False
     to_model: NDArray[np.floating] | None = None
 
     @classmethod
@@ -97,7 +98,7 @@ class Ellipsoids:
             shade=np.concatenate(
                 [part._with_bands(columns) if columns else part.shade for part in parts]
             ),
-            antialiased=parts[0].antialiased,
+            antialiased=np.concatenate([_mip(part) for part in parts]),
             to_model=turned,
         )
 
@@ -147,6 +148,7 @@ class Ellipsoids:
             covariances=self.covariances[index],
             opacities=self.opacities[index],
             shade=self.shade[index],
+            antialiased=_mip(self)[index],
             to_model=None if self.to_model is None else self.to_model[index],
         )
 
@@ -274,14 +276,14 @@ def project(
     cloud, pos_view = cloud.take(index), pos_view[index]
 
     projected = _projected_covariance(_covariance(cloud), pos_view, view)
-    dilation_px2 = DILATION_MIP_PX2 if cloud.antialiased else DILATION_CLASSIC_PX2
-    dilated = projected + np.array([dilation_px2, 0, dilation_px2])
+    mip = _mip(cloud)
+    dilation_px2 = np.where(mip, DILATION_MIP_PX2, DILATION_CLASSIC_PX2)
+    dilated = projected + dilation_px2[:, None] * np.array([1, 0, 1])
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         determinant = dilated[:, 0] * dilated[:, 2] - dilated[:, 1] ** 2
         opacity = _opacity(cloud)
-        if cloud.antialiased:
-            sharp = projected[:, 0] * projected[:, 2] - projected[:, 1] ** 2
-            opacity = opacity * np.sqrt(np.maximum(0, sharp / determinant))
+        sharp = projected[:, 0] * projected[:, 2] - projected[:, 1] ** 2
+        opacity = opacity * np.where(mip, np.sqrt(np.maximum(0, sharp / determinant)), 1.0)
         conic = dilated[:, [2, 1, 0]] * np.array([1, -1, 1]) / determinant[:, None]
         reach = 2 * np.log(255 * opacity)
         extent_px = np.sqrt(reach[:, None] * dilated[:, [0, 2]])
@@ -306,6 +308,11 @@ def project(
 def to_uint8(image: Floats) -> NDArray[np.uint8]:
     """Round an image to 0..255 as an 8-bit unorm target does; what is brighter than 1 clips."""
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def _mip(cloud: Gaussians | Ellipsoids) -> NDArray[np.bool_]:
+    """Of each row whether it was trained with the mip filter."""
+    return np.broadcast_to(np.asarray(cloud.antialiased, bool), (len(cloud.positions),))
 
 
 def _limited(gaussians: Gaussians | Ellipsoids, sh_degree: int) -> Gaussians | Ellipsoids:

@@ -177,6 +177,8 @@ class ObjectSpec:
         The scene's generator makes its Gaussians.
     up : str, optional
         The axis of the file that was said to point up.
+    antialiased : bool
+        It was trained with the mip filter, and the scene says that others were not.
     """
 
     name: str
@@ -189,6 +191,7 @@ class ObjectSpec:
     placement: Placement = UNMOVED
     is_generator: bool = False
     up: str | None = None
+    antialiased: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As scene.json has it."""
@@ -202,6 +205,7 @@ class ObjectSpec:
             "sh_degree": self.sh_degree,
             "bounds": [list(point) for point in self.bounds],
             "generator": self.is_generator,
+            **({"antialiased": True} if self.antialiased else {}),
             **self.placement.to_dict(),
         }
 
@@ -215,7 +219,7 @@ class ObjectSpec:
             A key that is missing or unknown, a value of the wrong type or range.
         """
         names = ("name", "file", "count", "chunks", "data", "sh_degree", "bounds", "generator")
-        fields = Fields(value, where, (*names, *PLACEMENT_KEYS), ("up",))
+        fields = Fields(value, where, (*names, *PLACEMENT_KEYS), ("up", "antialiased"))
         chunks = fields.integers("chunks", 2, 0, _MAX_CHUNKS)
         points = [fields_point(point, f"{where}: bounds") for point in fields.list("bounds", 2)]
         if len(chunks) != 2 or len(points) != 2:
@@ -235,6 +239,7 @@ class ObjectSpec:
             placement=placement,
             is_generator=fields.flag("generator"),
             up=None if fields["up"] is None else fields.text("up", 10),
+            antialiased=fields["antialiased"] is not None and fields.flag("antialiased"),
         )
 
 

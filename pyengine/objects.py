@@ -165,6 +165,7 @@ class Objects:
             put(self.object_bytes, "sh_first", sh_first.get(spec.data, 0), at=at)
             put(self.object_bytes, "sh_words", words, at=at)
             put(self.object_bytes, "sh_degree", spec.sh_degree, at=at)
+            put(self.object_bytes, "antialiased", int(spec.antialiased), at=at)
 
     def _put(self, index: int) -> None:
         placement, at = self.placements[index], index * SceneObject.size_bytes

@@ -237,6 +237,7 @@ SceneObject = Struct(
         ("sh_first", "u32", "word of `sh` at which its first Gaussian's begin"),
         ("sh_words", "u32", "words of `sh` a Gaussian"),
         ("sh_degree", "u32", "bands that it has"),
+        ("antialiased", "u32", "1: as Frame's, whatever that says"),
     ],
 )
 

@@ -15,11 +15,13 @@ struct Footprint {
   log2_opacity: f32,
 }
 
-// variance: xx, xy, yy in px², not dilated, of determinant sharp_det.
-fn footprint_of(pos_view: vec3f, variance: vec3f, sharp_det: f32, opacity: f32) -> Footprint {
+// variance: xx, xy, yy in px², not dilated, of determinant sharp_det. antialiased: trained with the
+// mip filter.
+fn footprint_of(
+  pos_view: vec3f, variance: vec3f, sharp_det: f32, opacity: f32, antialiased: bool,
+) -> Footprint {
   var result: Footprint;
   result.visible = false;
-  let antialiased = frame.antialiased != 0u;
   let dilation_px2 = select(DILATION_PX2.x, DILATION_PX2.y, antialiased);
   let blurred = variance + vec3f(dilation_px2, 0.0, dilation_px2);
   let det = sharp_det + dilation_px2 * (variance.x + variance.z + dilation_px2);

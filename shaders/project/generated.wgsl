@@ -48,7 +48,9 @@ fn main(
   if (row < rows) {
     let to_world = instances[instance].to_world;
     let to_model = instances[instance].to_model;
-    let projection = project(instance * CAPACITY + row, to_world, to_model, vec4f(1.0));
+    let antialiased = frame.antialiased != 0u;
+    let projection =
+      project(instance * CAPACITY + row, to_world, to_model, vec4f(1.0), antialiased);
     if (projection.visible) {
       splats[index] = projection.splat;
       key = key_of(projection.depth);

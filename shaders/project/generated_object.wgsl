@@ -47,8 +47,9 @@ fn main(
   if (row < rows) {
     let to_world = objects[OBJECT].to_world * instances[instance].to_world;
     let to_model = instances[instance].to_model * objects[OBJECT].to_object;
+    let antialiased = (frame.antialiased | objects[OBJECT].antialiased) != 0u;
     let projection =
-      project(instance * CAPACITY + row, to_world, to_model, objects[OBJECT].tint);
+      project(instance * CAPACITY + row, to_world, to_model, objects[OBJECT].tint, antialiased);
     if (projection.visible) {
       splats[index] = projection.splat;
       key = key_of(projection.depth);

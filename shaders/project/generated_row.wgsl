@@ -53,7 +53,9 @@ struct Projection {
 }
 
 // A row of the generator's in a space of its own; tint multiplies colour and, as w, opacity.
-fn project(row: u32, to_world: mat4x4f, to_model: mat4x4f, tint: vec4f) -> Projection {
+fn project(
+  row: u32, to_world: mat4x4f, to_model: mat4x4f, tint: vec4f, antialiased: bool,
+) -> Projection {
   var result: Projection;
   result.visible = false;
   let at = row * 10u;
@@ -90,7 +92,7 @@ fn project(row: u32, to_world: mat4x4f, to_model: mat4x4f, tint: vec4f) -> Proje
     return result;
   }
   let sharp_det = max(variance.x * variance.z - variance.y * variance.y, 0.0);
-  let ellipse = footprint_of(pos_view, variance, sharp_det, opacity);
+  let ellipse = footprint_of(pos_view, variance, sharp_det, opacity, antialiased);
   if (!ellipse.visible) {
     return result;
   }

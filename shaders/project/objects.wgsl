@@ -105,7 +105,8 @@ fn project(index: u32, box: ChunkBox, which: u32, to_view: ToView) -> Projection
   // Determinants as sums of squares (Cauchy-Binet): xx * zz - xy² has no digit left of a needle.
   let areas = vec3f(u.x * v.y - u.y * v.x, v.x * w.y - v.y * w.x, w.x * u.y - w.y * u.x);
   let sharp_det = dot(areas, areas);
-  let ellipse = footprint_of(pos_view, variance, sharp_det, opacity);
+  let antialiased = (frame.antialiased | objects[which].antialiased) != 0u;
+  let ellipse = footprint_of(pos_view, variance, sharp_det, opacity, antialiased);
   if (!ellipse.visible) {
     return result;
   }

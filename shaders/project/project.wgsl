@@ -81,7 +81,8 @@ fn project(index: u32, box: ChunkBox) -> Projection {
   // Determinants as sums of squares (Cauchy-Binet): xx * zz - xy² has no digit left of a needle.
   let areas = vec3f(u.x * v.y - u.y * v.x, v.x * w.y - v.y * w.x, w.x * u.y - w.y * u.x);
   let sharp_det = dot(areas, areas);
-  let ellipse = footprint_of(pos_view, variance, sharp_det, f32(opacity_code) / 255.0);
+  let ellipse = footprint_of(
+    pos_view, variance, sharp_det, f32(opacity_code) / 255.0, frame.antialiased != 0u);
   if (!ellipse.visible) {
     return result;
   }

@@ -22,6 +22,7 @@ from pybuild.pack import pack
 from pybuild.reference import Ellipsoids
 from pybuild.reference import render as oracle
 from pybuild.scene_file import read_scene_file, source_of
+from pyengine.bundle import Scene
 from pyengine.errors import InputError
 from pyengine.object_spec import UNMOVED, Placement
 from pyengine.structs import ChunkBox
@@ -100,15 +101,20 @@ def test_bounds_and_pose_are_of_what_can_be_seen(cloud: Gaussians) -> None:
     assert compose([hidden]).scene.pose.fov_deg == one.pose.fov_deg
 
 
-def test_mixed_anti_aliasing_is_refused(cloud: Gaussians) -> None:
-    """With the names of both files."""
+def test_objects_trained_with_the_mip_filter_and_without(cloud: Gaussians) -> None:
+    """Each says so where they differ; the scene says it where they are alike."""
     parts = [
         Part("a", "one/a.ply", cloud),
         Part("b", "two/b.ply", replace(cloud, antialiased=True)),
     ]
-    with pytest.raises(InputError, match=r"two/b.ply was trained with the mip filter .*one/a.ply"):
-        compose(parts)
-    assert compose(parts[1:]).scene.antialiased
+    scene = compose(parts).scene
+    assert not scene.antialiased
+    assert [item.antialiased for item in scene.objects] == [False, True]
+    assert Scene.from_json(scene.to_json()).objects == scene.objects
+    alike = compose(parts[1:]).scene
+    assert alike.antialiased
+    assert not alike.objects[0].antialiased
+    assert "antialiased" not in alike.objects[0].to_dict()
 
 
 def test_the_oracles_tint_and_move(cloud: Gaussians) -> None:

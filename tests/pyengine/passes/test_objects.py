@@ -143,6 +143,24 @@ def test_objects_of_unlike_degrees_interleaved_in_depth(adapter: Any) -> None:
     assert psnr_db(image, to_uint8(one_after_the_other)) < 30, "nothing overlaps"
 
 
+def test_objects_trained_with_the_mip_filter_and_without(adapter: Any) -> None:
+    """Each is drawn as it was trained, until the look asks for the mip filter for all."""
+    small = replace(blob(900, 1, 31), log_scales=np.full((900, 3), -5.5, np.float32))
+    spots = [Placement(position=(-0.6, 0, 0)), Placement(position=(0.6, 0.1, 0.2))]
+    clouds = [small, replace(small, antialiased=True)]
+    made = scene_of(*zip(clouds, spots, strict=True))
+    with shown(made, adapter) as renderer:
+        image = renderer.draw(VIEW)
+        near(image, expected(made, spots))
+        renderer.engine.antialiased = True
+        filtered = renderer.draw(VIEW)
+    for kind in (False, True):
+        alike = [replace(cloud, antialiased=kind) for cloud in clouds]
+        other = to_uint8(oracle(ellipsoids(alike, spots), VIEW))
+        assert psnr_db(image, other) < 30
+        assert (psnr_db(filtered, other) >= ORACLE_DB) == kind
+
+
 def test_copies_of_one_file(adapter: Any) -> None:
     """Stored once, drawn where each of them stands, with the SH of the file."""
     cloud, other = blob(400, 2, 19), blob(300, 1, 20)
