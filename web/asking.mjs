@@ -35,14 +35,11 @@ export class Asking {
   /** Of the element's messages. @type {Record<string, (message: any) => void>} */
   handlers = {
     ask: ({ text, id }) => {
-      this.#hooks.host().then(
-        (host) => {
-          const { error = null, value = null, state = null } = JSON.parse(host.ask(text));
-          this.#hooks.tell({ type: "told", id, error, value, state });
-          this.#hooks.resume();
-        },
-        (error) => this.#hooks.tell({ type: "told", id, error: String(error) }),
-      );
+      this.#hooks.host().then((host) => {
+        const { error = null, value = null, state = null } = JSON.parse(host.ask(text));
+        this.#hooks.tell({ type: "told", id, error, value, state });
+        this.#hooks.resume();
+      }).catch((error) => this.#hooks.tell({ type: "told", id, error: String(error) }));
     },
   };
 }

@@ -1,14 +1,4 @@
-// The GPU memory that a scene may take: Python decides what fits, here rows of a file are cut to it.
-
-/**
- * Tell Python what each scene may take.
- * @param {any} python
- * @param {number} [megabytes] None or 0: as much as there is.
- */
-export function keepBudget(python, megabytes = 0) {
-  if (megabytes > 0) python.pyimport("pyengine.hosts.page_budget").set_budget(megabytes);
-  return python;
-}
+// Rows of a file are cut to the bands of SH that the budget of memory has room for, as Python told.
 
 /**
  * Of each row its first bytes, in the place of the whole file.

@@ -83,7 +83,7 @@ export class Capture {
       if (transparent) unmultiply(pixels);
       return await encoded(pixels, width, height, transparent, kind, quality);
     } finally {
-      beside.made.drop();
+      beside.end();
       this.#hooks.resume();
     }
   }
@@ -115,7 +115,7 @@ export class Capture {
     } finally {
       film?.close();
       host.end_film();
-      beside.made.drop();
+      beside.end();
       this.#cancelled.delete(message.id);
       this.#hooks.hold(false);
     }
@@ -136,6 +136,10 @@ export class Capture {
     const size = { width: 0, height: 0 };
     return {
       made,
+      end() {
+        made.drop();
+        readable?.destroy();
+      },
       swapped: format.startsWith("bgra"),
       /** @param {number} width @param {number} height */
       size(width, height) {

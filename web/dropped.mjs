@@ -1,10 +1,9 @@
 // A file that was dropped on the page: inflated here, its header read by Python
-// (pyengine/hosts/page_file.py), its rows uploaded as they stand and unpacked by the GPU.
-// It gets a device of its own, so that what is shown stays as it is until the new scene is ready,
-// and all of the old one's memory goes with the old device.
+// (pyengine/hosts/page_file.py), its rows uploaded as they stand and unpacked by the GPU into buffers
+// of their own, so that what is shown stays as it is until the new scene is ready.
 
 import { Executor } from "./executor.mjs";
-import { Failure, openDevice } from "./loading.mjs";
+import { Failure } from "./loading.mjs";
 
 /** @typedef {{inflated_bytes: Function, open_file: Function, payload: Function,
  *   decoded: Function, show_file: Function}} Opener Of pyengine/hosts/page_file.py. */
@@ -22,42 +21,38 @@ function checked(text) {
 }
 
 /**
- * Unpack a file on a new device.
- * @param {string} name @param {ArrayBuffer} data @param {GPUAdapter} adapter
+ * Unpack a file into buffers of its own.
+ * @param {string} name @param {ArrayBuffer} data @param {import("./gpu.mjs").Given} given
  * @param {Opener} host
  * @param {(loaded: number, total: number) => void} report Bytes uploaded.
- * @returns {Promise<{device: GPUDevice, answer: any, buffers: Map<string, GPUBuffer>}>} What
- *   `decoded` told, and the buffers that its plan draws.
+ * @returns {Promise<{answer: any, buffers: Map<string, GPUBuffer>}>} What `decoded` told, and the
+ *   buffers that its plan draws.
  */
-export async function unpack(name, data, adapter, host, report) {
-  /** @type {GPUDevice | null} */
-  let device = null;
+export async function unpack(name, data, { device, text }, host, report) {
+  /** @type {Executor | null} */
+  let made = null;
   try {
     const file = await inflated(name, data, host);
-    const source = checked(
-      host.open_file(name, file, JSON.stringify(openDevice.describe(adapter))));
-    device = await openDevice.device(adapter, source.limits, source.features);
-    for (const filter of FILTERS) device.pushErrorScope(filter);
-    const made = new Executor(device, source.plan, null, "rgba8unorm");
+    const source = checked(host.open_file(name, file, text));
+    const created = watched(name, device, () => new Executor(device, source.plan, null, "rgba8unorm"));
+    made = created.value;
+    await created.fine;
     await made.compile(() => {});
     made.resize(1, 1);
     made.write("source_table", 0, new Uint8Array(source.table));
     await uploadAll(made, file, source, host, report);
-    made.run(0, null);
-    const read = await readAll(made, source.readback);
-    for (const _ of FILTERS) {
-      const error = await device.popErrorScope();
-      if (error) throw new Failure("limits", `${name}: the GPU could not unpack it (${error.message}).`);
-    }
-    const answer = checked(host.decoded(...read));
+    const ran = made;
+    await watched(name, device, () => ran.run(0, null)).fine;
+    const answer = checked(host.decoded(...await readAll(made, source.readback)));
     const buffers = new Map();
-    for (const [label, buffer] of made.buffers) {
-      if (KEPT.includes(label)) buffers.set(label, buffer);
-      else buffer.destroy();
+    for (const label of KEPT) {
+      const buffer = made.buffers.get(label);
+      if (buffer) buffers.set(label, buffer);
     }
-    return { device, answer, buffers };
+    made.free(new Set(buffers.values()));
+    return { answer, buffers };
   } catch (error) {
-    device?.destroy();
+    made?.destroy();
     if (error instanceof Failure) throw error;
     const reason = String(error instanceof Error ? error.message : error).trim().split("\n").pop();
     throw new Failure("file", `${name}: could not be unpacked (${reason}).`);
@@ -65,6 +60,30 @@ export async function unpack(name, data, adapter, host, report) {
 }
 
 const FILTERS = /** @type {GPUErrorFilter[]} */ (["validation", "out-of-memory"]);
+
+/**
+ * Do something on the GPU, in one go, so that its errors are not mixed with those of others.
+ * @template T
+ * @param {string} name @param {GPUDevice} device @param {() => T} act
+ * @returns {{value: T, fine: Promise<void>}} Rejected if the GPU could not.
+ */
+function watched(name, device, act) {
+  for (const filter of FILTERS) device.pushErrorScope(filter);
+  /** @type {Promise<GPUError | null>[]} */
+  let told = [];
+  try {
+    const value = act();
+    told = FILTERS.map(() => device.popErrorScope());
+    const fine = Promise.all(told).then((errors) => {
+      const error = errors.find((found) => found);
+      if (error) throw new Failure("limits", `${name}: the GPU could not unpack it (${error.message}).`);
+    });
+    fine.catch(() => {}); // told where it is waited for
+    return { value, fine };
+  } finally {
+    if (!told.length) for (const _ of FILTERS) device.popErrorScope();
+  }
+}
 
 /**
  * The file, or what its gzip stream holds: no more than its header promises.

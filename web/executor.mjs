@@ -334,21 +334,21 @@ export class Executor {
 
   /** Free all that the plan made; the device stays. */
   destroy() {
-    this.#free(new Set());
+    this.free(new Set());
   }
 
   /** Free all but what another one took over. @param {Executor} heir */
   leave(heir) {
-    this.#free(new Set(heir.buffers.values()));
+    this.free(new Set(heir.buffers.values()));
   }
 
   /** Free what it has not taken over, as it is not to be shown after all. */
   drop() {
-    this.#free(new Set([...this.taken].map((name) => this.buffer(name))));
+    this.free(new Set([...this.taken].map((name) => this.buffer(name))));
   }
 
-  /** @param {Set<GPUBuffer>} kept */
-  #free(kept) {
+  /** Free all but these buffers. @param {Set<GPUBuffer>} kept */
+  free(kept) {
     for (const buffer of this.buffers.values()) if (!kept.has(buffer)) buffer.destroy();
     for (const texture of this.textures.values()) texture.destroy();
     this.buffers.clear();

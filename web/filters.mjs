@@ -2,7 +2,7 @@
 // the one that goes on meanwhile. Python's side is pyengine/hosts/page_filter.py.
 
 import { Executor } from "./executor.mjs";
-import { Failure, fetchBytes, openDevice } from "./loading.mjs";
+import { Failure, fetchBytes } from "./loading.mjs";
 import { fetchProgram } from "./program-files.mjs";
 
 const FAULTS = "filter.faults";
@@ -21,6 +21,7 @@ const RESIZED_MS = 250;
  * @typedef {object} Hooks
  * @property {() => Host} host
  * @property {() => Promise<ModeHost>} modes
+ * @property {() => Promise<import("./gpu.mjs").Given>} gpu
  * @property {() => Executor | null} executor That is shown.
  * @property {(made: Executor, answer: any) => void} swap Show another from now on.
  * @property {() => void} schedule Ask for a frame.
@@ -30,8 +31,8 @@ const RESIZED_MS = 250;
 
 export class Filters {
   #hooks;
-  /** @type {GPUAdapter | null} */
-  #adapter = null;
+  /** A scene is shown. */
+  #open = false;
   #url = "";
   /** What may be picked. @type {Listed[]} */
   #listed = [];
@@ -82,12 +83,12 @@ export class Filters {
   };
 
   /** Another scene is shown, or the same one on another device: put on what belongs there.
-   * @param {GPUAdapter} adapter @param {string} url Of scene.json; empty for a file.
+   * @param {string} url Of scene.json; empty for a file.
    * @param {Listed[]} listed
    * @param {(listed: Listed[]) => void} ready Called once that is on, or cannot be; not if
    *   another scene comes before. */
-  async begin(adapter, url, listed, ready) {
-    this.#adapter = adapter;
+  async begin(url, listed, ready) {
+    this.#open = true;
     if (url !== this.#url || !url) this.#level = 0;
     this.#url = url;
     this.#listed = listed;
@@ -115,14 +116,14 @@ export class Filters {
     if (error) throw new Failure("view", error);
     if (mode && !this.#shown.mode) this.#before = this.#shown.name;
     this.#mode = mode;
-    if (this.#adapter) await this.#put(this.#picked ?? this.#before);
+    if (this.#open) await this.#put(this.#picked ?? this.#before);
     this.#hooks.schedule();
     return mode;
   }
 
   /** Pick one; empty: none. @param {string} name @returns {Promise<void>} */
   choose(name) {
-    if (!this.#adapter) {
+    if (!this.#open) {
       this.#wanted = name; // for the scene that is on its way
       return Promise.resolve();
     }
@@ -152,6 +153,11 @@ export class Filters {
     clearTimeout(this.#timer);
     if (!this.#shown.name) return;
     this.#timer = setTimeout(() => this.#again(), RESIZED_MS);
+  }
+
+  /** Nothing is shown any more. */
+  end() {
+    clearTimeout(this.#timer);
   }
 
   /** What the governor wishes. @param {number} level Steps down the ladder. */
@@ -264,8 +270,8 @@ export class Filters {
   /** @param {Executor} from @param {string} name @param {Choice} choice @param {string} mode */
   async #build(from, name, choice, mode) {
     const folders = choice.programs.map((folder) => new URL(`${folder}/`, this.#url));
-    const found = await Promise.all(folders.map(fetchProgram));
-    const adapterText = JSON.stringify(openDevice.describe(/** @type {GPUAdapter} */ (this.#adapter)));
+    const found = await Promise.all(folders.map((folder) => fetchProgram(folder)));
+    const { text: adapterText } = await this.#hooks.gpu();
     const answer = JSON.parse(mode ? (await this.#hooks.modes()).open_mode(mode, adapterText)
       : this.#hooks.host().open_filter(
         name, choice.rung, JSON.stringify(found.map(({ text }) => text)),

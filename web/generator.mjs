@@ -16,12 +16,13 @@ import { fetchProgram, programFiles } from "./program-files.mjs";
 /** Fetch side by side, with one progress for all.
  * @param {Record<string, File>} files
  * @param {(loaded: number, total: number) => void} report
+ * @param {AbortSignal} [signal]
  * @returns {Record<string, Promise<Uint8Array<ArrayBuffer>>>} */
-export function fetchAll(files, report) {
+export function fetchAll(files, report, signal) {
   const total = Object.values(files).reduce((sum, { size_bytes }) => sum + size_bytes, 0);
   let loaded = 0;
   return Object.fromEntries(Object.entries(files).map(([name, { url, size_bytes }]) => {
-    const bytes = fetchBytes(url, (piece) => report((loaded += piece), total), size_bytes);
+    const bytes = fetchBytes(url, (piece) => report((loaded += piece), total), size_bytes, signal);
     bytes.catch(() => {}); // told where it is waited for
     return [name, bytes];
   }));
@@ -30,8 +31,9 @@ export function fetchAll(files, report) {
 /** Fetch all that scene.json names.
  * @param {string} text Scene.json. @param {URL} url Its own.
  * @param {(loaded: number, total: number) => void} report
+ * @param {AbortSignal} [signal] Nobody waits for it any more.
  * @returns {Promise<Bundle>} */
-export async function fetchBundle(text, url, report) {
+export async function fetchBundle(text, url, report, signal) {
   const scene = parsed(text, url);
   /** By the `source` of the plan's buffers. @type {Record<string, File>} */
   const files = {};
@@ -40,9 +42,9 @@ export async function fetchBundle(text, url, report) {
   }
   /** @type {Generator | undefined} Whether it is one in all, Python checks. */
   const generator = scene.generator;
-  if (!generator) return { program: "", shaders: "", files: fetchAll(files, report), tracks: {} };
+  if (!generator) return { program: "", shaders: "", files: fetchAll(files, report, signal), tracks: {} };
   const folder = new URL(`${generator.program}/`, url);
-  const { text: program, program: parts, shaders } = await fetchProgram(folder);
+  const { text: program, program: parts, shaders } = await fetchProgram(folder, signal);
   Object.assign(files, programFiles(parts, folder));
   /** @type {Record<string, string>} */
   const tracks = {};
@@ -52,7 +54,7 @@ export async function fetchBundle(text, url, report) {
     tracks[name] = track.file;
     files[track.file] = { url: new URL(track.file, url), size_bytes: 4 * track.frames * elements };
   }
-  return { program, shaders: JSON.stringify(shaders), files: fetchAll(files, report), tracks };
+  return { program, shaders: JSON.stringify(shaders), files: fetchAll(files, report, signal), tracks };
 }
 
 /** @param {any} scene @returns {Record<string, {file: string, size_bytes: number}>} */

@@ -11,11 +11,11 @@ export class Failure extends Error {
   }
 }
 
-/** @param {URL} url */
-async function get(url) {
+/** @param {URL} url @param {AbortSignal} [signal] */
+async function get(url, signal) {
   let response;
   try {
-    response = await fetch(url);
+    response = await fetch(url, { signal });
   } catch (error) {
     throw new Failure("download", `${url.href} could not be loaded (${error}).`);
   }
@@ -25,9 +25,9 @@ async function get(url) {
   return response;
 }
 
-/** @param {URL} url */
-export async function fetchText(url) {
-  return (await get(url)).text();
+/** @param {URL} url @param {AbortSignal} [signal] */
+export async function fetchText(url, signal) {
+  return (await get(url, signal)).text();
 }
 
 /**
@@ -35,10 +35,11 @@ export async function fetchText(url) {
  * @param {URL} url
  * @param {(bytes: number) => void} report Bytes of the piece that came.
  * @param {number} [expected] Size in bytes that the file must have.
+ * @param {AbortSignal} [signal] Nobody waits for it any more.
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-export async function fetchBytes(url, report, expected) {
-  const response = await get(url);
+export async function fetchBytes(url, report, expected, signal) {
+  const response = await get(url, signal);
   const wrong = (/** @type {number} */ size) =>
     new Failure("download", `${url.href} has ${size} bytes; its scene says ${expected}.`);
   if (expected === undefined || !response.body) {
@@ -113,8 +114,8 @@ async function withEngine(python, base) {
 }
 
 const LIMITS = /** @type {const} */ (["maxBufferSize", "maxStorageBufferBindingSize"]);
-/** Features that a filter may be the first to need. */
-const OPTIONAL = ["float32-blendable", "shader-f16", "subgroups"];
+/** What plans use where it is there; any scene may be shown on the device later. */
+const FEATURES = ["timestamp-query", "float32-blendable", "shader-f16", "subgroups"];
 
 export const openDevice = {
   /** @returns {Promise<GPUAdapter>} */
@@ -140,17 +141,13 @@ export const openDevice = {
     };
   },
 
-  /**
-   * @param {GPUAdapter} adapter @param {Record<string, number>} limits
-   * @param {string[]} features That the plan needs; times are taken where they can be.
-   * @param {boolean} open Whether plans follow that may need more: all that the adapter has.
-   */
-  device(adapter, limits, features, open = false) {
-    const wanted = ["timestamp-query", ...(open ? OPTIONAL : [])];
-    const there = wanted.filter((name) => adapter.features.has(name));
-    const requiredFeatures = /** @type {GPUFeatureName[]} */ ([...new Set([...features, ...there])]);
-    const most = open ? Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])) : {};
-    const requiredLimits = { ...limits, ...most };
-    return adapter.requestDevice({ label: "vitrine", requiredFeatures, requiredLimits });
+  /** With all that plans may use of the adapter. @param {GPUAdapter} adapter */
+  device(adapter) {
+    const there = FEATURES.filter((name) => adapter.features.has(name));
+    return adapter.requestDevice({
+      label: "vitrine",
+      requiredFeatures: /** @type {GPUFeatureName[]} */ (there),
+      requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])),
+    });
   },
 };

@@ -2,7 +2,7 @@
 // and replayed at each, with four bytes read back. Python's side is pyengine/hosts/page_pick.py.
 
 import { Executor } from "./executor.mjs";
-import { Failure, openDevice } from "./loading.mjs";
+import { Failure } from "./loading.mjs";
 
 const AT = "pick.at";
 const FOUND = "pick.found";
@@ -13,6 +13,7 @@ const FOUND = "pick.found";
  *   hides: (word: number, depth: number) => boolean}} Host Of pyengine/hosts/page_pick.py.
  * @typedef {object} Hooks
  * @property {() => Promise<Host>} host
+ * @property {() => Promise<import("./gpu.mjs").Given>} gpu
  * @property {() => Executor | null} executor That is shown.
  * @property {() => {bytes: Uint8Array<ArrayBuffer>, at: Record<string, number>}} frame The struct of the
  *   last frame, and where its fields are.
@@ -44,6 +45,12 @@ export class Picks {
       if (on && this.#hooks.executor()) this.drawn();
     },
   };
+
+  /** What it was made beside is shown no more. */
+  end() {
+    this.#built?.made.drop();
+    this.#built = null;
+  }
 
   /** A frame was drawn: tell whoever lays something over it where its camera is. */
   drawn() {
@@ -93,8 +100,7 @@ export class Picks {
       const from = this.#hooks.executor();
       if (!from) throw new Failure("view", "The scene is not loaded yet.");
       if (this.#built?.from === from) return { host, made: this.#built.made };
-      this.#built?.made.drop();
-      this.#built = null;
+      this.end();
       const made = await this.#build(host, from);
       if (this.#hooks.executor() === from) this.#built = { from, made };
       else made.drop();
@@ -103,7 +109,7 @@ export class Picks {
 
   /** @param {Host} host @param {Executor} from */
   async #build(host, from) {
-    const text = JSON.stringify(openDevice.describe(await openDevice.adapter()));
+    const { text } = await this.#hooks.gpu();
     const answer = JSON.parse(host.open_pick(text));
     if (answer.error) throw new Failure("view", answer.error);
     const made = new Executor(from.device, answer.plan, null, from.format, new Map(), from);

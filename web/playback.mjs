@@ -33,6 +33,12 @@ export class Playback {
     this.#feeds = feeds ? new Feeds(host, feeds) : null;
   }
 
+  /** Nothing is shown any more. */
+  end() {
+    this.#feeds?.release();
+    this.#feeds = null;
+  }
+
   /** Of all inputs; null where no generator is. */
   get bytes() {
     return this.#feeds?.bytes ?? null;

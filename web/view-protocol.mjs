@@ -1,5 +1,6 @@
 /**
- * The messages between the element and its worker, as types. Nothing runs here.
+ * The messages between an element and the page's worker, as types; view-worker.mjs adds the number of
+ * the element to each. Nothing runs here.
  *
  * @typedef {[number, number]} Pair
  *
@@ -168,8 +169,7 @@
  *   | {type: "probe", points: number[][], id: number}
  *   | {type: "follow", on: boolean}
  *   | {type: "object", name: string, changes: object, id: number}
- *   | {type: "watch", on: boolean}
- *   | {type: "dispose"}} ToWorker
+ *   | {type: "watch", on: boolean}} ToWorker
  *
  * @typedef {{type: "progress"} & Progress
  *   | {type: "ready", info: SceneInfo}

@@ -1,14 +1,11 @@
 /**
- * One life of the engine: a canvas, the worker that draws on it, and the questions that it has not
- * answered yet. A canvas can be handed over once only, so a new start is a new session.
+ * One life of an element's display: a canvas, the page's worker that draws on it, and the questions
+ * that it has not answered yet. A canvas can be handed over once only, so a new start is a new session.
  */
 
-import { heldBy } from "./view-held.mjs";
+import { joinWorker } from "./view-worker.mjs";
 
 /** @import {ErrorCode, FromWorker, ToWorker, ViewJson, ViewState} from "./view-protocol.mjs" */
-
-/** How long a worker may take to free its GPU memory before it is ended. */
-const GOODBYE_MS = 500;
 
 /** Whose fault an answer's error is. */
 const CODES = /** @type {const} */ (
@@ -52,22 +49,6 @@ export class Deferred {
   }
 }
 
-/**
- * A module worker from any origin: browsers start workers from the page's own origin only, so one
- * from elsewhere is imported by a worker of two lines (its server must allow CORS).
- * @param {URL} url
- */
-function startWorker(url) {
-  const held = heldBy(url);
-  if (held) return held.startWorker(url.href);
-  if (url.origin === location.origin) return new Worker(url, { type: "module" });
-  const source = `import ${JSON.stringify(url.href)};`;
-  const blob = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  const worker = new Worker(blob, { type: "module" });
-  setTimeout(() => URL.revokeObjectURL(blob), 60_000);
-  return worker;
-}
-
 export class Session {
   #worker;
   #nextId = 1;
@@ -91,21 +72,14 @@ export class Session {
    * @param {(message: FromWorker) => void} receive  Called until `end`.
    */
   constructor(canvas, src, size, receive) {
-    /** @type {string | null} Set when the worker has answered once; see `onerror`. */
-    this.heard = null;
-    this.#worker = startWorker(new URL("./worker.mjs", import.meta.url));
-    this.#worker.onmessage = (event) => {
-      this.heard = event.data.type;
-      if (!this.#ended) this.#take(event.data, receive);
-    };
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      const reason = event.message || "its script did not load";
-      const message = this.heard
-        ? `The engine stopped: ${reason}`
-        : `The engine did not start: ${reason}`;
-      if (!this.#ended) receive({ type: "error", code: "engine", message });
-    };
+    this.#worker = joinWorker({
+      take: (message) => this.#take(message, receive),
+      failed: (reason, started) => receive({
+        type: "error",
+        code: "engine",
+        message: `The engine ${started ? "stopped" : "did not start"}: ${reason}`,
+      }),
+    });
     const offscreen = canvas.transferControlToOffscreen();
     const base = new URL(".", import.meta.url).href;
     this.post({ type: "init", canvas: offscreen, src, base, ...size }, [offscreen]);
@@ -117,7 +91,7 @@ export class Session {
    */
   post(message, transfer = []) {
     if (this.#ended) return;
-    this.#worker.postMessage(message, transfer);
+    this.#worker.post(message, transfer);
     this.onpost(message.type);
   }
 
@@ -221,13 +195,11 @@ export class Session {
     return this.#ask((id) => ({ type: "object", name, changes, id }));
   }
 
-  /** Free the GPU and end the worker; whoever still waits is told so. */
+  /** Free what the GPU holds of it; whoever still waits is told so. */
   end() {
     if (this.#ended) return;
-    this.post({ type: "dispose" });
     this.#ended = true;
-    const worker = this.#worker;
-    setTimeout(() => worker.terminate(), GOODBYE_MS);
+    this.#worker.leave();
     for (const waiting of this.#waiting.values()) {
       waiting.reject(new VitrineError("disposed", "The view was disposed of."));
     }

@@ -13,11 +13,9 @@ from pyengine.bundle import SH_WORDS, BufferFile, Scene
 from pyengine.errors import DeviceError
 from pyengine.plan import Plan
 
-__all__ = ["Fitted", "fitted", "set_budget", "size_bytes", "within_budget"]
+__all__ = ["MEGABYTE", "Fitted", "fitted", "size_bytes", "within_budget"]
 
 MEGABYTE = 1e6
-_budget = [0]
-"""Bytes; 0: as many as there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +36,13 @@ class Fitted:
     cut: dict[str, tuple[int, int]]
 
 
-def set_budget(megabytes: float) -> None:
-    """What each scene from now on may take, in 1,000,000 bytes; 0 is as much as there is."""
-    _budget[0] = round(megabytes * MEGABYTE)
-
-
 def size_bytes(plan: Plan) -> int:
     """Bytes of all buffers."""
     return sum(buffer.size_bytes for buffer in plan.buffers)
 
 
-def fitted(scene: Scene, plan: Callable[[Scene], Plan]) -> Fitted:
-    """The scene with the most bands of SH that the budget has room for.
+def fitted(scene: Scene, plan: Callable[[Scene], Plan], budget_bytes: int) -> Fitted:
+    """The scene with the most bands of SH that the budget has room for; 0 is no budget.
 
     Only a scene of one packed file can do without bands: a generator computes all of them, and
     objects share one buffer.
@@ -61,13 +54,13 @@ def fitted(scene: Scene, plan: Callable[[Scene], Plan]) -> Fitted:
     """
     for candidate in _candidates(scene):
         made = plan(candidate)
-        if not _budget[0] or size_bytes(made) <= _budget[0]:
+        if not budget_bytes or size_bytes(made) <= budget_bytes:
             return Fitted(candidate, made, _cut(scene, candidate))
-    return Fitted(candidate, within_budget(made), {})
+    return Fitted(candidate, within_budget(made, budget_bytes), {})
 
 
-def within_budget(plan: Plan) -> Plan:
-    """The plan.
+def within_budget(plan: Plan, budget_bytes: int) -> Plan:
+    """The plan; a budget of 0 is none.
 
     Raises
     ------
@@ -75,10 +68,10 @@ def within_budget(plan: Plan) -> Plan:
         It takes more than the budget.
     """
     wanted = size_bytes(plan)
-    if _budget[0] and wanted > _budget[0]:
+    if budget_bytes and wanted > budget_bytes:
         raise DeviceError(
             f"the scene takes {wanted / MEGABYTE:.1f} MB of the GPU's memory, the page's budget "
-            f"for it is {_budget[0] / MEGABYTE:g} MB; a scene with fewer Gaussians takes less"
+            f"for it is {budget_bytes / MEGABYTE:g} MB; a scene with fewer Gaussians takes less"
         )
     return plan
 

@@ -1,7 +1,7 @@
 """Pictures and films of what the page shows, at any size, drawn beside the canvas.
 
 web/capture.mjs makes textures of their size, asks for a frame here, and replays the schedule whose
-index it gets, as after `pyengine.hosts.page.frame`. The canvas is drawn anew afterwards.
+index it gets, as after `pyengine.hosts.page.Display.frame`. The canvas is drawn anew afterwards.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 from pyengine.camera_rig import Rig
 from pyengine.errors import ViewError, VitrineError
 from pyengine.fields import document
-from pyengine.hosts import page
-from pyengine.hosts.page import Stage
+from pyengine.hosts.page import Display
+from pyengine.hosts.page_stage import STATUS, Stage
 from pyengine.timeline import Timeline
 
-__all__ = ["KINDS", "begin_film", "end_film", "film_frame", "picture"]
+__all__ = ["KINDS", "CaptureHost"]
 
 KINDS = ("turntable", "path", "clip")
 _MOVED = 4
@@ -35,73 +35,84 @@ class _Film:
     step_s: float
     before: list[tuple[Rig | Timeline, dict[str, Any]]]
 
-
-_film: list[_Film] = []
-
-
-def picture(width: int, height: int, transparent: int, x: int, y: int, w: int, h: int) -> int:
-    """Draw what is shown as an image of ``width`` x ``height``, or a tile of it.
-
-    Parameters
-    ----------
-    width, height : int
-        Pixels of the whole image.
-    transparent : int
-        1: without the background; only where no filter is on.
-    x, y, w, h : int
-        Pixels of the tile.
-
-    Returns
-    -------
-    int
-        Index of the schedule to replay; `pyengine.hosts.page.status` has what comes before it.
-    """
-    return _drawn(page._stage[0], width, height, bool(transparent), (x, y, w, h))
+    def put_back(self) -> None:
+        """All is as it was before."""
+        for thing, kept in self.before:
+            for name, value in kept.items():
+                setattr(thing, name, value)
 
 
-def begin_film(text: str) -> str:
-    """Begin to film.
+class CaptureHost:
+    """Pictures and films of what a display shows."""
 
-    Parameters
-    ----------
-    text : str
-        JSON: ``what`` is one of `KINDS`; ``fps``; ``seconds``, of all of it, or its own length.
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._film: _Film | None = None
 
-    Returns
-    -------
-    str
-        JSON: ``frames``, to ask for in order; or ``error``.
-    """
-    try:
-        asked = document(text, "film", "an object")
-        stage = page._stage[0]
-        if not isinstance(asked, dict):
-            raise ViewError("film: wanted an object")
-        fps = _number(asked, "fps", 30.0, MIN_FPS, MAX_FPS)
-        film = _begun(stage, str(asked.get("what")), fps, asked)
-    except VitrineError as error:
-        return json.dumps({"error": str(error)})
-    _film[:] = [film]
-    return json.dumps({"frames": film.frames})
+    def picture(
+        self, width: int, height: int, transparent: int, x: int, y: int, w: int, h: int
+    ) -> int:
+        """Draw what is shown as an image of ``width`` x ``height``, or a tile of it.
 
+        Parameters
+        ----------
+        width, height : int
+            Pixels of the whole image.
+        transparent : int
+            1: without the background; only where no filter is on.
+        x, y, w, h : int
+            Pixels of the tile.
 
-def film_frame(index: int, width: int, height: int) -> int:
-    """Draw a frame of the film that was begun; as `picture`."""
-    stage, film = page._stage[0], _film[0]
-    if index:
-        stage.camera.advance(film.step_s)
-        stage.engine.advance(film.step_s)
-    return _drawn(stage, width, height, False, (0, 0, width, height))
+        Returns
+        -------
+        int
+            Index of the schedule to replay; `pyengine.hosts.page.Display.status` has what comes
+            before it.
+        """
+        return _drawn(self._display.stage, width, height, bool(transparent), (x, y, w, h))
 
+    def begin_film(self, text: str) -> str:
+        """Begin to film.
 
-def end_film() -> None:
-    """All is as it was before; a generator's state goes on from where it is."""
-    if not _film:
-        return
-    for thing, kept in _film.pop().before:
-        for name, value in kept.items():
-            setattr(thing, name, value)
-    page._stage[0].engine.redraw()
+        Parameters
+        ----------
+        text : str
+            JSON: ``what`` is one of `KINDS`; ``fps``; ``seconds``, of all of it, or its own length.
+
+        Returns
+        -------
+        str
+            JSON: ``frames``, to ask for in order; or ``error``.
+        """
+        try:
+            asked = document(text, "film", "an object")
+            stage = self._display.stage
+            if not isinstance(asked, dict):
+                raise ViewError("film: wanted an object")
+            fps = _number(asked, "fps", 30.0, MIN_FPS, MAX_FPS)
+            film = _begun(stage, str(asked.get("what")), fps, asked)
+        except VitrineError as error:
+            return json.dumps({"error": str(error)})
+        self._film = film
+        return json.dumps({"frames": film.frames})
+
+    def film_frame(self, index: int, width: int, height: int) -> int:
+        """Draw a frame of the film that was begun; as `picture`."""
+        stage, film = self._display.stage, self._film
+        if film is None:
+            raise ViewError("film: none was begun")
+        if index:
+            stage.camera.advance(film.step_s)
+            stage.engine.advance(film.step_s)
+        return _drawn(stage, width, height, False, (0, 0, width, height))
+
+    def end_film(self) -> None:
+        """All is as it was before; a generator's state goes on from where it is."""
+        if self._film is None:
+            return
+        self._film.put_back()
+        self._film = None
+        self._display.stage.engine.redraw()
 
 
 def _begun(stage: Stage, kind: str, fps: float, asked: dict[str, Any]) -> _Film:
@@ -125,8 +136,8 @@ def _begun(stage: Stage, kind: str, fps: float, asked: dict[str, Any]) -> _Film:
             raise ViewError(f"film: wanted {MAX_FRAMES} frames at most, got {film.frames}")
         _start(stage, kind, seconds)
     except VitrineError:
-        _film[:] = [film]
-        end_film()
+        film.put_back()
+        stage.engine.redraw()
         raise
     return film
 
@@ -176,9 +187,9 @@ def _drawn(
         engine.opaque, engine.whole = True, None
         if shown is not None:
             shown.every = every
-    status = list(page._STATUS.unpack_from(stage.status))
+    status = list(STATUS.unpack_from(stage.status))
     status[0], status[_MOVED] = host.before, host.moved
-    page._STATUS.pack_into(stage.status, 0, *status)
+    STATUS.pack_into(stage.status, 0, *status)
     engine.redraw()
     return host.pending
 

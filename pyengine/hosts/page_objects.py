@@ -7,7 +7,6 @@ afterwards when the frame's status says that there is something.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -15,21 +14,20 @@ from typing import Any
 from pyengine.engine import Engine
 from pyengine.errors import InputError, VitrineError
 from pyengine.fields import document
-from pyengine.gizmo import drag
+from pyengine.gizmo import drag, nudge
 from pyengine.object_spec import UNMOVED
 from pyengine.structs import Frame
 from pyengine.view import View
 
-__all__ = ["dragged", "faults", "move"]
+__all__ = ["dragged", "move"]
 
 DRAGGED = ("position", "rotation", "scale")
 """What a handle may change."""
 
-_faults: list[tuple[int, str]] = []
 _MAX_ASKED = 1 << 16
 
 
-def move(engine: Engine, text: str) -> int:
+def move(engine: Engine, text: str) -> list[tuple[int, str]]:
     """Do what was asked.
 
     Parameters
@@ -39,10 +37,10 @@ def move(engine: Engine, text: str) -> int:
 
     Returns
     -------
-    int
-        How many could not be done; `faults` says why.
+    list of (int, str)
+        Of each that could not be done its id, and why.
     """
-    _faults.clear()
+    faults: list[tuple[int, str]] = []
     for row in _rows(text):
         number, name, changes = row
         try:
@@ -50,8 +48,8 @@ def move(engine: Engine, text: str) -> int:
                 raise InputError(f"object {name!r}: the scene has no objects; build one of several")
             engine.objects.set(name, changes)
         except VitrineError as error:
-            _faults.append((number, str(error)))
-    return len(_faults)
+            faults.append((number, str(error)))
+    return faults
 
 
 def _rows(text: str) -> list[tuple[int, str, object]]:
@@ -62,14 +60,14 @@ def _rows(text: str) -> list[tuple[int, str, object]]:
 
 
 def dragged(engine: Engine, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Drag a handle of an object's gizmo, seen as the last frame was drawn.
+    """Drag a handle of an object's gizmo, or nudge it by keys, seen as the last frame was drawn.
 
     Parameters
     ----------
     asked : mapping
-        ``name``; ``handle``, one of `pyengine.gizmo.HANDLES`; ``start``, the position, rotation and
-        scale before the drag; ``from`` and ``to``, places on the canvas, 0 to 1 from the top left
-        corner.
+        ``name``; ``handle``, one of `pyengine.gizmo.HANDLES`. Of a drag ``start``, the position,
+        rotation and scale before it, and ``from`` and ``to``, places on the canvas, 0 to 1 from the
+        top left corner; of keys ``steps``, to the right and up, from where the object is.
 
     Returns
     -------
@@ -84,19 +82,24 @@ def dragged(engine: Engine, asked: Mapping[str, Any]) -> dict[str, Any]:
     objects, name = engine.objects, str(asked.get("name"))
     if objects is None:
         raise InputError(f"object {name!r}: the scene has no objects; build one of several")
+    handle, view = str(asked.get("handle")), _view_of(engine)
+    if "steps" in asked:
+        steps = _pair(asked["steps"], "steps")
+        objects.set(name, nudge(handle, objects.get(name), view, steps))
+        return objects.get(name).to_dict()
     before = UNMOVED.changed(asked.get("start"), f"object {name!r}")
-    begun, now = (_place(asked.get(key), key) for key in ("from", "to"))
-    changes = drag(str(asked.get("handle")), before, _view_of(engine), begun, now)
+    begun, now = (_pair(asked.get(key), key) for key in ("from", "to"))
+    changes = drag(handle, before, view, begun, now)
     told = before.to_dict()
     objects.set(name, {key: changes.get(key, told[key]) for key in DRAGGED})
     return objects.get(name).to_dict()
 
 
-def _place(value: object, name: str) -> tuple[float, float]:
+def _pair(value: object, name: str) -> tuple[float, float]:
     numbers = value if isinstance(value, list) else []
     fine = [v for v in numbers if isinstance(v, int | float) and math.isfinite(v)]
     if len(numbers) != 2 or len(fine) != 2:
-        raise InputError(f"{name}: wanted a place on the canvas, x and y, got {value!r}")
+        raise InputError(f"{name}: wanted two numbers, x and y, got {value!r}")
     return float(fine[0]), float(fine[1])
 
 
@@ -106,8 +109,3 @@ def _view_of(engine: Engine) -> View:
     width, height = (max(int(size), 1) for size in Frame.unpack(frame, "viewport_px"))
     (fx, fy), (cx, cy) = Frame.unpack(frame, "focal_px"), Frame.unpack(frame, "principal_px")
     return View(width, height, fx, fy, cx, cy, Frame.unpack(frame, "view"))
-
-
-def faults() -> str:
-    """JSON: ``[id, message]`` of each change of the last frame that could not be made."""
-    return json.dumps(_faults)

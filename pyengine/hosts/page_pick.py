@@ -12,95 +12,102 @@ import math
 
 from pyengine.errors import ViewError, VitrineError
 from pyengine.fields import document
-from pyengine.hosts import page
+from pyengine.hosts.page import Display
 from pyengine.passes.pick import Ray, pick_plan
 from pyengine.plan import Adapter
 from pyengine.scene_plan import scene_plan
 from pyengine.structs import Frame
 
-__all__ = ["aim", "found", "hides", "open_pick", "places"]
+__all__ = ["PickHost"]
 
 BEHIND_SHARE = 0.02
 """A label is hidden by what is nearer than this share of its depth: the splats that it was put on
 are some way before or behind it from other sides."""
 
-_aimed: list[Ray] = []
 
+class PickHost:
+    """Picking in what a display shows."""
 
-def open_pick(adapter_text: str) -> str:
-    """Plan picking in the scene that is shown.
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._aimed: Ray | None = None
 
-    Parameters
-    ----------
-    adapter_text : str
-        JSON of `pyengine.plan.Adapter`.
+    def open_pick(self, adapter_text: str) -> str:
+        """Plan picking in the scene that is shown.
 
-    Returns
-    -------
-    str
-        JSON: ``plan``; or ``error``.
-    """
-    stage = page._stage[0]
-    scene = stage.engine.scene
-    try:
-        adapter = Adapter(**json.loads(adapter_text))
-        plan = pick_plan(scene_plan(scene, adapter, stage.program, stage.shaders), scene)
-    except VitrineError as error:
-        return json.dumps({"error": str(error)})
-    return json.dumps({"plan": plan.to_dict()})
+        Parameters
+        ----------
+        adapter_text : str
+            JSON of `pyengine.plan.Adapter`.
 
+        Returns
+        -------
+        str
+            JSON: ``plan``; or ``error``.
+        """
+        stage = self._display.stage
+        scene = stage.engine.scene
+        try:
+            adapter = Adapter(**json.loads(adapter_text))
+            plan = pick_plan(scene_plan(scene, adapter, stage.program, stage.shaders), scene)
+        except VitrineError as error:
+            return json.dumps({"error": str(error)})
+        return json.dumps({"plan": plan.to_dict()})
 
-def aim(x: float, y: float) -> None:
-    """Remember the camera of the picture that is there, for the next `found` or `hides`."""
-    _aimed[:] = [Ray(page._stage[0].engine.drawn_frame, x, y)]
+    def aim(self, x: float, y: float) -> None:
+        """Remember the camera of the picture that is there, for the next `found` or `hides`."""
+        self._aimed = Ray(self._display.stage.engine.drawn_frame, x, y)
 
+    def found(self, word: int) -> str:
+        """What the plan found where `aim` pointed.
 
-def found(word: int) -> str:
-    """What the plan found where `aim` pointed.
+        Returns
+        -------
+        str
+            JSON: ``position`` (world), ``distance`` from the camera, of a scene with objects
+            ``object``, a name; or null.
+        """
+        objects = self._display.stage.engine.scene.objects
+        picked = self._ray().found(word, len(objects))
+        if picked is None:
+            return "null"
+        told: dict[str, object] = {"position": picked.position, "distance": picked.distance}
+        if picked.object is not None:
+            told["object"] = objects[picked.object].name
+        return json.dumps(told)
 
-    Returns
-    -------
-    str
-        JSON: ``position`` (world), ``distance`` from the camera, of a scene with objects
-        ``object``, a name; or null.
-    """
-    objects = page._stage[0].engine.scene.objects
-    picked = _aimed[0].found(word, len(objects))
-    if picked is None:
-        return "null"
-    told: dict[str, object] = {"position": picked.position, "distance": picked.distance}
-    if picked.object is not None:
-        told["object"] = objects[picked.object].name
-    return json.dumps(told)
+    def places(self, points_text: str) -> str:
+        """Where points of the world are on the canvas.
 
+        Parameters
+        ----------
+        points_text : str
+            JSON: a list of (x, y, z).
 
-def places(points_text: str) -> str:
-    """Where points of the world are on the canvas.
+        Returns
+        -------
+        str
+            JSON: a list of (x, y, depth), or null for what is behind the camera or beside the
+            canvas; or ``error``.
+        """
+        try:
+            points = document(points_text, "points", "a list of points")
+            if not isinstance(points, list) or not all(map(_is_point, points)):
+                raise ViewError("points: wanted a list of three numbers each")
+        except VitrineError as error:
+            return json.dumps({"error": str(error)})
+        frame = self._display.stage.engine.drawn_frame
+        return json.dumps([_place(frame, point) for point in points])
 
-    Parameters
-    ----------
-    points_text : str
-        JSON: a list of (x, y, z).
+    def hides(self, word: int, depth: float) -> bool:
+        """Whether what was found where `aim` pointed hides a point at a depth."""
+        picked = self._ray().found(word)
+        return picked is not None and picked.depth < depth * (1 - BEHIND_SHARE)
 
-    Returns
-    -------
-    str
-        JSON: a list of (x, y, depth), or null for what is behind the camera or beside the canvas;
-        or ``error``.
-    """
-    try:
-        points = document(points_text, "points", "a list of points")
-        if not isinstance(points, list) or not all(map(_is_point, points)):
-            raise ViewError("points: wanted a list of three numbers each")
-    except VitrineError as error:
-        return json.dumps({"error": str(error)})
-    return json.dumps([_place(point) for point in points])
-
-
-def hides(word: int, depth: float) -> bool:
-    """Whether what was found where `aim` pointed hides a point at a depth."""
-    picked = _aimed[0].found(word)
-    return picked is not None and picked.depth < depth * (1 - BEHIND_SHARE)
+    def _ray(self) -> Ray:
+        if self._aimed is None:
+            raise ViewError("aim first")
+        return self._aimed
 
 
 def _is_point(value: object) -> bool:
@@ -111,8 +118,7 @@ def _is_point(value: object) -> bool:
     )
 
 
-def _place(point: list[float]) -> tuple[float, float, float] | None:
-    frame = page._stage[0].engine.drawn_frame
+def _place(frame: bytes | bytearray, point: list[float]) -> tuple[float, float, float] | None:
     m = Frame.unpack(frame, "view")
     x, y, z = (sum(m[4 * k + row] * point[k] for k in range(3)) + m[12 + row] for row in range(3))
     if z <= 0:

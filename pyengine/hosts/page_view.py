@@ -1,6 +1,6 @@
 """What a visitor does to the view in the page: the camera's modes and bookmarks, the look, links.
 
-One function, `ask`, takes a question as JSON and gives its answer as JSON, between two frames; a
+`ViewHost.ask` takes a question as JSON and gives its answer as JSON, between two frames; a
 frame itself makes no use of it. Every answer has the state, so that the page can show it.
 """
 
@@ -12,52 +12,53 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pyengine.bundle import Scene
-from pyengine.camera_rig import FLIGHT_S, Rig
+from pyengine.camera_rig import FLIGHT_S
 from pyengine.camera_shot import Shot
 from pyengine.engine import Engine
 from pyengine.errors import ViewError, VitrineError
 from pyengine.fields import document
-from pyengine.hosts import page
-from pyengine.hosts.page import Stage
-from pyengine.inputs import Inputs
-from pyengine.share import Link, colour, from_hash, to_hash
+from pyengine.hosts.page import Display
+from pyengine.hosts.page_share import opened, shared
+from pyengine.hosts.page_stage import Stage
+from pyengine.share_text import colour
 
-__all__ = ["ask"]
+__all__ = ["ViewHost"]
 
 MAX_SPLAT_SCALE = 10.0
-MAX_LINKED = 64
-"""Numbers of an input that a link takes along."""
 
 _ALIASING = ("classic", "mip")
 
 Asked = Mapping[str, Any]
 
 
-def ask(text: str) -> str:
-    """Do something to the view that is shown.
+class ViewHost:
+    """The view of what a display shows."""
 
-    Parameters
-    ----------
-    text : str
-        JSON of an object: ``do`` is one of `_ACTS`, the rest is what it takes.
+    def __init__(self, display: Display) -> None:
+        self._display = display
 
-    Returns
-    -------
-    str
-        JSON: ``value``, and ``state`` as `_state` has it; or ``error``, a message.
-    """
-    try:
-        asked = document(text, "view", "an object")
-        if not isinstance(asked, dict) or asked.get("do") not in _ACTS:
-            raise ViewError(f"view: wanted one of {', '.join(_ACTS)} to do, got {text[:80]}")
-        if not page._stage:
-            raise ViewError("view: the scene is not loaded yet")
-        stage = page._stage[0]
-        value = _ACTS[asked["do"]](stage, asked)
-        return json.dumps({"value": value, "state": _state(stage)})
-    except VitrineError as error:
-        return json.dumps({"error": str(error)})
+    def ask(self, text: str) -> str:
+        """Do something to the view that is shown.
+
+        Parameters
+        ----------
+        text : str
+            JSON of an object: ``do`` is one of `_ACTS`, the rest is what it takes.
+
+        Returns
+        -------
+        str
+            JSON: ``value``, and ``state`` as `_state` has it; or ``error``, a message.
+        """
+        try:
+            asked = document(text, "view", "an object")
+            if not isinstance(asked, dict) or asked.get("do") not in _ACTS:
+                raise ViewError(f"view: wanted one of {', '.join(_ACTS)} to do, got {text[:80]}")
+            stage = self._display.stage
+            value = _ACTS[asked["do"]](stage, asked)
+            return json.dumps({"value": value, "state": _state(stage)})
+        except VitrineError as error:
+            return json.dumps({"error": str(error)})
 
 
 def _state(stage: Stage) -> dict[str, object]:
@@ -168,105 +169,6 @@ def _look(stage: Stage, asked: Asked) -> None:
         engine.antialiased = wanted == "mip"
 
 
-def _share(stage: Stage, asked: Asked) -> str:
-    """The link to what is shown."""
-    rig, engine, scene = stage.camera, stage.engine, stage.engine.scene
-    timeline, shown = engine.timeline, engine.filter
-    link = Link(camera=rig.shot, view=rig.fixed, bookmarks=rig.bookmarks)
-    if rig.mode != "orbit":
-        link.mode = rig.mode
-        link.turn_deg_s = rig.turn_deg_s if rig.mode == "turntable" else None
-    if engine.generator is not None:
-        link.time_s, link.playing = timeline.time_s, timeline.playing
-    for part in _fed(engine):
-        link.inputs |= _given(part)
-    name = shown.spec.name if shown else ""
-    link.filter = None if name == (_first_filter(scene) or "") else name
-    if shown is not None:
-        link.strength = None if shown.strength == shown.spec.strength else shown.strength
-        link.split = shown.split or None
-    if tuple(engine.background) != tuple(scene.background):
-        r, g, b = engine.background
-        link.background = (r, g, b)
-    link.sh_degree = None if engine.sh_degree == scene.sh_degree else engine.sh_degree
-    link.splat_scale = None if engine.splat_scale == 1.0 else engine.splat_scale
-    if engine.antialiased != scene.antialiased:
-        link.antialiased = engine.antialiased
-    link.path_s, link.path_loop = rig.duration_s, rig.loop
-    return to_hash(link)
-
-
-def _given(inputs: Inputs) -> dict[str, tuple[float, ...]]:
-    """Numbers that were given, where they differ from the defaults and are few."""
-    return {k: v for k, v in inputs.given().items() if len(v) <= MAX_LINKED}
-
-
-def _open(stage: Stage, asked: Asked) -> dict[str, object]:
-    """Show what a link says; what the page has to do is in the answer: null for what was given
-    to an input and is not said, so that it is given back.
-
-    ``rest``: nothing may begin to move by itself.
-    """
-    link, problems = from_hash(str(asked.get("text") or ""))
-    told: dict[str, object] = {"problems": problems, "opened": link is not None}
-    if link is None:
-        return told
-    rig, engine, scene = stage.camera, stage.engine, stage.engine.scene
-    rig.bookmarks = list(link.bookmarks)
-    rig.duration_s, rig.loop = link.path_s, link.path_loop
-    _place(rig, link, bool(asked.get("rest")))
-    engine.background = link.background or scene.background
-    degree = scene.sh_degree if link.sh_degree is None else link.sh_degree
-    engine.sh_degree = min(degree, scene.sh_degree)
-    engine.splat_scale = 1.0 if link.splat_scale is None else link.splat_scale
-    aa = link.antialiased
-    engine.antialiased = scene.antialiased if aa is None else aa
-    told |= {
-        "time": link.time_s,
-        "playing": link.playing,
-        "filter": _first_filter(scene) if link.filter is None else link.filter,
-        "look": {
-            name: value
-            for name, value in (("strength", link.strength), ("split", link.split))
-            if value is not None
-        },
-        "inputs": {
-            **{name: None for part in _fed(engine) for name in _given(part)},
-            **{name: list(values) for name, values in link.inputs.items()},
-        },
-    }
-    return told
-
-
-def _first_filter(scene: Scene) -> str | None:
-    """Name of the filter that is on when a scene opens; None where it has none to pick."""
-    if not scene.filters:
-        return None
-    return next((spec.name for spec in scene.filters if spec.first), "")
-
-
-def _fed(engine: Engine) -> list[Inputs]:
-    """The networks whose inputs a link takes along."""
-    return [part for part in (engine.generator, engine.filter) if part is not None]
-
-
-def _place(rig: Rig, link: Link, rest: bool) -> None:
-    if link.view is not None:
-        rig.set_view(link.view)
-    elif link.camera is not None:
-        rig.go(link.camera, 0.0)
-    else:
-        rig.reset()
-    if link.turn_deg_s:
-        rig.turn_deg_s = link.turn_deg_s
-    if link.mode != "turntable":
-        rig.set_mode(link.mode or "orbit")
-        if link.view is not None:
-            rig.set_view(link.view)
-    elif not rest:
-        rig.set_mode("turntable")
-
-
 def _objects(stage: Stage, asked: Asked) -> list[dict[str, Any]]:
     """The objects as they stand now; none in a scene of one file."""
     objects = stage.engine.objects
@@ -304,8 +206,8 @@ _ACTS: Mapping[str, Callable[[Stage, Asked], object]] = {
     "delete": _delete,
     "path": _path,
     "look": _look,
-    "share": _share,
-    "open": _open,
+    "share": shared,
+    "open": opened,
     "drag": _drag,
     "objects": _objects,
     "save": _save,

@@ -28,6 +28,7 @@ from pyengine.camera_inputs import IDENTITY
 from pyengine.contract import Contract
 from pyengine.feeds import FeedSpec, Track
 from pyengine.generator_spec import GeneratorSpec
+from tests.page import hooks
 from tests.pybuild.onnx.small_models import model
 
 __all__ = [
@@ -236,7 +237,7 @@ def open_page(
     scene: str = "panel",
     attributes: str = 'controls="none"',
     size: tuple[str, str] = ("300px", "300px"),
-    hooks: str = "",
+    hooked: bool = False,
     script: str = "",
     context: BrowserContext | None = None,
     wait: bool = True,
@@ -244,7 +245,7 @@ def open_page(
 ) -> Page:
     """A page that shows a scene, once it is there; whoever asks closes its context.
 
-    ``hooks`` is served in place of pyodide.mjs, ``script`` runs before the page's own.
+    ``hooked``: see `hooks`. ``script`` runs before the page's own.
     """
     context = context or browser.new_context(
         **({"viewport": {"width": 700, "height": 500}, "device_scale_factor": 1} | options)
@@ -255,10 +256,8 @@ def open_page(
         page.add_init_script(script)
     text = HTML.format(scene=scene, attributes=attributes, width=size[0], height=size[1])
     page.route("**/test.html", lambda r: r.fulfill(content_type="text/html", body=text))
-    if hooks:
-        page.route(
-            "**/pyodide.mjs", lambda r: r.fulfill(content_type="text/javascript", body=hooks)
-        )
+    if hooked:
+        hooks.install(page)
     page.goto(url + "test.html")
     if wait:
         settle(page)

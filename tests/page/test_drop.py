@@ -240,38 +240,6 @@ def test_a_real_drop(page: Page) -> None:
     check_shown(page, "plain.splat", data)
 
 
-COUNT_DEVICES = """() => {
-    self.alive = 0;
-    const request = GPUAdapter.prototype.requestDevice;
-    GPUAdapter.prototype.requestDevice = async function (...rest) {
-        const device = await request.apply(this, rest);
-        self.alive += 1;
-        device.lost.then(() => { self.alive -= 1; });
-        return device;
-    };
-}"""
-
-ONE_DEVICE = """async () => {
-    for (let tries = 0; self.alive !== 1; tries += 1) {
-        if (tries === 100) {
-            throw new Error(`${self.alive} devices are alive`);
-        }
-        await new Promise((resolve) => { setTimeout(resolve, 50); });
-    }
-}"""
-"""A device that is destroyed says so a while later."""
-
-
-def test_the_scene_before_is_freed(page: Page) -> None:
-    """One device is left, whether files follow each other or fail: a device's end frees it all."""
-    page.workers[0].evaluate(COUNT_DEVICES)
-    for name in ("plain.splat", "two.spz", "big-endian.ply"):
-        load(page, name, FILES[name]())
-        page.evaluate(TRIED, argument("nan.splat", BAD["nan.splat"][0]))
-        page.get_by_role("button", name="Close").click()
-    page.workers[0].evaluate(ONE_DEVICE)
-
-
 def test_a_page_without_a_scene(open_page: Callable[[str], Page]) -> None:
     """An element that waits for a file starts its engine when one comes."""
     page = open_page("")

@@ -307,11 +307,11 @@ def test_overlay_and_help(open_page: Open) -> None:
     page.context.close()
 
 
-def test_two_elements_are_two_scenes(open_page: Open) -> None:
+def test_two_elements_are_two_scenes_in_one_worker(open_page: Open) -> None:
     page = open_page(BARE + BARE)
     second = "document.querySelectorAll('vitrine-view')[1]"
     settle(page, second)
-    assert len(page.workers) == 2
+    assert len(page.workers) == 1
     before = shot(page, 0), shot(page, 1)
     assert changed(*before) == 0
     page.locator("vitrine-view").nth(1).focus()

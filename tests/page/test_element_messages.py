@@ -15,16 +15,21 @@ WEB = Path(__file__).resolve().parents[2] / "web"
 VIEW = "document.querySelector('vitrine-view')"
 WORKER = """
 self.log = [];
-self.tell = (message) => postMessage(message);
-self.onmessage = ({ data }) => {
-  if (data.type === "init") delete data.canvas;
+let last = 0;
+self.tell = (message) => postMessage({ element: last, ...message });
+self.onmessage = ({ data: { element, ...data } }) => {
+  if (data.type === "init") {
+    last = element;
+    delete data.canvas;
+  }
   if (data.type === "file") data.size = data.data.byteLength;
   self.log.push(data);
-  if (data.type === "settle") postMessage({ type: "settled", id: data.id });
+  const answer = (message) => postMessage({ element, id: data.id, ...message });
+  if (data.type === "settle") answer({ type: "settled" });
   if (data.type === "view") {
-    postMessage({ type: "view", id: data.id, error: data.view.fx ? null : "view: 'fx' missing" });
+    answer({ type: "view", error: data.view.fx ? null : "view: 'fx' missing" });
   }
-  if (data.type === "dispose") close();
+  if (data.type === "close") close();
 };
 """
 INFO = {"count": 3, "shDegree": 0, "adapter": "stub", "gpuBytes": 12}

@@ -20,6 +20,8 @@ from pybuild.gaussians import Gaussians
 from pybuild.render import in_memory, render
 from pybuild.site import build_site
 from pyengine.view import View
+from tests.page import hooks
+from tests.page.hooks import ENTRIES, PROFILE
 from tests.pyengine.scenes import CAMERAS, SCENES, SIZE_PX, camera, load_scene, psnr_db
 
 pytestmark = [pytest.mark.page, pytest.mark.gpu]
@@ -40,50 +42,6 @@ HTML = f"""<!doctype html><meta charset="utf-8">
 <style>body {{ margin: 0 }} vitrine-view {{ width: {SIZE_PX}px; height: {SIZE_PX}px }}</style>
 <script type="module" src="vitrine/vitrine-view.mjs"></script>
 <vitrine-view src="scene/scene.json" controls="none"></vitrine-view>"""
-
-HOOKS = """
-import * as real from './pyodide.mjs?real';
-const { openDevice } = await import(new URL('./loading.mjs', self.location.href).href);
-
-const describe = openDevice.describe;
-openDevice.describe = (adapter) => ({ ...describe(adapter), ...%OVERRIDE% });
-
-const test = self.test = { python: null, errors: [], counts: {}, devices: 0 };
-const count = (Class, name) => {
-  const call = Class.prototype[name];
-  Class.prototype[name] = function (...rest) {
-    test.counts[name] = (test.counts[name] ?? 0) + 1;
-    return call.apply(this, rest);
-  };
-};
-for (const Class of [GPUDevice, GPUBuffer, GPUQueue, GPUTexture]) {
-  for (const name of Object.getOwnPropertyNames(Class.prototype)) {
-    if (/^(create|mapAsync|submit|writeBuffer|destroy)/.test(name)) count(Class, name);
-  }
-}
-const requestDevice = GPUAdapter.prototype.requestDevice;
-GPUAdapter.prototype.requestDevice = async function (...rest) {
-  const device = await requestDevice.apply(this, rest);
-  test.devices += 1;
-  device.addEventListener('uncapturederror', ({ error }) => test.errors.push(error.message));
-  return device;
-};
-export const loadPyodide = async (options) => test.python = await real.loadPyodide(options);
-"""
-"""Served in place of pyodide.mjs, which the worker imports before it asks for a device: lets a test
-see Python, and counts the calls to WebGPU from outside of the modules that make them."""
-
-PROFILE = """
-import sys
-entries = []
-def note(frame, event, argument):
-    if event == "call" and frame.f_back is None:
-        entries.append(frame.f_code.co_name)
-sys.setprofile(note)
-"""
-"""A Python frame without one below it was called by JavaScript."""
-ENTRIES = "[name for name in entries if name != 'eval_code']"
-"""What the page called; the test's own questions are called eval_code."""
 
 Pixels = NDArray[np.uint8]
 
@@ -123,13 +81,11 @@ class Shown:
 
     def counts(self) -> dict[str, int]:
         """Calls to WebGPU so far."""
-        counts: dict[str, int] = self.worker.evaluate("self.test.counts")
-        return counts
+        return hooks.counts(self.page)
 
     def python(self, code: str) -> Any:
         """Value of Python code in the page, as JSON has it."""
-        text = f"import json; json.dumps({code})"
-        return json.loads(self.worker.evaluate("(c) => self.test.python.runPython(c)", text))
+        return hooks.python(self.page, code)
 
     def fly(self, frames: int) -> int:
         """Draw at least so many frames by a held key, and stop; how many they were."""
@@ -206,11 +162,8 @@ def open_scene(browser: Browser, site_of: Callable[[str], str]) -> Iterator[Open
 
         page.on("console", complain)
         page.on("pageerror", lambda error: shown.complaints.append(str(error)))
-        hooks = HOOKS.replace("%OVERRIDE%", json.dumps(override or {}))
         page.route("**/test.html", lambda r: r.fulfill(content_type="text/html", body=HTML))
-        page.route(
-            "**/pyodide.mjs", lambda r: r.fulfill(content_type="text/javascript", body=hooks)
-        )
+        hooks.install(page, override)
         page.goto(site_of(name) + "test.html")
         page.evaluate(
             """async () => {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from pybuild.poster import start_view
 from pybuild.render import in_memory, render
 from tests.page import generated
 from tests.page.generated import VIEW, Pixels, open_page, part, settle, write_site
-from tests.page.test_engine_page import ENTRIES, HOOKS, PAGE_DB, PROFILE
+from tests.page.hooks import ENTRIES, PROFILE, counts, python
+from tests.page.test_engine_page import PAGE_DB
 from tests.pyengine import filters
 from tests.pyengine.scenes import psnr_db
 
@@ -28,7 +28,6 @@ SIZES = "300x300/250x250/150x150"
 """The box's own, and smaller ones."""
 CHAIN = "negative + halved"
 FRAMES = 20
-QUIET = HOOKS.replace("%OVERRIDE%", "{}")
 RIM_SHARE = 0.01
 """Pixels that one adapter takes for a splat's and another does not: depth jumps to 0 there."""
 SHOWN_SIZE = f"{part('.stats [data-row=filter] + [data-row=filter]')}.textContent"
@@ -43,14 +42,14 @@ PACED = """
 import pyengine.hosts.page as host
 import pyengine.hosts.page_filter as filters
 filters.TARGET_FPS = 30.0
-real, cost_s = host.frame, [0.0]
+real, cost_s = host.Display.frame, [0.0]
 
-def frame(seconds, *rest):
-    governor = host._stage[0].governor
+def frame(self, seconds, *rest):
+    governor = self.stage.governor
     share = (1, 250**2 / 300**2, 150**2 / 300**2)[governor.level if governor else 0]
-    return real(max(1 / 60, cost_s[0] * share) if seconds else 0.0, *rest)
+    return real(self, max(1 / 60, cost_s[0] * share) if seconds else 0.0, *rest)
 
-host.frame = frame
+host.Display.frame = frame
 """
 """A machine whose frames come at 60 Hz, or take so long for the largest size."""
 
@@ -89,7 +88,7 @@ def shown(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
     pages = []
 
     def show(scene: str, attributes: str = 'controls="none" filter="none"', **options: Any) -> Page:
-        page = open_page(browser, site, scene, attributes, hooks=QUIET, **options)
+        page = open_page(browser, site, scene, attributes, hooked=True, **options)
         pages.append(page)
         slow = "import pyengine.hosts.page_filter as host; host.TARGET_FPS = 0.001"
         page.workers[0].evaluate("(c) => self.test.python.runPython(c)", slow)
@@ -111,18 +110,6 @@ def pixels(page: Page) -> Pixels:
     """What is on screen, once the progress bar has faded."""
     page.wait_for_function(f"getComputedStyle({part('.progress')}).opacity === '0'")
     return generated.pixels(page)
-
-
-def python(page: Page, code: str) -> Any:
-    """Value of Python code in the page."""
-    text = f"import json; json.dumps({code})"
-    return json.loads(page.workers[0].evaluate("(c) => self.test.python.runPython(c)", text))
-
-
-def counts(page: Page) -> dict[str, int]:
-    """Calls to WebGPU so far."""
-    found: dict[str, int] = page.workers[0].evaluate("({ ...self.test.counts })")
-    return found
 
 
 def move(page: Page, axis: float) -> None:
@@ -333,7 +320,7 @@ def test_a_filter_that_cannot_be_had_is_told(browser: Browser, site: str) -> Non
     """The scene is ready all the same, as it is."""
     context = browser.new_context(viewport={"width": 400, "height": 400}, device_scale_factor=1)
     context.route("**/filter-*/program.json*", lambda route: route.fulfill(status=404))
-    page = open_page(browser, site, "scene", script=LISTENING, context=context, hooks=QUIET)
+    page = open_page(browser, site, "scene", script=LISTENING, context=context, hooked=True)
     page.wait_for_function(
         f"{part('.message')}.textContent.includes('The filter inverting is not shown')"
     )

@@ -28,7 +28,7 @@ from tests.page.generated import (
     settle,
     write_site,
 )
-from tests.page.test_engine_page import ENTRIES, HOOKS, PROFILE
+from tests.page.hooks import DISPLAY, ENTRIES, PROFILE, counts, python
 
 pytestmark = [pytest.mark.page, pytest.mark.gpu]
 
@@ -40,13 +40,13 @@ CALLS_A_FRAME = 3
 FRAMES = 10
 STEPPED = f"""
 import pyengine.hosts.page as host
-real, left = host.frame, [0]
+real, left = host.Display.frame, [0]
 
-def frame(seconds, *rest):
+def frame(self, seconds, *rest):
     took, left[0] = 1.01 / {RATE_HZ} if left[0] else 0.0, max(left[0] - 1, 0)
-    return real(took, *rest)
+    return real(self, took, *rest)
 
-host.frame = frame
+host.Display.frame = frame
 """
 """Time stands, but for ``left`` frames, each of which is a step of a state."""
 
@@ -65,7 +65,7 @@ def panel_page(browser: Browser, url: str) -> Iterator[Page]:
         url,
         attributes="",
         size=("700px", "400px"),
-        hooks=HOOKS.replace("%OVERRIDE%", "{}"),
+        hooked=True,
     )
     yield page
     page.context.close()
@@ -372,21 +372,9 @@ def test_the_pointer_is_followed(panel: Page) -> None:
     code = (
         "(lambda g: list(__import__('struct').unpack_from('<3f', g.input_bytes,"
         " g.spec.layout()['follow'].offset_bytes)))"
-        "(__import__('pyengine.hosts.page', fromlist=['x'])._stage[0].engine.generator)"
+        f"({DISPLAY}.stage.engine.generator)"
     )
     assert python(panel, code) == pytest.approx([-0.5, 0.5, 0], abs=0.01)
-
-
-def python(page: Page, code: str) -> Any:
-    """Value of Python code in the page's worker, as JSON has it."""
-    text = f"import json; json.dumps({code})"
-    return json.loads(page.workers[0].evaluate("(c) => self.test.python.runPython(c)", text))
-
-
-def counts(page: Page) -> dict[str, int]:
-    """Calls to WebGPU so far."""
-    told: dict[str, int] = page.workers[0].evaluate("self.test.counts")
-    return told
 
 
 def play(page: Page, frames: int) -> None:
@@ -542,8 +530,7 @@ def test_an_input_follows_its_track_until_it_is_set(browser: Browser, url: str) 
 
 def test_a_state_steps_while_it_plays_and_begins_anew(browser: Browser, url: str) -> None:
     """One step a frame for so many frames, however slow the machine is; none while it is paused."""
-    hooks = HOOKS.replace("%OVERRIDE%", "{}")
-    page = open_page(browser, url, "drift", attributes="autoplay", hooks=hooks)
+    page = open_page(browser, url, "drift", attributes="autoplay", hooked=True)
     page.wait_for_function(f"!{VIEW}.paused")
     page.workers[0].evaluate("(code) => self.test.python.runPython(code)", STEPPED)
     do(page, "view.restart()")

@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, Route
 from pybuild import formats
 from pybuild.gaussians import Gaussians
 from pybuild.site import build_site
-from tests.page.test_drop import LOAD
+from tests.page.hooks import PYODIDE
+from tests.page.test_drop import LOAD, TRIED
 from tests.page.test_element import HTML, READY_MS
 
 pytestmark = pytest.mark.page
@@ -23,7 +24,7 @@ WARM = 10
 """Rounds after which the page has compiled what it keeps."""
 ROUND_BYTES = 20_000
 """By which the heap may grow in each round after, as code is optimised; an element takes more."""
-FILES = 5
+LOADS = 3
 LOOKS, LOOK_MS = 60, 250
 """How often to look whether all is gone, and the pause between: a timer runs for 2.5 s."""
 COUNT_LISTENERS = """
@@ -63,43 +64,64 @@ const state = {
   bookmarks: [], path: { seconds: 3, loop: false },
   look: { background: [0, 0, 0], shDegree: 0, splatScale: 1, antialiasing: "classic" },
 };
-self.onmessage = ({ data: { type, id } }) => {
-  if (type === "init") postMessage({ type: "ready", info });
-  if (type === "settle") postMessage({ type: "settled", id });
-  if (type === "ask") postMessage({ type: "told", id, error: null, value: null, state });
-  if (type === "dispose") close();
+self.onmessage = ({ data: { element, type, id } }) => {
+  if (type === "init") postMessage({ element, type: "ready", info });
+  if (type === "settle") postMessage({ element, type: "settled", id });
+  if (type === "ask") postMessage({ element, type: "told", id, error: null, value: null, state });
+  if (type === "close") close();
 };
 """
 """A worker without an engine: what is left in the page does not depend on it, and it is quick."""
 COUNT_MEMORY = """
 {
-const devices = new Set();
-const buffers = new Map();
+let devices = 0;
+const alive = new Set();
 const { requestDevice } = GPUAdapter.prototype;
 GPUAdapter.prototype.requestDevice = async function (...given) {
-  const device = await requestDevice.apply(this, given);
-  devices.add(device);
-  return device;
+  devices += 1;
+  return requestDevice.apply(this, given);
 };
-const { createBuffer, destroy } = GPUDevice.prototype;
-GPUDevice.prototype.createBuffer = function (...given) {
-  const buffer = createBuffer.apply(this, given);
-  buffers.set(buffer, this);
-  return buffer;
-};
-GPUDevice.prototype.destroy = function () {
-  devices.delete(this);
-  for (const [buffer, owner] of buffers) if (owner === this) buffers.delete(buffer);
-  return destroy.call(this);
-};
-const free = GPUBuffer.prototype.destroy;
-GPUBuffer.prototype.destroy = function () {
-  buffers.delete(this);
-  return free.call(this);
-};
-self.alive = () => [devices.size, buffers.size];
+for (const [make, Class] of [["createBuffer", GPUBuffer], ["createTexture", GPUTexture],
+  ["createQuerySet", GPUQuerySet]]) {
+  const made = GPUDevice.prototype[make];
+  GPUDevice.prototype[make] = function (...given) {
+    const thing = made.apply(this, given);
+    alive.add(thing);
+    return thing;
+  };
+  const { destroy } = Class.prototype;
+  Class.prototype.destroy = function () {
+    alive.delete(this);
+    return destroy.call(this);
+  };
+}
+self.memory = () => [devices, alive.size];
+self.labels = () => [...alive].map(({ label }) => label).sort();
 }
 """
+"""Devices that were asked for; buffers, textures and queries that are there."""
+USED = """async (rounds) => {
+    for (let i = 0; i < rounds; i += 1) {
+        const view = document.createElement("vitrine-view");
+        view.src = "scene/scene.json";
+        document.body.append(view);
+        await view.ready;
+        view.shadowRoot.querySelector(".stage")
+            .dispatchEvent(new KeyboardEvent("keydown", { code: "KeyI", bubbles: true }));
+        await view.settled();
+        await view.pick(0.5, 0.5);
+        await view.screenshot({ width: 64, height: 64 });
+        view.remove();
+        await new Promise((done) => setTimeout(done));
+    }
+}"""
+"""Elements that do all that takes memory, one after the other."""
+DISPLAYS = """
+import gc
+gc.collect()
+len([found for found in gc.get_objects() if type(found).__name__ == "Display"])
+"""
+ELEMENT = "document.querySelector('vitrine-view')"
 VIEW = '<vitrine-view src="scene/scene.json" controls="none"></vitrine-view>'
 
 
@@ -141,6 +163,12 @@ def show(browser: Browser, url: str) -> Iterator[Open]:
         text = HTML.format(body=body)
         page.route("**/test.html", lambda r: r.fulfill(content_type="text/html", body=text))
         page.route("**/worker.mjs", answer)
+        if before:
+            text_ = "self.test = {};\n"
+            page.route(
+                "**/pyodide.mjs",
+                lambda r: r.fulfill(content_type="text/javascript", body=text_ + PYODIDE),
+            )
         page.goto(url + "test.html")
         page.evaluate("() => void customElements.whenDefined('vitrine-view')")
         return page
@@ -181,15 +209,39 @@ def test_elements_that_came_and_went(show: Open) -> None:
 
 
 def test_scenes_in_one_worker(show: Open, tmp_path: Path) -> None:
-    """File after file: one device, with the buffers of one scene."""
+    """File after file, also such as cannot be shown: one device, with the buffers of one scene."""
     formats.write(tmp_path / "dot.splat", dot())
-    file = ["dot.splat", base64.b64encode((tmp_path / "dot.splat").read_bytes()).decode()]
+    data = (tmp_path / "dot.splat").read_bytes()
+    file, *bad = (
+        [name, base64.b64encode(given).decode()]
+        for name, given in (
+            ("dot.splat", data),
+            ("nan.splat", b"\xff" * 64),
+            ("cut.spz", b"\x1f\x8b"),
+        )
+    )
     page = show(VIEW, before=COUNT_MEMORY)
     page.evaluate(LOAD, file)
     worker = page.workers[0]
-    devices, buffers = worker.evaluate("alive()")
+    devices, things = worker.evaluate("memory()")
     assert devices == 1
-    assert buffers > 5
-    for _ in range(FILES):
+    assert things > 5
+    for _ in range(LOADS):
         page.evaluate(LOAD, file)
-    assert worker.evaluate("alive()") == [1, buffers]
+        for each in bad:
+            assert page.evaluate(TRIED, each)["code"] == "file"
+    assert worker.evaluate("memory()") == [1, things]
+
+
+def test_elements_that_came_and_went_in_one_worker(show: Open) -> None:
+    """Fifty real ones, beside one that stays: the GPU and Python hold what they held."""
+    page = show(VIEW, before=COUNT_MEMORY)
+    page.evaluate(f"{ELEMENT}.settled()")
+    worker = page.workers[0]
+    before = worker.evaluate("labels()")
+    page.evaluate(USED, ROUNDS)
+    assert page.workers == [worker]
+    assert worker.evaluate("labels()") == before
+    assert worker.evaluate("memory()")[0] == 1
+    assert worker.evaluate("(code) => self.test.python.runPython(code)", DISPLAYS) == 1
+    page.evaluate(f"{ELEMENT}.settled()")

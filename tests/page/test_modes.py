@@ -21,7 +21,7 @@ from pyengine.passes.modes import MODES
 from pyengine.view import WORLD_UP, View
 from tests.page.generated import VIEW, open_page, part, settle
 from tests.page.test_filters import pixels
-from tests.page.test_pick import QUIET, event
+from tests.page.test_pick import event
 from tests.pyengine import filters
 from tests.pyengine.scenes import psnr_db
 
@@ -49,7 +49,7 @@ def page(
     url = serve(folder).rstrip("/") + "/"
     attributes = 'controls="none" filter="none"'
     box = (f"{SIZE}px", f"{SIZE}px")
-    page = open_page(browser, url, "filtered", attributes, box, hooks=QUIET)
+    page = open_page(browser, url, "filtered", attributes, box, hooked=True)
     page.evaluate(
         f"self.events = []; {VIEW}.addEventListener('mode', (e) => events.push(['mode', e.detail]))"
     )
@@ -77,8 +77,6 @@ def draw(page: Page, mode: str) -> Any:
 def test_modes_and_back(page: Page, cloud: Gaussians) -> None:
     """Each is the native picture; colours are again what they were, from as many bytes."""
     scene, load = in_memory(cloud)
-    told = "self.test.python.runPython('import pyengine.hosts.page as p; len(p._stage)')"
-    assert page.workers[0].evaluate(told) == 1
     before = pixels(page)
     for mode in MODES:
         shown = draw(page, mode)

@@ -17,9 +17,9 @@ from pybuild.render import Renderer
 from pybuild.scene_file import read_scene_file
 from pybuild.site import build_site
 from pyengine.view import WORLD_UP, View
+from tests.page import hooks
 from tests.page.test_engine_page import (
     ENTRIES,
-    HOOKS,
     HTML,
     PAGE_DB,
     PROFILE,
@@ -77,9 +77,8 @@ def shown(folder: Path, browser: Browser, serve: Callable[[Path], str]) -> Itera
     page.set_default_timeout(TIMEOUT_MS)
     found = Shown(page)
     page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    hooks = HOOKS.replace("%OVERRIDE%", "{}")
     page.route("**/test.html", lambda r: r.fulfill(content_type="text/html", body=HTML))
-    page.route("**/pyodide.mjs", lambda r: r.fulfill(content_type="text/javascript", body=hooks))
+    hooks.install(page)
     page.goto(url + "test.html")
     page.evaluate(
         f"customElements.whenDefined('vitrine-view').then(() => {ELEMENT}.ready).then(() => 0)"
@@ -218,6 +217,43 @@ def test_an_object_that_moves_with_each_frame(page: Shown) -> None:
     page.check_quiet()
 
 
+def test_a_link_has_them_where_they_are(page: Shown, browser: Browser) -> None:
+    """In a fresh page: the same pixels, and the element knows; only what was changed is said."""
+    for name, changes in CHANGES.items():
+        place(page, name, changes)
+    place(page, "dots", {"visible": False})
+    page.settle()
+    wanted = page.pixels()
+    link = page.page.evaluate(f"{ELEMENT}.link()")
+    assert "obj.a=p-0.5,0.1,0.3;r" in link
+    assert "obj.b=s0.5,1.4,0.9;t0.4,1.2,1.5&" in link + "&"
+    known = page.page.evaluate(f"{ELEMENT}.objects")
+    context = browser.new_context(viewport={"width": 400, "height": 400}, device_scale_factor=1)
+    other = context.new_page()
+    other.set_default_timeout(TIMEOUT_MS)
+    html = HTML.replace("<vitrine-view", "<vitrine-view hash")
+    other.route("**/test.html", lambda r: r.fulfill(content_type="text/html", body=html))
+    other.goto(link.replace("#v=1", "#v=1&obj.c=s2"))
+    fresh = Shown(other)
+    other.evaluate(
+        f"customElements.whenDefined('vitrine-view').then(() => {ELEMENT}.settled()).then(() => 0)"
+    )
+    told = other.locator("vitrine-view .message")
+    told.wait_for()
+    assert "object 'c': there is none; there are: a, b, dots; passed over" in told.inner_text()
+    told.get_by_role("button", name="Close").click()
+    fresh.settle()
+    assert np.abs(fresh.pixels().astype(int) - wanted).max() <= 1, "a last bit of 9 digits"
+    for one, before in zip(other.evaluate(f"{ELEMENT}.objects"), known, strict=True):
+        for key in ("position", "rotation", "scale", "tint"):
+            assert one[key] == pytest.approx(before[key], abs=1e-8)
+        assert (one["visible"], one["opacity"]) == (before["visible"], before["opacity"])
+    other.evaluate("location.hash = 'v=1'")
+    other.wait_for_function(f"{ELEMENT}.objects.every((object) => object.visible)")
+    assert other.evaluate(f"{ELEMENT}.objects[1].position") == [0.4, 0.3, -0.2]
+    context.close()
+
+
 def test_a_lost_device_finds_them_where_they_were(page: Shown) -> None:
     """As the visitor left them."""
     for name, changes in CHANGES.items():
@@ -290,6 +326,135 @@ def test_handles(page: Shown, assembled: Assembled, adapter: Any) -> None:
     page.settle()
     changes = {key: scaled[key] for key in ("position", "rotation", "scale")}
     assert psnr_db(page.pixels(), native(assembled, adapter, {"b": changes})) >= PAGE_DB
+    page.check_quiet()
+
+
+def stands(shown: Shown, name: str) -> Any:
+    """An object as the element has it."""
+    return next(o for o in shown.page.evaluate(f"{ELEMENT}.objects") if o["name"] == name)
+
+
+def stood(shown: Shown) -> None:
+    """Wait for what keys and drags did."""
+    shown.page.wait_for_function(f"!{ELEMENT}.shadowRoot.querySelector('.gizmo.busy')")
+    shown.settle()
+
+
+FOCUSED = f"{ELEMENT}.shadowRoot.activeElement.ariaLabel"
+
+
+def test_keys_on_handles(page: Shown) -> None:
+    """Tab from the scene; an arrow moves along the axis that the label tells, with Shift by a
+    tenth; the value is told, the camera stays; Escape goes back.
+    """
+    page.page.evaluate(f"{ELEMENT}.select('b')")
+    page.settle()
+    eye = page.page.evaluate(f"{ELEMENT}.getState()")["camera"]["eye"]
+    keyboard, handles = page.page.keyboard, page.page.get_by_role("group", name="Handles of b")
+    page.page.locator("vitrine-view .stage").focus()
+    labels = []
+    for _ in range(8):
+        keyboard.press("Tab")
+        labels.append(page.page.evaluate(FOCUSED))
+    along, about = ([f"{what} {axis}" for axis in "xyz"] for what in ("Move along", "Turn about"))
+    assert labels == ["Move across the view", *along, *about, "Scale"]
+    x = handles.get_by_role("slider", name="Move along x")
+    for key in ("ArrowRight", "ArrowUp", "Shift+ArrowRight"):
+        x.press(key)
+    stood(page)
+    moved = stands(page, "b")["position"]
+    step = (moved[0] - 0.4) / 2.1
+    assert f"{step:.6g}"[-1] in "125"
+    assert step > 0
+    assert moved[1:] == [0.3, -0.2]
+    assert float(x.get_attribute("aria-valuetext") or "") == pytest.approx(moved[0], rel=1e-3)
+    about_y = handles.get_by_role("slider", name="Turn about y")
+    for _ in range(3):
+        about_y.press("ArrowLeft")
+    stood(page)
+    assert about_y.get_attribute("aria-valuetext") in ("15°", "-15°")
+    handles.get_by_role("slider", name="Scale").press("ArrowDown")
+    stood(page)
+    assert stands(page, "b")["scale"] == pytest.approx([0.8 / 1.05] * 3)
+    assert page.page.evaluate(f"{ELEMENT}.getState()")["camera"]["eye"] == eye
+    keyboard.press("Escape")
+    assert page.page.evaluate(f"{ELEMENT}.shadowRoot.activeElement.className") == "stage"
+    page.page.evaluate(f"{ELEMENT}.select(null)")
+    assert handles.count() == 0
+    page.check_quiet()
+
+
+def test_escape_cancels_a_drag(page: Shown) -> None:
+    """The object is as before, and what the pointer does until it is let go does nothing."""
+    page.page.evaluate(f"{ELEMENT}.select('b')")
+    page.settle()
+    before = stands(page, "b")
+    x, y, to_x, to_y = page.page.evaluate(GRAB, ["move.x", 0.6])
+    mouse = page.page.mouse
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move(to_x, to_y)
+    page.page.wait_for_function(f"{ELEMENT}.objects[1].position[0] !== {before['position'][0]}")
+    page.page.keyboard.press("Escape")
+    mouse.move(x, y)
+    mouse.up()
+    stood(page)
+    assert stands(page, "b") == before
+    assert page.page.evaluate(f"{ELEMENT}.selected") == "b"
+    page.page.evaluate(f"{ELEMENT}.select(null)")
+    page.check_quiet()
+
+
+def test_a_panel_for_visitors(page: Shown, assembled: Assembled, adapter: Any) -> None:
+    """It lists the objects; what it does to one is what the methods do; the scene as a file."""
+    stage = page.page.locator("vitrine-view .stage")
+    stage.press("o")
+    panel = page.page.get_by_role("group", name="Objects")
+    assert panel.count() == 0, "without controls"
+    page.page.evaluate(f"{ELEMENT}.controls = ''")
+    stage.press("o")
+    told = page.page.locator("vitrine-view .unseen")
+    names = panel.get_by_role("listitem").get_by_role("button").all_inner_texts()
+    assert names == ["a", "", "b", "", "dots", ""]
+    b = panel.get_by_role("button", name="b", exact=True)
+    b.click()
+    assert told.inner_text() == "b is selected; its handles come after the scene"
+    assert page.page.evaluate(f"{ELEMENT}.selected") == "b"
+    assert b.get_attribute("aria-pressed") == "true"
+    chosen = panel.get_by_role("group", name="b", exact=True)
+    chosen.get_by_role("slider", name="Opacity").fill("0.5")
+    chosen.get_by_label("Tint", exact=True).fill("#ff8000")
+    panel.get_by_role("button", name="Hide a").click()
+    panel.get_by_role("button", name="Show a").wait_for()
+    page.page.wait_for_function(f"{ELEMENT}.objects[1].tint[1] < 1")
+    assert told.inner_text() == "a is hidden"
+    with page.page.expect_download() as saving:
+        panel.get_by_role("button", name="Save scene").click()
+    assert saving.value.suggested_filename == "scene.toml"
+    text = Path(saving.value.path()).read_text(encoding="utf-8")
+    assert text == page.page.evaluate(f"{ELEMENT}.saveScene()")
+    assert "visible = false" in text
+    chosen.get_by_role("button", name="To the handles").click()
+    assert page.page.evaluate(FOCUSED) == "Move across the view"
+    page.page.keyboard.press("Escape")
+    b.click()
+    assert chosen.count() == 0
+    page.page.keyboard.press("o")
+    page.page.evaluate(f"{ELEMENT}.controls = 'none'; document.activeElement.blur()")
+    page.settle()
+    changes = {"a": {"visible": False}, "b": {"opacity": 0.5, "tint": [1, 128 / 255, 0]}}
+    assert psnr_db(page.pixels(), native(assembled, adapter, changes)) >= PAGE_DB
+    page.page.evaluate(f"{ELEMENT}.controls = ''")
+    stage.press("o")
+    for name in ("a", "b"):
+        panel.get_by_role("button", name=name, exact=True).click()
+        panel.get_by_role("button", name="Reset").click()
+        page.page.wait_for_function(f"{ELEMENT}.objects[{'ab'.index(name)}].visible")
+    page.page.keyboard.press("o")
+    page.page.evaluate(f"{ELEMENT}.select(null); {ELEMENT}.controls = 'none'")
+    page.page.evaluate("document.activeElement.blur()")
+    page.settle()
+    assert psnr_db(page.pixels(), native(assembled, adapter, {})) >= PAGE_DB
     page.check_quiet()
 
 

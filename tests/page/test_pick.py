@@ -16,15 +16,10 @@ from pybuild.gaussians import Gaussians
 from pybuild.site import build_site
 from pyengine.view import WORLD_UP, View
 from tests.page.generated import VIEW, open_page, part, settle
-from tests.page.test_engine_page import HOOKS
 from tests.pyengine.test_pick import wall
 
 pytestmark = [pytest.mark.page, pytest.mark.gpu]
 
-QUIET = "\n".join(
-    line for line in HOOKS.splitlines() if "openDevice" not in line and "%" not in line
-)
-"""Counts the calls to WebGPU; nothing of the device is as it is not."""
 SIZE = 300
 TRUTH_SHARE = 0.01
 """Issue 6: a picked position is within 1 % of the truth."""
@@ -57,7 +52,7 @@ def page(
     folder = tmp_path_factory.mktemp("pick") / "site"
     build_site(sheets(), folder)
     url = serve(folder).rstrip("/") + "/"
-    page = open_page(browser, url, "scene", "", (f"{SIZE}px", f"{SIZE}px"), hooks=QUIET)
+    page = open_page(browser, url, "scene", "", (f"{SIZE}px", f"{SIZE}px"), hooked=True)
     page.evaluate(LOOK)
     yield page
     assert page.workers[0].evaluate("self.test.errors") == []

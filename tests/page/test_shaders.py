@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
-from pyengine.hosts.page import open_scene
+from pyengine.hosts.page import Display
 from pyengine.plan import ComputePipeline, Plan
 from pyengine.structs import STRUCTS, Struct
 from tests.pyengine.layouts import ELEMENTS, PROBED, count_of, filled, from_words, numbers, values
@@ -145,7 +145,7 @@ def test_what_tint_refuses_is_noticed(gpu_page: Page) -> None:
 def test_python_javascript_and_tint_agree_on_structs(gpu_page: Page) -> None:
     """JavaScript fills buffers by the offsets that the page's host tells; a shader reads them."""
     told: dict[str, dict[str, int]] = json.loads(
-        open_scene(scene_of(1).to_json(), json.dumps({"limits": LIMITS}))
+        Display().open_scene(scene_of(1).to_json(), json.dumps({"limits": LIMITS}))
     )["structs"]
     assert told.keys() == STRUCTS.keys()
     layouts = {

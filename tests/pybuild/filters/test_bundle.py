@@ -19,7 +19,8 @@ from pybuild.programs import read_program, write_program
 from pyengine.bundle import Scene
 from pyengine.errors import BundleError
 from pyengine.filter_spec import FilterSpec
-from pyengine.hosts import page, page_filter
+from pyengine.hosts.page import Display
+from pyengine.hosts.page_filter import FilterHost
 from pyengine.plan import DEFAULT_LIMITS, Adapter
 from tests.pybuild.filters.small_filters import local
 
@@ -98,13 +99,15 @@ def test_buffers_lie_in_the_bundle(tmp_path: Path, folder: object) -> None:
 
 def found_by_page(bundle: Path, scene: Scene, made: MadeFilter) -> list[str]:
     """Where the page fetches a filter's buffers, of its first size."""
-    page._stage.clear()
-    assert "error" not in json.loads(page.open_scene(scene.to_json(), ADAPTER))
+    display = Display()
+    assert "error" not in json.loads(display.open_scene(scene.to_json(), ADAPTER))
     (folder,) = made.spec.rungs[0].programs
     text = (bundle / folder / "program.json").read_text()
     shaders = made.networks[folder].shaders
     answer = json.loads(
-        page_filter.open_filter("local2", 0, json.dumps([text]), json.dumps([shaders]), ADAPTER)
+        FilterHost(display).open_filter(
+            "local2", 0, json.dumps([text]), json.dumps([shaders]), ADAPTER
+        )
     )
     return [file for file in answer["files"].values() if file.startswith("filter-")]
 

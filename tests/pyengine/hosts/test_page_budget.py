@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from pyengine.bundle import SH_WORDS
-from pyengine.hosts import page
-from pyengine.hosts.page_budget import set_budget
+from pyengine.hosts.page import Display
 from pyengine.plan import DEFAULT_LIMITS, Adapter
 from tests.pyengine.plans import scene_of
 
@@ -20,18 +18,13 @@ COUNT = 2000
 ROWS = 2048
 
 
-@pytest.fixture(autouse=True)
-def no_budget_after() -> Iterator[None]:
-    """The module remembers it."""
-    page._stage.clear()
-    yield
-    set_budget(0)
-
-
 def told(megabytes: float = 0.0, degree: int = 3) -> dict[str, Any]:
     """Open a scene of 2,000 Gaussians within a budget."""
-    set_budget(megabytes)
-    answer: dict[str, Any] = json.loads(page.open_scene(scene_of(COUNT, degree).to_json(), ADAPTER))
+    display = Display(megabytes)
+    answer: dict[str, Any] = json.loads(
+        display.open_scene(scene_of(COUNT, degree).to_json(), ADAPTER)
+    )
+    assert "error" in answer or display.uniforms()
     return answer
 
 
@@ -62,7 +55,6 @@ def test_fewer_bands_make_room(degree: int) -> None:
     else:
         assert "cut" not in answer
         assert "sh" not in sizes
-    assert page.uniforms()
 
 
 def test_a_scene_beyond_the_budget_is_refused_with_both_numbers() -> None:

@@ -8,115 +8,112 @@ from typing import Any
 
 import pytest
 
-from pyengine.hosts import page
 from pyengine.hosts.page import IDLE
-from pyengine.hosts.page_capture import begin_film, end_film, film_frame, picture
 from pyengine.structs import Frame
 from tests.pyengine.generators import generator
+from tests.pyengine.hosts.displays import Hosted
 from tests.pyengine.hosts.test_page import STILL, shown, told
 
 SIZE = (640, 400)
 
 
 @pytest.fixture(autouse=True)
-def _scene() -> None:
-    page._stage.clear()
-    told(300)
-    page.frame(*STILL)
+def _scene(display: Hosted) -> None:
+    told(display, 300)
+    display.frame(*STILL)
 
 
-def value(name: str) -> tuple[float, ...]:
+def value(display: Hosted, name: str) -> tuple[float, ...]:
     """Of the uniforms that are to be uploaded."""
-    return Frame.unpack(page.uniforms(), name)
+    return Frame.unpack(display.uniforms(), name)
 
 
-def begun(**asked: Any) -> int:
+def begun(display: Hosted, **asked: Any) -> int:
     """Frames of a film."""
-    frames: int = json.loads(begin_film(json.dumps(asked)))["frames"]
+    frames: int = json.loads(display.capture.begin_film(json.dumps(asked)))["frames"]
     return frames
 
 
-def eye() -> tuple[float, ...]:
-    return page._stage[0].camera.shot.eye
+def eye(display: Hosted) -> tuple[float, ...]:
+    return display.stage.camera.shot.eye
 
 
-def test_a_picture_is_drawn_at_its_size_and_then_the_canvas_again() -> None:
-    before = bytes(page.uniforms())
-    assert picture(*SIZE, 0, 0, 0, *SIZE) >= 0
-    assert value("viewport_px") == SIZE
-    assert value("background")[3] == 1
-    assert page.frame(*STILL) != IDLE, "its splats are those of the picture"
-    assert bytes(page.uniforms()) == before
-    assert page.frame(*STILL) == IDLE
+def test_a_picture_is_drawn_at_its_size_and_then_the_canvas_again(display: Hosted) -> None:
+    before = bytes(display.uniforms())
+    assert display.capture.picture(*SIZE, 0, 0, 0, *SIZE) >= 0
+    assert value(display, "viewport_px") == SIZE
+    assert value(display, "background")[3] == 1
+    assert display.frame(*STILL) != IDLE, "its splats are those of the picture"
+    assert bytes(display.uniforms()) == before
+    assert display.frame(*STILL) == IDLE
 
 
-def test_a_transparent_picture_has_no_background() -> None:
-    picture(*SIZE, 1, 0, 0, *SIZE)
-    assert value("background")[3] == 0
-    page.frame(*STILL)
-    assert value("background")[3] == 1
+def test_a_transparent_picture_has_no_background(display: Hosted) -> None:
+    display.capture.picture(*SIZE, 1, 0, 0, *SIZE)
+    assert value(display, "background")[3] == 0
+    display.frame(*STILL)
+    assert value(display, "background")[3] == 1
 
 
-def test_a_tile_is_the_same_camera() -> None:
-    picture(*SIZE, 0, 0, 0, *SIZE)
-    center, tangent = value("principal_px"), value("tangent_limit")
-    picture(*SIZE, 0, 320, 200, 320, 200)
-    assert value("viewport_px") == (320, 200)
-    assert value("principal_px") == (center[0] - 320, center[1] - 200)
-    assert value("tangent_limit") == tangent, "of the whole image"
+def test_a_tile_is_the_same_camera(display: Hosted) -> None:
+    display.capture.picture(*SIZE, 0, 0, 0, *SIZE)
+    center, tangent = value(display, "principal_px"), value(display, "tangent_limit")
+    display.capture.picture(*SIZE, 0, 320, 200, 320, 200)
+    assert value(display, "viewport_px") == (320, 200)
+    assert value(display, "principal_px") == (center[0] - 320, center[1] - 200)
+    assert value(display, "tangent_limit") == tangent, "of the whole image"
 
 
-def test_a_film_of_the_turntable_is_one_turn_and_leaves_the_camera() -> None:
-    camera = page._stage[0].camera
+def test_a_film_of_the_turntable_is_one_turn_and_leaves_the_camera(display: Hosted) -> None:
+    camera = display.stage.camera
     camera.set_mode("turntable", -36.0)
-    page.frame(0.5, *STILL[1:])
+    display.frame(0.5, *STILL[1:])
     before, yaw = camera.shot, camera.shot.yaw
-    assert begun(what="turntable", fps=2) == 20
+    assert begun(display, what="turntable", fps=2) == 20
     yaws = []
     for index in range(20):
-        assert film_frame(index, *SIZE) >= 0
-        yaws.append(math.remainder(page._stage[0].camera.shot.yaw - yaw, math.tau))
+        assert display.capture.film_frame(index, *SIZE) >= 0
+        yaws.append(math.remainder(display.stage.camera.shot.yaw - yaw, math.tau))
     assert yaws[0] == 0
     assert yaws[1] == pytest.approx(-math.tau / 20)
     assert yaws[19] == pytest.approx(math.tau / 20)
-    end_film()
+    display.capture.end_film()
     assert camera.shot == before
     assert (camera.mode, camera.turn_deg_s) == ("turntable", -36.0)
 
 
-def test_a_film_of_the_path_shows_both_ends() -> None:
-    camera = page._stage[0].camera
+def test_a_film_of_the_path_shows_both_ends(display: Hosted) -> None:
+    camera = display.stage.camera
     for _ in range(2):
         camera.add()
         camera.orbit(0.2, 0.1)
     before, first, last = camera.shot, *(mark.shot for mark in camera.bookmarks)
-    assert begun(what="path", fps=10, seconds=1) == 11
-    film_frame(0, *SIZE)
-    assert eye() == pytest.approx(first.eye)
+    assert begun(display, what="path", fps=10, seconds=1) == 11
+    display.capture.film_frame(0, *SIZE)
+    assert eye(display) == pytest.approx(first.eye)
     for index in range(1, 11):
-        film_frame(index, *SIZE)
-    assert eye() == pytest.approx(last.eye)
-    end_film()
+        display.capture.film_frame(index, *SIZE)
+    assert eye(display) == pytest.approx(last.eye)
+    display.capture.end_film()
     assert (camera.shot, camera.moving, camera.duration_s) == (before, "", None)
-    end_film()  # nothing is left to end
+    display.capture.end_film()  # nothing is left to end
 
 
-def test_a_film_of_a_clip_begins_at_its_beginning_and_leaves_the_time() -> None:
-    page._stage.clear()
+def test_a_film_of_a_clip_begins_at_its_beginning_and_leaves_the_time(display: Hosted) -> None:
     made = generator(300, timed=True)
-    assert "error" not in shown(made)
-    stage = page._stage[0]
+    assert "error" not in shown(display, made)
+    stage = display.stage
     stage.engine.timeline.seek(0.3)
-    page.frame(*STILL)
+    display.frame(*STILL)
     length = stage.engine.timeline.duration_s or 2.0
-    frames = begun(what="clip", fps=10, seconds=length)
+    frames = begun(display, what="clip", fps=10, seconds=length)
     assert frames == round(10 * length) + (not stage.engine.timeline.loop)
     times = []
     for index in range(4):
-        film_frame(index, *SIZE)
+        display.capture.film_frame(index, *SIZE)
         times.append(stage.engine.timeline.time_s)
     assert times == pytest.approx([0, 0.1, 0.2, 0.3])
-    end_film()
+    display.capture.end_film()
     assert stage.engine.timeline.time_s == 0.3
     assert not stage.engine.timeline.playing
 
@@ -133,9 +130,9 @@ def test_a_film_of_a_clip_begins_at_its_beginning_and_leaves_the_time() -> None:
     ],
 )
 def test_what_cannot_be_filmed_is_told_and_nothing_changes(
-    asked: dict[str, Any], wrong: str
+    display: Hosted, asked: dict[str, Any], wrong: str
 ) -> None:
-    camera = page._stage[0].camera
+    camera = display.stage.camera
     before = camera.shot, camera.mode, camera.turn_deg_s, camera.duration_s
-    assert wrong in json.loads(begin_film(json.dumps(asked)))["error"]
+    assert wrong in json.loads(display.capture.begin_film(json.dumps(asked)))["error"]
     assert (camera.shot, camera.mode, camera.turn_deg_s, camera.duration_s) == before

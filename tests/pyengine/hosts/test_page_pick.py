@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from pyengine.bundle import BufferFile
-from pyengine.hosts import page, page_filter, page_modes, page_pick
 from pyengine.hosts.page import IDLE
 from pyengine.passes.modes import MODES
 from pyengine.passes.pick import NOTHING, PICK
 from pyengine.structs import Frame
 from pyengine.view import View
+from tests.pyengine.hosts.displays import Hosted
 from tests.pyengine.hosts.test_page import ADAPTER, STILL
 from tests.pyengine.plans import scene_of
 from tests.pyengine.test_objects import scene
@@ -24,35 +24,34 @@ VIEW = View(200, 100, 120.0, 120.0, 90.0, 50.0, tuple(np.eye(4).ravel().tolist()
 
 
 @pytest.fixture(params=["one file", "objects"])
-def opened(request: pytest.FixtureRequest) -> dict[str, Any]:
+def opened(display: Hosted, request: pytest.FixtureRequest) -> dict[str, Any]:
     """What a page is told of a scene; its frame is drawn from the origin along z."""
-    page._stage.clear()
     made = scene_of(300)
     if request.param == "objects":
         sizes = scene().expected_sizes()
         files = {name: BufferFile(f"{name}.bin", size) for name, size in sizes.items()}
         made = replace(scene(), buffers=files)
-    answer: dict[str, Any] = json.loads(page.open_scene(made.to_json(), ADAPTER))
-    assert page.set_view(VIEW.to_json()) == ""
-    assert page.frame(*STILL) != IDLE
+    answer: dict[str, Any] = json.loads(display.open_scene(made.to_json(), ADAPTER))
+    assert display.set_view(VIEW.to_json()) == ""
+    assert display.frame(*STILL) != IDLE
     return answer
 
 
-def word_of(depth: float, thing: int) -> int:
+def word_of(display: Hosted, depth: float, thing: int) -> int:
     """As the GPU writes it."""
-    frame = page._stage[0].engine.drawn_frame
+    frame = display.stage.engine.drawn_frame
     (scale,), (near,) = Frame.unpack(frame, "key_scale"), Frame.unpack(frame, "key_near")
     return thing << 24 | int(np.log2(depth / near) * scale)
 
 
-def test_what_a_word_says(opened: dict[str, Any]) -> None:
+def test_what_a_word_says(display: Hosted, opened: dict[str, Any]) -> None:
     """The place on the ray of that pixel, and whose it is; nothing is null."""
     x, y, depth = 0.25, 0.75, 1.5
-    page_pick.aim(x, y)
-    told = json.loads(page_pick.found(word_of(depth, 1)))
-    width, height = Frame.unpack(page._stage[0].engine.drawn_frame, "viewport_px")
-    fx, fy = Frame.unpack(page._stage[0].engine.drawn_frame, "focal_px")
-    cx, cy = Frame.unpack(page._stage[0].engine.drawn_frame, "principal_px")
+    display.picks.aim(x, y)
+    told = json.loads(display.picks.found(word_of(display, depth, 1)))
+    width, height = Frame.unpack(display.stage.engine.drawn_frame, "viewport_px")
+    fx, fy = Frame.unpack(display.stage.engine.drawn_frame, "focal_px")
+    cx, cy = Frame.unpack(display.stage.engine.drawn_frame, "principal_px")
     wanted = [
         (np.floor(x * width) + 0.5 - cx) / fx * depth,
         (np.floor(y * height) + 0.5 - cy) / fy * depth,
@@ -62,30 +61,30 @@ def test_what_a_word_says(opened: dict[str, Any]) -> None:
     assert told["distance"] == pytest.approx(np.linalg.norm(wanted), rel=1e-3)
     has_objects = "objects" in opened["info"]
     assert told.get("object") == ("chair" if has_objects else None)
-    assert page_pick.found(NOTHING) == "null"
-    assert "object" not in json.loads(page_pick.found(word_of(depth, 255)))
+    assert display.picks.found(NOTHING) == "null"
+    assert "object" not in json.loads(display.picks.found(word_of(display, depth, 255)))
 
 
-def test_where_labels_are_and_what_hides_them(opened: dict[str, Any]) -> None:
+def test_where_labels_are_and_what_hides_them(display: Hosted, opened: dict[str, Any]) -> None:
     """There and back; beside the canvas and behind the camera is nowhere."""
-    page_pick.aim(0.4, 0.6)
-    position = json.loads(page_pick.found(word_of(1.5, 0)))["position"]
+    display.picks.aim(0.4, 0.6)
+    position = json.loads(display.picks.found(word_of(display, 1.5, 0)))["position"]
     points = [position, [0, 0, -1], [100, 0, 1]]
-    here, behind, beside = json.loads(page_pick.places(json.dumps(points)))
+    here, behind, beside = json.loads(display.picks.places(json.dumps(points)))
     assert here[:2] == pytest.approx([0.4, 0.6], abs=0.01)
     assert here[2] == pytest.approx(1.5, rel=1e-3)
     assert (behind, beside) == (None, None)
-    assert page_pick.hides(word_of(1.4, 0), 1.5)
-    assert not page_pick.hides(word_of(1.49, 0), 1.5)
-    assert not page_pick.hides(word_of(1.9, 0), 1.5)
-    assert not page_pick.hides(NOTHING, 1.5)
+    assert display.picks.hides(word_of(display, 1.4, 0), 1.5)
+    assert not display.picks.hides(word_of(display, 1.49, 0), 1.5)
+    assert not display.picks.hides(word_of(display, 1.9, 0), 1.5)
+    assert not display.picks.hides(NOTHING, 1.5)
     for text in ("[[1, 2]]", "{}", "[[1, 2, null]]"):
-        assert "wanted a list of" in json.loads(page_pick.places(text))["error"]
+        assert "wanted a list of" in json.loads(display.picks.places(text))["error"]
 
 
-def test_the_plan_for_clicks(opened: dict[str, Any]) -> None:
+def test_the_plan_for_clicks(display: Hosted, opened: dict[str, Any]) -> None:
     """Its buffers are those of the plan that draws, which has no part of it."""
-    plan = json.loads(page_pick.open_pick(ADAPTER))["plan"]
+    plan = json.loads(display.picks.open_pick(ADAPTER))["plan"]
     assert list(plan["schedules"]) == [PICK]
     drawn = {buffer["name"]: buffer for buffer in opened["plan"]["buffers"]}
     shared = [buffer for buffer in plan["buffers"] if not buffer["name"].startswith("pick.")]
@@ -94,17 +93,17 @@ def test_the_plan_for_clicks(opened: dict[str, Any]) -> None:
     assert "pick" not in json.dumps(opened["plan"])
 
 
-def test_a_mode_takes_the_place_of_colours(opened: dict[str, Any]) -> None:
+def test_a_mode_takes_the_place_of_colours(display: Hosted, opened: dict[str, Any]) -> None:
     """And colours that of the mode, with the camera where it was and the buffers of before."""
-    camera = page._stage[0].camera
+    camera = display.stage.camera
     for mode in MODES:
-        assert json.loads(page_modes.check_mode(mode)) == {"mode": mode}
-        answer = json.loads(page_modes.open_mode(mode, ADAPTER))
+        assert json.loads(display.modes.check_mode(mode)) == {"mode": mode}
+        answer = json.loads(display.modes.open_mode(mode, ADAPTER))
         assert answer["plan"]["buffers"] == opened["plan"]["buffers"]
-        page_filter.show_filter()
-        assert page._stage[0].camera is camera
-        assert page.frame(*STILL) != IDLE
-    assert json.loads(page_modes.check_mode("colour")) == {"mode": ""}
-    answer = json.loads(page_filter.open_filter("", -1, "[]", "[]", ADAPTER))
+        display.filters.show_filter()
+        assert display.stage.camera is camera
+        assert display.frame(*STILL) != IDLE
+    assert json.loads(display.modes.check_mode("colour")) == {"mode": ""}
+    answer = json.loads(display.filters.open_filter("", -1, "[]", "[]", ADAPTER))
     assert answer["plan"] == opened["plan"]
-    assert "wanted one of colour, depth" in json.loads(page_modes.check_mode("x"))["error"]
+    assert "wanted one of colour, depth" in json.loads(display.modes.check_mode("x"))["error"]

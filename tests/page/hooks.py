@@ -1,0 +1,87 @@
+"""What tests see inside of the page's worker: Python, calls to WebGPU, and its errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from playwright.sync_api import Page
+
+from pybuild.site import WEB_FOLDER
+
+__all__ = ["DISPLAY", "ENTRIES", "PROFILE", "counts", "install", "python"]
+
+WORKER = """
+import { openDevice } from './loading.mjs';
+{
+const describe = openDevice.describe;
+openDevice.describe = (adapter) => ({ ...describe(adapter), ...%OVERRIDE% });
+
+const test = self.test = { python: null, errors: [], counts: {}, devices: 0 };
+const count = (Class, name) => {
+  const call = Class.prototype[name];
+  Class.prototype[name] = function (...rest) {
+    test.counts[name] = (test.counts[name] ?? 0) + 1;
+    return call.apply(this, rest);
+  };
+};
+for (const Class of [GPUDevice, GPUBuffer, GPUQueue, GPUTexture]) {
+  for (const name of Object.getOwnPropertyNames(Class.prototype)) {
+    if (/^(create|mapAsync|submit|writeBuffer|destroy)/.test(name)) count(Class, name);
+  }
+}
+const requestDevice = GPUAdapter.prototype.requestDevice;
+GPUAdapter.prototype.requestDevice = async function (...rest) {
+  const device = await requestDevice.apply(this, rest);
+  test.devices += 1;
+  device.addEventListener('uncapturederror', ({ error }) => test.errors.push(error.message));
+  return device;
+};
+}
+"""
+"""Before the worker's own text: counts the calls to WebGPU from outside of the modules that make
+them."""
+
+PYODIDE = """
+import * as real from './pyodide.mjs?real';
+export const loadPyodide = async (options) => self.test.python = await real.loadPyodide(options);
+"""
+"""In place of pyodide.mjs."""
+
+PROFILE = """
+import sys
+entries = []
+def note(frame, event, argument):
+    if event == "call" and frame.f_back is None:
+        entries.append(frame.f_code.co_name)
+sys.setprofile(note)
+"""
+"""A Python frame without one below it was called by JavaScript."""
+ENTRIES = "[name for name in entries if name != 'eval_code']"
+"""What the page called; the test's own questions are called eval_code."""
+DISPLAY = "next(d for d in __import__('gc').get_objects() if type(d).__name__ == 'Display')"
+"""Python's side of the page's one element."""
+
+
+def install(page: Page, override: Mapping[str, Any] | None = None) -> None:
+    """Before the page is opened; ``override`` replaces what the engine is told of the adapter."""
+    worker = WORKER.replace("%OVERRIDE%", json.dumps(override or {}))
+    worker += (WEB_FOLDER / "worker.mjs").read_text(encoding="utf-8")
+    for name, text in {"pyodide.mjs": PYODIDE, "worker.mjs": worker}.items():
+        page.route(
+            f"**/{name}",
+            lambda route, text=text: route.fulfill(content_type="text/javascript", body=text),
+        )
+
+
+def python(page: Page, code: str) -> Any:
+    """Value of Python code in the page's worker, as JSON has it."""
+    text = f"import json; json.dumps({code})"
+    return json.loads(page.workers[0].evaluate("(c) => self.test.python.runPython(c)", text))
+
+
+def counts(page: Page) -> dict[str, int]:
+    """Calls to WebGPU so far."""
+    found: dict[str, int] = page.workers[0].evaluate("({ ...self.test.counts })")
+    return found
