@@ -29,7 +29,6 @@ setup: .venv/.installed pyodide
 	@touch $@
 
 pyodide: .venv/.installed
-	@$(BIN)/python -m pybuild.pyodide
 	@$(BIN)/python -m pybuild.snapshot
 
 ifdef SCENE

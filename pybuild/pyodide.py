@@ -1,7 +1,7 @@
 """Pyodide's core, the Python that runs in the page: fetched once with npm, checked, cached.
 
 The version is pinned and the archive's hash is ours, not the registry's. The cache lies outside
-every site: $VITRINE_CACHE, or ~/.cache/vitrine. ``python -m pybuild.pyodide`` fills it.
+every site: $VITRINE_CACHE, or ~/.cache/vitrine. ``python -m pybuild.snapshot`` fills it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -159,24 +158,3 @@ def _npm_pack(folder: Path) -> Path:
         )
         raise PyodideMissing(f"npm could not fetch pyodide@{VERSION} ({reason.strip()})")
     return archive
-
-
-def main() -> int:
-    """Fill the cache; a missing npm is told but is no failure."""
-    try:
-        if not cache_folder().is_dir():
-            print(
-                f"Pyodide {VERSION}: fetching and compressing, once; about half a minute",
-                flush=True,
-            )
-        print(f"Pyodide {VERSION}: {fetch_pyodide()}")
-    except PyodideMissing as error:
-        print(f"Pyodide {VERSION}: {error}; pages will use {CDN_URL}", file=sys.stderr)
-    except VitrineError as error:
-        print(f"vitrine: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -26,7 +26,7 @@ import brotli
 from pybuild.archive import engine_archive
 from pybuild.atomic import staging_folder, unwritable, write_bytes
 from pybuild.page import WEB_FOLDER
-from pybuild.pyodide import CDN_URL, PyodideMissing, fetch_pyodide
+from pybuild.pyodide import CDN_URL, VERSION, PyodideMissing, cache_folder, fetch_pyodide
 from pyengine.errors import VitrineError
 
 __all__ = ["NO_FILES", "PageStart", "main", "page_start"]
@@ -183,12 +183,19 @@ def _forget(core: Path) -> None:
 
 
 def main() -> int:
-    """Fill the cache for this engine; a missing Node is told but is no failure."""
+    """Fill the cache for this engine; a missing npm or Node is told but is no failure."""
     try:
+        if not cache_folder().is_dir():
+            print(
+                f"Pyodide {VERSION}: fetching and compressing, once; about half a minute",
+                flush=True,
+            )
+        core = fetch_pyodide()
+        print(f"Pyodide {VERSION}: {core}")
         print("The page's Python: importing the engine once; some seconds", flush=True)
-        print(f"The page's Python: {page_start(fetch_pyodide(), engine_archive()).folder}")
+        print(f"The page's Python: {page_start(core, engine_archive()).folder}")
     except PyodideMissing as error:
-        print(f"The page's Python: {error}; pages will start from {CDN_URL}", file=sys.stderr)
+        print(f"The page's Python: {error}; pages will load it from {CDN_URL}", file=sys.stderr)
     except VitrineError as error:
         print(f"vitrine: {error}", file=sys.stderr)
         return 2
