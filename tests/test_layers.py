@@ -76,6 +76,18 @@ def test_layers_of_the_engine(path: Path) -> None:
             assert rank[other] <= rank[part], f"{path.name}:{line} imports {module} from above"
 
 
+@pytest.mark.parametrize("path", sources("vitrine"), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_scripts_need_no_notebook(path: Path) -> None:
+    """Only the widget imports its libraries; nothing imports a device's."""
+    for module, line in imports(path):
+        top = module.split(".")[0]
+        ours = ("pyengine", "pybuild", "vitrine", "numpy", "PIL")
+        allowed = (*sys.stdlib_module_names, *ours)
+        if path.name == "widget.py":
+            allowed = (*allowed, "anywidget", "traitlets")
+        assert top in allowed, f"{path}:{line} imports {module}"
+
+
 @pytest.mark.parametrize("path", sources("pybuild"), ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_the_build_never_touches_a_device_itself(path: Path) -> None:
     """Only the native host imports wgpu; the build has no page, and needs no notebook."""

@@ -1,4 +1,7 @@
-"""Vitrine in a notebook: ``import vitrine; vitrine.show("scene.ply")``.
+"""Vitrine in scripts and notebooks.
+
+``vitrine.load("scene.ply")`` draws scenes to numpy arrays (docs/python.md), and
+``vitrine.show("scene.ply")`` shows them below a notebook's cell (docs/publishing.md).
 
 The rest is in `pybuild`, which makes bundles, and `pyengine`, which draws them.
 """
@@ -7,13 +10,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pyengine.errors import DeviceError, InputError
+from pyengine.view import View
+from vitrine.cameras import Camera, CameraPath
+from vitrine.drawing import Picked
+from vitrine.film import Film
+from vitrine.scene import Scene, load
+
 if TYPE_CHECKING:
-    from vitrine.widget import Scene
+    from vitrine.widget import SceneWidget
 
-__all__ = ["show"]
+__all__ = [
+    "Camera",
+    "CameraPath",
+    "DeviceError",
+    "Film",
+    "InputError",
+    "Picked",
+    "Scene",
+    "View",
+    "load",
+    "show",
+]
 
 
-def show(*source: Any, **options: Any) -> Scene:
+def show(*source: Any, **options: Any) -> SceneWidget:
     """Show a scene below the cell; see `vitrine.widget.show`.
 
     Raises

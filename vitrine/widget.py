@@ -8,31 +8,33 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import anywidget
+import numpy as np
 import traitlets as t
 from numpy.typing import ArrayLike
 
-from pybuild.gaussians import Gaussians
 from pybuild.held import held_script, write_held_scene
-from pybuild.options import BuildOptions, GeneratorOptions
-from pybuild.scene_file import SceneFile, source_of
 from pybuild.terminal import notice
-from pyengine.errors import InputError
+from vitrine.cameras import Vector
 from vitrine.files import engine, pieces
-from vitrine.inputs import Inputs, sent
+from vitrine.inputs import Inputs as SetInputs
+from vitrine.inputs import sent
+from vitrine.looking import Look, look_asked
+from vitrine.sources import Inputs, Source, arrays_of, options_of, source_given
+from vitrine.values import plain
 
-__all__ = ["Scene", "show"]
+__all__ = ["SceneWidget", "show"]
 
-Vector = tuple[float, float, float]
 Listener = Callable[[str, dict[str, Any]], None]
 
 
-class Scene(anywidget.AnyWidget):
+class SceneWidget(anywidget.AnyWidget):
     """A scene that can be seen, moved and asked from Python.
 
     Traits follow the visitor, and the visitor's view follows them; ``observe`` tells of changes.
+    Methods have the names of `vitrine.Scene` and do the same, in the page.
 
     Attributes
     ----------
@@ -96,13 +98,18 @@ class Scene(anywidget.AnyWidget):
         self.on_msg(self._take)
 
     @property
-    def inputs(self) -> Inputs:
+    def inputs(self) -> SetInputs:
         """Values of the generator's inputs, and of the filter's: ``inputs["lift"] = 0.7``."""
-        return Inputs(lambda: self._inputs, lambda values: self.set_trait("_inputs", values))
+        return SetInputs(lambda: self._inputs, lambda values: self.set_trait("_inputs", values))
 
     @inputs.setter
     def inputs(self, values: Mapping[str, ArrayLike]) -> None:
         self._inputs = {name: sent(name, value) for name, value in values.items()}
+
+    @property
+    def paused(self) -> bool:
+        """Whether time stands still."""
+        return not self.playing
 
     def play(self) -> None:
         """Let time go on."""
@@ -128,6 +135,19 @@ class Scene(anywidget.AnyWidget):
         """End a flight or the turntable where it is."""
         self._do("stop")
 
+    def set_camera(
+        self,
+        *,
+        eye: Vector | None = None,
+        target: Vector | None = None,
+        fov: float | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        """Go to a camera, at once or smoothly in so many seconds; what is not given stays."""
+        given = {"eye": eye, "target": target, "fov": fov}
+        camera = {name: plain(value) for name, value in given.items() if value is not None}
+        self._do("camera", seconds=seconds, **camera)
+
     def fly_to(
         self,
         eye: Vector | None = None,
@@ -135,10 +155,36 @@ class Scene(anywidget.AnyWidget):
         fov: float | None = None,
         seconds: float = 1.2,
     ) -> None:
-        """Go to a camera smoothly; what is not given stays as it is."""
-        given = {"eye": eye, "target": target, "fov": fov}
-        camera = {name: value for name, value in given.items() if value is not None}
-        self._do("camera", seconds=seconds, **camera)
+        """Go to a camera smoothly: `set_camera` that takes its time."""
+        self.set_camera(eye=eye, target=target, fov=fov, seconds=seconds)
+
+    def set_mode(self, mode: str) -> None:
+        """The camera's mode: ``orbit``, ``fly`` or ``turntable``; the same as the trait."""
+        self.mode = mode
+
+    def set_look(self, **look: Unpack[Look]) -> None:
+        """How splats are drawn; None gives back what the scene says. See `vitrine.Scene`."""
+        look_asked(look)
+        changed = {**self.look, **plain(look)}
+        self.look = {name: value for name, value in changed.items() if value is not None}
+
+    def set_input(self, name: str, values: ArrayLike | None) -> None:
+        """Give an input its values, None back to what fills it otherwise; as `inputs` does."""
+        if values is not None:
+            self.inputs[name] = np.asarray(values)
+        elif name in self.inputs:
+            del self.inputs[name]
+
+    def set_filter(
+        self, name: str | None, *, strength: float | None = None, split: float | None = None
+    ) -> None:
+        """Put a filter on; None, ``""`` or ``"none"`` takes it off. The numbers are 0 to 1."""
+        with self.hold_sync():
+            if strength is not None:
+                self.strength = strength
+            if split is not None:
+                self.split = split
+            self.filter = "" if name in (None, "none") else name
 
     def screenshot(
         self,
@@ -175,6 +221,19 @@ class Scene(anywidget.AnyWidget):
             future.add_done_callback(lambda done: _write(file, done))
         return future
 
+    def on(self, name: str, hear: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
+        """Call a function with the detail of each event of a name; gives one that ends it.
+
+        Names are those of `on_event`.
+        """
+
+        def listen(told: str, detail: dict[str, Any]) -> None:
+            if told == name:
+                hear(detail)
+
+        self._listeners.append(listen)
+        return lambda: self._listeners.remove(listen) if listen in self._listeners else None
+
     def on_event(self, listen: Listener) -> None:
         """Call ``listen(name, detail)`` for what happens.
 
@@ -182,6 +241,10 @@ class Scene(anywidget.AnyWidget):
         element's events (docs/embedding.md).
         """
         self._listeners.append(listen)
+
+    def dispose(self) -> None:
+        """Take the scene out of the page: `close`."""
+        self.close()
 
     def close(self) -> None:
         """Take the scene out of the page, and its files from the disk."""
@@ -229,7 +292,7 @@ def _write(file: Path, done: Future[bytes]) -> None:
 
 
 def show(
-    *source: str | PathLike[str] | Gaussians | SceneFile,
+    *source: Source,
     height: int | str = 480,
     up: str | None = None,
     eye: Vector | None = None,
@@ -240,9 +303,9 @@ def show(
     settings: Sequence[str] = (),
     tracks: Sequence[str] = (),
     instances: int | str | None = None,
-    inputs: Mapping[str, ArrayLike] | None = None,
+    inputs: Inputs | None = None,
     **traits: Any,
-) -> Scene:
+) -> SceneWidget:
     """Show a scene below the cell.
 
     Parameters
@@ -257,9 +320,9 @@ def show(
     settings, tracks, instances
         Of generators: ``--set``, ``--track``, ``--instances``.
     inputs : mapping, optional
-        What inputs are set to from the start.
+        What inputs are set to from the start: numbers, arrays, or files as of ``--input``.
     **traits
-        What else `Scene` begins with: ``playing=True``, ``look={"background": "#fff"}`` ...
+        What else `SceneWidget` begins with: ``playing=True``, ``look={"background": "#fff"}`` ...
 
     Raises
     ------
@@ -268,37 +331,23 @@ def show(
     ValueError
         An input is no number.
     """
-    given = _source(source)
-    many = None if instances is None else str(instances)
-    generator = GeneratorOptions(settings=tuple(settings), tracks=tuple(tracks), instances=many)
-    options = BuildOptions(up, eye, target, fov, background, None, generator, tuple(filters))
-    values = {name: sent(name, value) for name, value in (inputs or {}).items()}
+    given = source_given(source, "show")
+    options = options_of(
+        up, eye, target, fov, background, filters, settings, tracks, instances, inputs
+    )
+    values = {name: sent(name, value) for name, value in arrays_of(inputs).items()}
     folder = tempfile.TemporaryDirectory(prefix="vitrine-")
     notices: list[str] = []
     try:
         _, title = write_held_scene(given, Path(folder.name), options, _quiet, notices)
         traits = {"label": title, **traits}
-        scene = Scene(folder, height=height, _inputs=values, **traits)
+        scene = SceneWidget(folder, height=height, _inputs=values, **traits)
     except BaseException:
         folder.cleanup()
         raise
     for text in notices:
         notice(text)
     return scene
-
-
-def _source(given: Sequence[str | PathLike[str] | Gaussians | SceneFile]) -> Any:
-    if not given:
-        raise InputError("nothing to show; give a scene file: vitrine.show('scene.ply')")
-    paths = [Path(item) for item in given if isinstance(item, str | PathLike)]
-    if len(paths) < len(given):
-        if len(given) > 1:
-            raise InputError("several scenes are shown as files; save the cloud first")
-        return given[0]
-    for path in paths:
-        if not path.exists():
-            raise InputError(f"{path}: no such file; the kernel works in {Path.cwd()}")
-    return source_of(paths)
 
 
 def _quiet(what: str, done: float) -> None:

@@ -174,7 +174,7 @@ def test_commands(scene: Any, tmp_path: Path) -> None:
     said = [d for d, _ in scene.comm.custom()]
     assert [(d["command"], d["given"]) for d in said] == [
         ("seek", {"seconds": 2.0}),
-        ("camera", {"eye": (0, 0, -3), "seconds": 2}),
+        ("camera", {"eye": [0, 0, -3], "seconds": 2}),
     ]
     picture = scene.screenshot(tmp_path / "shot.png", width=64)
     asked = scene.comm.custom()[-1][0]
@@ -188,6 +188,42 @@ def test_commands(scene: Any, tmp_path: Path) -> None:
     scene.comm.say({"method": "custom", "content": answer})
     with pytest.raises(RuntimeError, match="no GPU"):
         lost.result(timeout=0)
+
+
+def test_names_of_scenes_in_scripts(scene: Any) -> None:
+    """They do what the traits do."""
+    scene.set_camera(target=np.zeros(3), fov=40)
+    said = scene.comm.custom()[-1][0]
+    assert (said["command"], said["given"]) == (
+        "camera",
+        {"target": [0, 0, 0], "fov": 40, "seconds": 0},
+    )
+    scene.set_mode("fly")
+    scene.set_look(background=np.array([0, 0, 1]), splat_scale=2)
+    scene.set_look(splat_scale=None)
+    scene.set_filter("candy", strength=0.5)
+    scene.set_input("pose", [1, 2])
+    assert (scene.mode, scene.look) == ("fly", {"background": [0, 0, 1]})
+    assert (scene.filter, scene.strength, scene.split) == ("candy", 0.5, None)
+    assert sorted(scene.inputs) == ["lift", "pose"]
+    scene.set_input("pose", None)
+    scene.set_input("never set", None)
+    assert list(scene.inputs) == ["lift"]
+    scene.set_filter(None)
+    assert scene.filter == ""
+    with pytest.raises(InputError, match="unknown key 'sh'"):
+        scene.set_look(sh=1)
+    heard: list[Any] = []
+    off = scene.on("pause", heard.append)
+    content = {"kind": "event", "name": "pause", "detail": {"time": 1}}
+    scene.comm.say({"method": "custom", "content": content})
+    off()
+    scene.comm.say({"method": "custom", "content": content})
+    assert heard == [{"time": 1}]
+    assert scene.paused
+    folder = Path(scene._folder.name)
+    scene.dispose()
+    assert not folder.exists()
 
 
 def test_closing_removes_the_files(scene: Any) -> None:
@@ -204,12 +240,12 @@ def test_what_cannot_be_shown(scene_file: Path, cloud: Any) -> None:
     """Errors say what is wanted."""
     with pytest.raises(InputError, match="nothing to show"):
         vitrine.show()
-    with pytest.raises(InputError, match="no such file; the kernel works in"):
+    with pytest.raises(InputError, match="no such file; this process works in"):
         vitrine.show("nothing.ply")
-    with pytest.raises(InputError, match="several scenes are shown as files"):
+    with pytest.raises(InputError, match=r"several scenes are given as files.*got Gaussians, str"):
         vitrine.show(cloud, str(scene_file))
     with pytest.raises(ValueError, match="lift"):
-        vitrine.show(str(scene_file), inputs={"lift": "high"})
+        vitrine.show(str(scene_file), inputs={"lift": [1, None]})
 
 
 def test_without_anywidget_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

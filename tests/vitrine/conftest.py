@@ -1,0 +1,36 @@
+"""What tests of the Python API share: small scenes on the GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import vitrine
+from pybuild.gaussians import Gaussians
+
+SIZE = (48, 32)
+
+
+@pytest.fixture
+def scene(adapter: object, cloud: Gaussians) -> Iterator[vitrine.Scene]:
+    """The cloud."""
+    with vitrine.load(cloud, size=SIZE) as made:
+        yield made
+
+
+def pixels(path: Path) -> NDArray[np.uint8]:
+    """Of a picture's file."""
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def middle(image: NDArray[np.uint8]) -> tuple[float, float]:
+    """Where the light of an image is, in pixels: x, y."""
+    light = image.astype(float).sum(axis=2)
+    y, x = np.mgrid[: light.shape[0], : light.shape[1]]
+    return float((x * light).sum() / light.sum()), float((y * light).sum() / light.sum())
