@@ -1,9 +1,12 @@
 /** What an element can do with the objects of a scene: move, turn, scale, tint and hide them; save them. */
 
 import { Gizmo } from "./view-gizmo.mjs";
-import { LookingElement, VIEWING } from "./view-looking.mjs";
+import { ARRANGED, LookingElement, VIEWING } from "./view-looking.mjs";
 
 /** @import {Placement, SceneInfo, SceneObject} from "./view-protocol.mjs" */
+
+/** Where an element has the focus put on its handles, out of sight of the page. */
+export const HANDLES = Symbol("handles");
 
 export class ArrangingElement extends LookingElement {
   /** As they were told or set last. @type {SceneObject[]} */
@@ -87,15 +90,35 @@ export class ArrangingElement extends LookingElement {
     return (await this[VIEWING].ask("save")).value;
   }
 
+  /** Put the focus on the handles of the object that is selected. */
+  [HANDLES]() {
+    this.#gizmo?.focus();
+  }
+
+  /** @param {SceneObject[]} objects */
+  [ARRANGED](objects) {
+    for (const { name, position, rotation, scale, visible, opacity, tint } of objects) {
+      const placement = { position, rotation, scale, visible, opacity, tint };
+      const object = this.#objects.find((item) => item.name === name);
+      if (object && !stands(object, placement)) this.#placed(object, placement);
+    }
+  }
+
   #newGizmo() {
     const stage = /** @type {HTMLElement} */ (this.shadowRoot?.querySelector(".stage"));
-    return new Gizmo(stage, async (handle, start, from, to) => {
-      const name = this.#selected;
-      const { value } = await this[VIEWING].ask("drag", { name, handle, start, from, to });
-      const object = this.#objects.find((item) => item.name === name);
-      if (object) this.#placed(object, value);
-      return value;
+    return new Gizmo(stage, {
+      drag: (handle, start, from, to) => this.#drag({ handle, start, from, to }),
+      nudge: (handle, steps) => this.#drag({ handle, steps }),
     });
+  }
+
+  /** @param {Record<string, unknown>} more  Of the handle. @returns {Promise<Placement>} */
+  async #drag(more) {
+    const name = this.#selected;
+    const { value } = await this[VIEWING].ask("drag", { name, ...more });
+    const object = this.#objects.find((item) => item.name === name);
+    if (object) this.#placed(object, value);
+    return value;
   }
 
   /** @param {SceneObject} object @param {Partial<Placement>} changes */
@@ -105,3 +128,7 @@ export class ArrangingElement extends LookingElement {
     this.dispatchEvent(new CustomEvent("object", { detail: { name: object.name } }));
   }
 }
+
+/** Whether an object has a placement already. @param {Placement} object @param {Placement} placement */
+const stands = (object, placement) =>
+  /** @type {(keyof Placement)[]} */ (Object.keys(placement)).every((key) => String(object[key]) === String(placement[key]));

@@ -124,12 +124,14 @@ export class CapturePart {
   }
 }
 
-/** Give a file to the visitor. @param {Blob} blob @param {string} ending */
-export function download(blob, ending) {
+/** Give a file to the visitor. @param {Blob} blob @param {string} ending @param {string} [name]  The page's unless given. */
+export function download(blob, ending, name = titled()) {
   const link = document.createElement("a");
-  const name = document.title.trim().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "") || "view";
   link.href = URL.createObjectURL(blob);
   link.download = `${name}.${ending}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
+
+/** The page's title, as a file may be called. */
+const titled = () => document.title.trim().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "") || "view";

@@ -2,6 +2,8 @@
 
 import { ICONS } from "./view-icons.mjs";
 
+const OBJECTS = "Objects";
+
 /** Alternatives are rows of keys; a word in plain text stays a word. @type {[string, [string, string][]][]} */
 const GROUPS = [
   [
@@ -54,6 +56,16 @@ const GROUPS = [
       ["[?]", "this panel"],
     ],
   ],
+  [
+    OBJECTS,
+    [
+      ["Drag a handle", "move, turn, scale"],
+      ["[Tab]", "to the handles"],
+      ["[←] [→] [↑] [↓]", "move one"],
+      ["[Shift] [←] [→] [↑] [↓]", "by a tenth"],
+      ["[Esc]", "cancel, leave"],
+    ],
+  ],
 ];
 
 /** The same for a screen reader that lands on the scene. */
@@ -62,6 +74,8 @@ export const DESCRIPTION =
   "Space plays and pauses, C shows inputs, O the view's settings. B adds a bookmark, 1 to 9 fly to one. R resets the view, I shows frame times, F fills the screen, question mark lists all keys.";
 
 export class Help {
+  #arranging;
+
   /** @param {() => void} closed  Called when its own button closes it. */
   constructor(closed) {
     this.element = document.createElement("section");
@@ -81,7 +95,14 @@ export class Help {
     const body = document.createElement("div");
     body.className = "groups";
     body.append(...GROUPS.map(([title, rows]) => group(title, rows)));
+    this.#arranging = /** @type {HTMLElement} */ (body.lastElementChild);
+    this.objects = false;
     this.element.append(heading, this.close, body);
+  }
+
+  /** @param {boolean} any  Whether the scene has objects to arrange. */
+  set objects(any) {
+    this.#arranging.hidden = !any;
   }
 }
 

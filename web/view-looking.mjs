@@ -1,18 +1,25 @@
 /** What an element can do with its view: the camera, the look, the link. */
 
-import { PickingElement } from "./view-pick.mjs";
+import { PICKING, PickingElement } from "./view-pick.mjs";
 import { PLAYER } from "./view-playing.mjs";
 
-/** @import {CameraJson, Look} from "./view-protocol.mjs" */
+/** @import {CameraJson, Look, SceneObject} from "./view-protocol.mjs" */
 
 /** Where an element keeps its view, out of sight of the page. */
 export const VIEWING = Symbol("viewing");
+/** Where it takes how its objects stand. */
+export const ARRANGED = Symbol("arranged");
 
 /** @typedef {{seconds?: number}} Flight  0: at once. */
 
 export class LookingElement extends PickingElement {
   /** Set by the element, in its constructor. @type {import("./view-viewing.mjs").Viewing} */
   [VIEWING] = /** @type {any} */ (null);
+
+  /** They stand otherwise now. @param {SceneObject[]} objects  All of them. */
+  [ARRANGED](objects) {
+    void objects; // of an element that has none
+  }
 
   /** The first camera, as the attribute says it: eye, target and perhaps field of view. */
   get camera() {
@@ -135,7 +142,10 @@ export class LookingElement extends PickingElement {
  * @param {import("./view-viewing.mjs").Opened} opened
  * @returns {Promise<unknown>[]}
  */
-export function follow(element, { time, playing, filter, look, inputs }) {
+export function follow(element, { time, playing, filter, look, inputs, show, notes, objects }) {
+  if (show && show !== element.mode) element.mode = show;
+  element[PICKING].linked(notes ?? []);
+  element[ARRANGED](objects ?? []);
   const player = element[PLAYER];
   if (typeof time === "number") player.seek(time);
   if (typeof playing === "boolean" && !(playing && player.still)) player.play(playing);

@@ -1,22 +1,26 @@
-/** The panel of the view: its camera, how it is drawn, and what can be taken along. */
+/** The panel of the view: its objects, its camera, how it is drawn, and what can be taken along. */
 
 import { CameraPart } from "./view-camera.mjs";
 import { CapturePart } from "./view-capture.mjs";
 import { ModePart } from "./view-mode.mjs";
+import { ObjectsPart } from "./view-objects.mjs";
 import { make } from "./view-parts.mjs";
 import { PicturePart } from "./view-picture.mjs";
 
 /** @import {SceneInfo, ViewState} from "./view-protocol.mjs" */
 
-/** @typedef {{act: import("./view-camera.mjs").Do, mode: (mode: string) => void} & import("./view-capture.mjs").CaptureHooks} PanelHooks */
+/**
+ * @typedef {{act: import("./view-camera.mjs").Do, mode: (mode: string) => void,
+ *   attempt: (work: Promise<unknown>) => void} & import("./view-capture.mjs").CaptureHooks} PanelHooks
+ */
 
 export class Panel {
   element = make("section", "panel viewing");
   #camera;
   #picture;
 
-  /** @param {PanelHooks} hooks */
-  constructor(hooks) {
+  /** @param {import("./view-arranging.mjs").ArrangingElement} element @param {PanelHooks} hooks */
+  constructor(element, hooks) {
     this.element.hidden = true;
     this.element.setAttribute("aria-label", "View");
     this.#camera = new CameraPart(hooks.act);
@@ -24,7 +28,8 @@ export class Panel {
     this.mode = new ModePart(hooks.mode);
     this.#picture.element.append(this.mode.element);
     this.capture = new CapturePart(hooks);
-    this.element.append(this.#camera.element, this.#picture.element, this.capture.element);
+    const objects = new ObjectsPart(element, hooks.attempt);
+    this.element.append(objects.element, this.#camera.element, this.#picture.element, this.capture.element);
   }
 
   /** The box that turns the statistics on. */

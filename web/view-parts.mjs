@@ -100,3 +100,13 @@ export function section(title, ...children) {
   made.setAttribute("aria-label", title);
   return made;
 }
+
+/** A colour as a box for one has it. @param {number[]} rgb  0 to 1. */
+export function hex(rgb) {
+  const level = (/** @type {number} */ part) => Math.round(255 * Math.min(1, Math.max(0, part)));
+  return `#${rgb.map((part) => level(part).toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** Back: 0 to 1. @param {string} text @returns {[number, number, number]} */
+export const levels = (text) =>
+  /** @type {[number, number, number]} */ ([1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16) / 255));

@@ -42,6 +42,8 @@ export class Picking {
   /** @type {Annotation[]} */
   #notes = [];
   #lastId = 0;
+  /** Ids of those that a link brought. @type {Set<string>} */
+  #linked = new Set();
   /** A scene was shown, whose marks mean nothing in the next one. */
   #shown = false;
   /** @type {{x: number, y: number, at: number} | null} */
@@ -164,6 +166,19 @@ export class Picking {
     const was = left.length < this.#notes.length;
     if (was) this.#annotate(left);
     return was;
+  }
+
+  /**
+   * Show what a link says. One that says nothing takes away what the one before it brought, and leaves
+   * what the page or the visitor wrote.
+   * @param {{position: Point, text: string}[]} notes
+   */
+  linked(notes) {
+    const kept = notes.length ? [] : this.#notes.filter(({ id }) => !this.#linked.has(id));
+    if (!notes.length && kept.length === this.#notes.length) return;
+    const made = notes.map((note) => this.#checked(note));
+    this.#linked = new Set(made.map(({ id }) => id));
+    this.#annotate([...kept, ...made]);
   }
 
   /** What a visitor asks for by a key. @param {"measure" | "note" | "focus"} key */

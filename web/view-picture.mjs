@@ -1,7 +1,7 @@
 /** The panel's part for how the scene is drawn: background, SH degree, size of splats, anti-aliasing. */
 
 import { Dials } from "./view-dials.mjs";
-import { checkbox, field, iconButton, make, picker, section } from "./view-parts.mjs";
+import { checkbox, field, hex, iconButton, make, picker, section } from "./view-parts.mjs";
 
 /** @import {SceneInfo, ViewState} from "./view-protocol.mjs" */
 /** @import {Do} from "./view-camera.mjs" */
@@ -54,10 +54,4 @@ export class PicturePart {
     this.#aliasing.value = look.antialiasing;
     this.#size.show("size", look.splatScale);
   }
-}
-
-/** @param {number[]} rgb  0 to 1. */
-function hex(rgb) {
-  const level = (/** @type {number} */ part) => Math.round(255 * Math.min(1, Math.max(0, part)));
-  return `#${rgb.map((part) => level(part).toString(16).padStart(2, "0")).join("")}`;
 }

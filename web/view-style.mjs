@@ -107,6 +107,9 @@ input[type="checkbox"] { accent-color: var(--accent); width: 15px; height: 15px;
 .marks button.text { flex: 1; min-width: 0; text-align: left; background: none; padding: 5px 6px; overflow: hidden;
   text-overflow: ellipsis; white-space: nowrap; }
 .marks kbd { margin-right: 8px; }
+.marks .hid button.text { color: var(--quiet); }
+.marks button.text[aria-pressed="true"] { background: rgb(255 255 255 / 0.16); color: #fff; }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 button.icon.small { width: 28px; height: 28px; flex: none; }
 button.icon.small svg { width: 16px; height: 16px; }
 input.number, input.name { font: inherit; color: inherit; height: 30px; min-width: 0; padding: 0 8px; border: 0; border-radius: 8px;
@@ -183,6 +186,7 @@ input[type="range"]:focus-visible { outline: 2px solid var(--accent); outline-of
 .help button { position: absolute; right: 8px; top: 10px; }
 .help .groups { display: grid; grid-template: auto auto 1fr / auto auto; gap: 12px 36px; margin-top: 4px; }
 .help .keys { grid-column: 2; grid-row: 1 / span 3; }
+.help .objects { grid-column: 2; grid-row: 3; align-self: end; }
 .help h3 { color: var(--quiet); margin-bottom: 3px; }
 .help dl { display: grid; grid-template-columns: minmax(148px, auto) 1fr; gap: 0 18px; align-items: center;
   line-height: 25px; }
@@ -202,11 +206,12 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
   .dials, .viewing { left: var(--gap); width: auto; max-height: 46%; }
   .viewing { max-height: calc(100% - 2 * var(--gap) - 54px); }
   .plays .viewing { max-height: calc(100% - 2 * var(--gap) - 102px); }
+  .viewing:is(*, .plays *):has(.own:not([hidden])) { max-height: 40%; } /* its handles are to be seen */
 }
 @container (max-width: 560px) {
   .help { left: var(--gap); }
   .help .groups { grid-template: auto / auto; gap: 10px; }
-  .help .keys { grid-column: auto; grid-row: auto; }
+  .help :is(.keys, .objects) { grid-column: auto; grid-row: auto; }
 }
 @container (max-width: 420px) or (max-height: 300px) {
   .player .all { display: none; }
@@ -239,6 +244,7 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
     .plays .hint { bottom: 128px; }
     .viewing { max-height: calc(100% - 2 * var(--gap) - 62px); }
     .plays .viewing { max-height: calc(100% - 2 * var(--gap) - 118px); }
+    .viewing:is(*, .plays *):has(.own:not([hidden])) { max-height: 40%; }
   }
 }
 @media (prefers-reduced-motion: reduce) {

@@ -26,6 +26,8 @@ const IDLE_MS = 2500;
 const HINT_MS = 1200;
 /** A letter takes so long to read. */
 const READ_MS = 30;
+/** What has the focus first in the view's panel: an object, or the camera's mode. */
+const FIRST = ".part:not([hidden]) > .objects button, input:checked";
 /** Room for the inputs beside the scene. */
 const ROOMY_PX = 640;
 
@@ -278,7 +280,7 @@ export class Ui {
     if (shown) {
       this.#inputsBefore = this.inputsShown;
       this.showInputs(false);
-      /** @type {HTMLElement | null} */ (element.querySelector("input:checked"))?.focus({ preventScroll: true });
+      /** @type {HTMLElement | null} */ (element.querySelector(FIRST))?.focus({ preventScroll: true });
     } else {
       if (within) this.stage.focus({ preventScroll: true });
       if (this.#inputsBefore) this.showInputs(true);

@@ -33,12 +33,16 @@ import { VitrineError } from "./view-session.mjs";
  * @property {string | null} [filter]
  * @property {{strength?: number, split?: number}} [look]
  * @property {Record<string, number[] | null>} [inputs]
+ * @property {string} [show]  The render mode.
+ * @property {Pick<import("./view-marks.mjs").Annotation, "position" | "text">[]} [notes]
+ * @property {import("./view-protocol.mjs").SceneObject[]} [objects]  All, as they stand now.
  */
 
 /** Messages that change nothing that a link says. */
 const SILENT = new Set(["init", "resize", "visible", "settle", "overlay", "picture", "film", "cancel", "dispose", "pointer", "bands", "image",
-  "pick", "probe", "follow", "mode"]);
+  "pick", "probe", "follow", "watch", "mode"]);
 const READING = new Set(["state", "share"]);
+const COLOURS = "colour";
 
 export class Viewing {
   /** What the worker told last. @type {ViewState | null} */
@@ -50,13 +54,17 @@ export class Viewing {
   #picking;
   /** @type {Session | null} */
   #session = null;
+  /** What is drawn: "colour", or a mode. */
+  #shown = COLOURS;
+  /** When what is to be drawn is. @type {Promise<void>} */
+  #drawing = Promise.resolve();
   /** When what the attributes and the address say has been done. @type {Promise<unknown>} */
   #begun = Promise.resolve();
   #still = new Motion(() => {
     if (this.moving === "turntable") this.#try(this.#ask("stop"));
   });
   #hash = new Hash({
-    text: async () => this.#session && !this.moving ? (await this.#ask("share")).value : "",
+    text: async () => this.#session && !this.moving ? (await this.#share()).text : "",
     open: (text) => {
       this.#begun = this.#open(text).catch(() => {});
     },
@@ -66,7 +74,9 @@ export class Viewing {
   constructor(element, hooks) {
     this.#element = element;
     this.#hooks = hooks;
-    this.panel = new Panel({
+    const arranging = /** @type {import("./view-arranging.mjs").ArrangingElement} */ (element);
+    this.panel = new Panel(arranging, {
+      attempt: (work) => void this.#try(work),
       act: (what, more) => void this.#try(this.#ask(what, more)),
       link: () => void this.#try(this.copy()),
       mode: (mode) => {
@@ -76,7 +86,11 @@ export class Viewing {
       film: (options) => this.#try(this.#record(options)),
     });
     const stage = /** @type {HTMLElement} */ (element.shadowRoot?.querySelector(".stage"));
-    const { tell, hint } = hooks;
+    const { hint } = hooks;
+    const tell = (/** @type {string} */ event, /** @type {any} */ detail) => {
+      hooks.tell(event, detail);
+      if (event === "annotations") this.#hash.touch();
+    };
     this.#picking = element[PICKING] = new Picking(stage, { tell, hint, ask: this.ask.bind(this) });
   }
 
@@ -105,6 +119,7 @@ export class Viewing {
     this.#picking.end();
     this.#session = null;
     this.moving = "";
+    this.#shown = COLOURS;
   }
 
   /** An attribute changed. @param {Record<string, unknown>[]} wishes  What it asks. */
@@ -183,19 +198,26 @@ export class Viewing {
 
   /** The page's address with the view in it. */
   async link() {
-    const { value } = await this.ask("share");
-    return `${location.href.replace(/#.*$/s, "")}#${value}`;
+    await this.#hooks.ready();
+    return address((await this.#share()).text);
   }
 
   async copy() {
-    const link = await this.link();
+    const { text, leftOut } = await this.#share();
+    const without = leftOut ? `; it has no room for ${leftOut} objects and annotations` : "";
     try {
-      await navigator.clipboard.writeText(link);
-      this.#hooks.hint("Link copied");
+      await navigator.clipboard.writeText(address(text));
+      this.#hooks.hint(`Link copied${without}`);
     } catch {
-      history.replaceState(history.state, "", link);
-      this.#hooks.hint("The link is in the address bar");
+      history.replaceState(history.state, "", address(text));
+      this.#hooks.hint(`The link is in the address bar${without}`);
     }
+  }
+
+  /** The text of a link, with what only the page knows in it. @returns {Promise<{text: string, leftOut: number}>} */
+  async #share() {
+    const notes = this.#picking.annotations.map(({ position, text }) => ({ position, text }));
+    return (await this.#ask("share", { show: this.#shown, notes })).value;
   }
 
   /** The next mode, and what its colours mean. */
@@ -206,10 +228,17 @@ export class Viewing {
   }
 
   /** Draw something else than colours, or colours again. @param {string} mode */
-  async #draw(mode) {
-    const drawn = (await this.#session?.render(mode))?.value || "colour";
+  #draw(mode) {
+    return this.#drawing = this.#render(mode);
+  }
+
+  /** @param {string} mode */
+  async #render(mode) {
+    const drawn = (await this.#session?.render(mode))?.value || COLOURS;
+    this.#shown = drawn;
     this.panel.mode.show(drawn);
     this.#hooks.tell("mode", { mode: drawn });
+    this.#hash.touch();
   }
 
   /** @param {Record<string, unknown>[]} wishes */
@@ -288,6 +317,7 @@ export class Viewing {
     const opened = value;
     const rest = opened.opened ? await Promise.allSettled(follow(this.#element, opened)) : [];
     const failed = rest.flatMap((one) => one.status === "rejected" ? [one.reason.message] : []);
+    await this.#drawing.catch(() => {}); // told by whoever asked for it
     const problems = [...opened.problems, ...failed];
     if (problems.length) this.#complain(problems.join(". "));
   }
@@ -314,3 +344,6 @@ export class Viewing {
     });
   }
 }
+
+/** The page's, with a link in it. @param {string} text */
+const address = (text) => `${location.href.replace(/#.*$/s, "")}#${text}`;

@@ -290,6 +290,7 @@ export class VitrineView extends ArrangingElement {
       this[FILTER].begin(info.filters ?? [], this.#session);
       this.#ui.stats.filter(null, []);
       this[VIEWING].begin(info, this.#session);
+      this.#ui.help.objects = Boolean(info.objects?.length);
       this.#ui.fit();
     }
     this.#ui.state = "ready";

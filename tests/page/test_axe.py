@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 from playwright.sync_api import Browser, Page
 
 from pybuild.filters.bundle import add_filters, make_filters
 from pybuild.gallery import build_gallery
-from tests.page.generated import TIMEOUT_MS, panel, part, settle, write_scene
+from tests.page.generated import TIMEOUT_MS, VIEW, panel, part, settle
 from tests.pyengine import filters
 
 pytestmark = [pytest.mark.page, pytest.mark.gpu]
@@ -32,9 +32,16 @@ source = "cloud.ply"
 [[demo]]
 name = "panel"
 title = "Panel"
-text = "It has a clip, a slider, a picture, sound and a filter."
+text = "It has a clip, a slider, a picture, sound, a filter, and another object."
 family = "Network"
-source = "cloud.ply"
+source = "panel.toml"
+"""
+OBJECTS = """
+[[object]]
+file = "cloud.ply"
+
+[[object]]
+file = "panel.onnx"
 """
 
 
@@ -46,13 +53,13 @@ def gallery(
     folder = tmp_path_factory.mktemp("axe")
     (folder / "cloud.ply").write_bytes(scene_file.read_bytes())
     (folder / "demos.toml").write_text(ROWS)
+    made = panel()
+    made.metadata_props.add(key="vitrine.bounds", value="[[-1, -2, -0.1], [3, 1, 0.1]]")
+    onnx.save(made, str(folder / "panel.onnx"))
+    (folder / "panel.toml").write_text(OBJECTS)
     build_gallery(folder / "demos.toml", folder / "out")
     scene = folder / "out" / "panel" / "scene"
-    poster = (scene / "poster.webp").read_bytes()
-    shutil.rmtree(scene)
-    write_scene(scene, panel(), {})
     add_filters(scene, make_filters([f"{filters.inverting(folder)}@size=150x150"]))
-    (scene / "poster.webp").write_bytes(poster)
     return serve(folder / "out").rstrip("/") + "/"
 
 
@@ -95,7 +102,7 @@ def test_the_gallery(page: Page, gallery: str) -> None:
 
 
 def test_a_demo_with_its_panels_open(page: Page, gallery: str) -> None:
-    """Inputs, filter, frame times; then the view's panel; then help."""
+    """Inputs, filter, frame times; then the view's panel; an object's handles; then help."""
     page.goto(f"{gallery}panel/")
     settle(page)
     stage = page.locator("vitrine-view .stage")
@@ -106,7 +113,12 @@ def test_a_demo_with_its_panels_open(page: Page, gallery: str) -> None:
     assert faults(page) == []
     stage.press("b")
     stage.press("o")
-    page.locator("vitrine-view .viewing li").wait_for()
+    page.locator("vitrine-view .viewing ol li").wait_for()
+    assert faults(page) == []
+    page.get_by_role("button", name="cloud", exact=True).click()
+    page.get_by_role("slider", name="Move along x").focus()
+    settle(page)
+    assert page.evaluate(f"{VIEW}.selected") == "cloud"
     assert faults(page) == []
     stage.press("?")
     assert page.get_by_role("dialog", name="Controls").is_visible()

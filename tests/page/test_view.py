@@ -34,7 +34,7 @@ LINKED = ELEMENT.format("hash")
 
 def shot(page: Page) -> Pixels:
     """The scene without what fades in and out over it."""
-    return seen_on_screen(page, hidden=".ring, .toolbar, .hint")
+    return seen_on_screen(page, hidden=".ring, .toolbar, .hint, .pins")
 
 
 def coloured() -> Gaussians:
@@ -65,6 +65,7 @@ def shared_page(open_page: Open) -> Page:
 def page(shared_page: Page) -> Page:
     """The shared page as it began."""
     run(shared_page, "open", text="v=1")
+    shared_page.evaluate(f"{VIEW}.mode = 'colour'; {VIEW}.annotations = []")
     shared_page.evaluate("history.replaceState(null, '', location.pathname)")
     hidden = shared_page.evaluate(part(".viewing") + ".hidden")
     if not hidden:
@@ -72,6 +73,17 @@ def page(shared_page: Page) -> Page:
     shared_page.locator("vitrine-view .stage").focus()
     settle(shared_page)
     return shared_page
+
+
+MARKUP = "<img src=x onerror='window.harm = 1'> & \n<b>bold</b>"
+
+
+def labels(page: Page) -> Any:
+    """Of each annotation its text, how many elements are in it, and where it lies."""
+    return page.evaluate(
+        f"""[...{VIEW}.shadowRoot.querySelectorAll('.pins .label:not(.length)')].map((label) =>
+            [label.textContent, label.childElementCount, label.style.transform])"""
+    )
 
 
 def run(page: Page, what: str, **more: Any) -> Any:
@@ -181,6 +193,7 @@ def test_the_panel_does_what_the_methods_do(page: Page) -> None:
     page.keyboard.press("o")
     panel = page.get_by_role("region", name="View")
     assert page.evaluate(f"{VIEW}.shadowRoot.activeElement.value") == "orbit"
+    assert panel.get_by_role("group", name="Objects").count() == 0, "there are none"
     panel.get_by_label("Fly").check()
     until(page, "state.mode === 'fly'")
     panel.get_by_role("button", name="Add bookmark").click()
@@ -233,8 +246,12 @@ def test_a_link_shows_the_same_pixels_in_another_page(page: Page, open_page: Ope
     page.evaluate(f"{VIEW}.setCamera({{eye: [1.23456789, -0.5, -3.3333333], fov: 40}})")
     look = {"background": [0.1, 0.2, 0.3], "shDegree": 0, "splatScale": 0.7, "antialiasing": "mip"}
     page.evaluate(f"look => {VIEW}.setLook(look)", look)
+    page.evaluate(f"{VIEW}.mode = 'outlines'")
+    note = {"position": [0.2, -0.1, 0.3], "text": MARKUP}
+    page.evaluate(f"note => {VIEW}.annotate(note)", note)
+    page.wait_for_function("location.hash.includes('show=outlines')")
     settle(page)
-    wanted = shot(page)
+    wanted, label = shot(page), labels(page)
     page.wait_for_function("location.hash.includes('scale=0.7')")
     link = page.evaluate(f"{VIEW}.link()")
     assert link.partition("#")[2] == page.evaluate("location.hash.slice(1)")
@@ -247,28 +264,46 @@ def test_a_link_shows_the_same_pixels_in_another_page(page: Page, open_page: Ope
         }""",
         link,
     )
-    other = open_page(LINKED, hash=link.partition("#")[2] + "&scent=rose")
+    drawn = "window.addEventListener('load', () => %s.on('mode', () => { window.drawn = 1; }))"
+    other = open_page(LINKED, drawn % VIEW, hash=link.partition("#")[2] + "&scent=rose")
     told = other.locator("vitrine-view .message")
     told.wait_for()
     assert "Not all of the view is as asked" in told.inner_text()
     assert "'scent' is passed over" in told.inner_text()
     told.get_by_role("button", name="Close").click()
-    got, seen = shot(other), state(other)
+    got, seen, told_there = shot(other), state(other), labels(other)
+    assert other.evaluate(f"[{VIEW}.mode, window.drawn]") == ["outlines", 1]
+    assert other.evaluate(f"{VIEW}.annotations.map(({{text}}) => text)") == [MARKUP]
+    assert other.evaluate("[window.harm, document.images.length]") == [None, 0]
     other.context.close()
     assert changed(wanted, got) == 0
     assert seen["bookmarks"] == ["Ärmel & Co."]
+    assert label == told_there == [label[0]], "the same text at the same place"
+    assert label[0][:2] == [MARKUP, 0]
 
 
 def test_a_new_hash_is_followed_and_a_bad_one_is_told(page: Page) -> None:
     first = shot(page)
-    page.evaluate("location.hash = 'v=1&camera=0,0,-9,0,0,0,50&sh=seven'")
+    bad = "sh=seven&show=dept&note=here:1,nan,2&obj.chair=p1,2,3&note=there:0,0,0"
+    page.evaluate(f"location.hash = 'v=1&camera=0,0,-9,0,0,0,50&{bad}'")
     told = page.locator("vitrine-view .message")
     told.wait_for()
-    assert "'sh' is passed over" in told.inner_text()
+    for part_of_it in (
+        "'sh' is passed over",
+        "'show' is passed over: mode: wanted one of colour, depth",
+        "'note' is passed over: wanted a number, got 'nan'",
+        "objects are passed over: the scene has none",
+    ):
+        assert part_of_it in told.inner_text()
+    assert page.evaluate(f"{VIEW}.annotations.map(({{text}}) => text)") == ["there"]
     told.get_by_role("button", name="Close").click()
     settle(page)
     assert state(page)["camera"]["eye"] == pytest.approx([0, 0, -9])
     assert changed(first, shot(page)) > 0.05
+    own = page.evaluate(f"{VIEW}.annotate({{ position: [0, 0, 0], text: 'own' }})")
+    page.evaluate("location.hash = 'v=1&camera=0,0,-9,0,0,0,50'")
+    page.wait_for_function(f"{VIEW}.annotations.length === 1")
+    assert page.evaluate(f"{VIEW}.annotations[0].id") == own, "what a visitor wrote stays"
     page.evaluate("location.hash = 'about'")
     settle(page)
     assert told.is_hidden()
