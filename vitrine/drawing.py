@@ -24,7 +24,6 @@ from pyengine.passes.modes import checked_mode
 from pyengine.view import View
 from vitrine.cameras import CameraLike, CameraPath, Vector
 from vitrine.film import Film
-from vitrine.looking import look_asked
 from vitrine.playing import Playing
 from vitrine.values import plain
 
@@ -372,7 +371,7 @@ class Drawing(Playing):
         given = {key: value for key, value in look.items() if value is not None}
         with _unchanged(renderer.engine) as engine:
             if given:
-                self._ask("look", engine=engine, **look_asked(given))
+                self._ask_look(given, engine)
             if engine.filter is not None:
                 engine.filter.set_shown(strength, split)
             image = renderer.draw(view, time, transparent)

@@ -97,7 +97,9 @@ class Linking(Playing, Arranging):
     def _seen(self) -> Engine:
         """The engine of what is on, with its filter."""
         self._live()
-        return self._renderers.of(self._size, "", self._filter).engine
+        if not self._filter:
+            return self._engine
+        return self._renderers.filtered(self._filter, self._size).engine
 
     @property
     def annotations(self) -> list[Annotation]:

@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack
 
 from pyengine.camera_rig import Rig
 from pyengine.camera_shot import Shot
+from pyengine.engine import Engine
 from pyengine.errors import ViewError
 from pyengine.object_spec import nearest
 from pyengine.passes.modes import checked_mode
@@ -214,7 +215,7 @@ class Looking(Staged):
         ViewError
             A name or a value that is none.
         """
-        self._ask("look", **look_asked(look))
+        self._ask_look(look)
 
     def get_state(self) -> State:
         """Where the camera is, what moves it, its bookmarks, and how the scene is drawn."""
@@ -307,6 +308,17 @@ class Looking(Staged):
         if len(found) < 2:
             raise ViewError(f"camera path: wanted two cameras or more, got {len(found)}")
         return CameraPath(found, loop)
+
+    def _ask_look(self, look: Mapping[str, object], engine: Engine | None = None) -> None:
+        """Draw so from now on; errors have the names that look has here."""
+        asked = look_asked(look)
+        try:
+            self._ask("look", engine=engine, **asked)
+        except ViewError as error:
+            told = str(error)
+            for name, pages in _LOOK_KEYS.items():
+                told = told.replace(pages, name)
+            raise ViewError(f"look: {told}") from None
 
     def _shot_at(self, camera: CameraLike) -> Shot:
         return self._rig_at(camera).shot

@@ -90,7 +90,9 @@ class Renderers:
         return found
 
     def filtered(self, name: str, size: Size) -> Renderer:
-        """The renderer of a filter as it is; made for images of a size if it was not yet.
+        """The renderer of a filter at the size that it has; made for one if it was not yet.
+
+        It is where the scene is.
 
         Raises
         ------
@@ -98,7 +100,9 @@ class Renderers:
             There is none of that name, or its model is no filter.
         """
         kept = self._filters.get(name)
-        return kept.renderer if kept else self._sized(name, size)
+        found = kept.renderer if kept else self._sized(name, size)
+        found.engine.go_on(self.colours.engine)
+        return found
 
     def close(self) -> None:
         """Free the device and all that is on it."""

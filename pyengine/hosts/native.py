@@ -262,16 +262,21 @@ class NativeHost:
 
     def resize(self, width: int, height: int) -> None:
         """Make the textures of the canvas's size anew, and the bind groups that hold them."""
-        plan = self._taken()
-        self.width, self.height = width, height
-        usage = _flags(_TEXTURE_USAGE, ("render", "readback"))
         self._free_textures()
+        self.width = self.height = 0  # until they are there: memory may run out
+        self._make_textures(width, height)
+        self.width, self.height = width, height
+
+    def _make_textures(self, width: int, height: int) -> None:
+        plan = self._taken()
+        usage = _flags(_TEXTURE_USAGE, ("render", "readback"))
+        size = (width, height)
         if plan.render:
-            self._textures[CANVAS] = self._texture(CANVAS, CANVAS_FORMAT, usage, None)
+            self._textures[CANVAS] = self._texture(CANVAS, CANVAS_FORMAT, usage, size)
         for texture in plan.textures:
             usage = _flags(_TEXTURE_USAGE, texture.usage)
             self._textures[texture.name] = self._texture(
-                texture.name, texture.format, usage, texture.size
+                texture.name, texture.format, usage, texture.size or size
             )
         self._groups: dict[tuple[str, tuple[Binding, ...]], Any] = {}
         for _, step in plan.passes():
@@ -393,12 +398,10 @@ class NativeHost:
             raise PlanError("the host has taken no plan")
         return self._plan
 
-    def _texture(
-        self, label: str, texture_format: str, usage: int, size: tuple[int, int] | None
-    ) -> Any:
+    def _texture(self, label: str, texture_format: str, usage: int, size: tuple[int, int]) -> Any:
         return self.device.create_texture(
             label=label,
-            size=(*(size or (self.width, self.height)), 1),
+            size=(*size, 1),
             format=texture_format,
             usage=usage,
         )

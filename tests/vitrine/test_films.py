@@ -12,6 +12,8 @@ import pytest
 
 import vitrine
 from pybuild.gaussians import Gaussians
+from pybuild.generators.bundle import write_generator
+from pybuild.options import BuildOptions, GeneratorOptions
 from tests.pybuild.generators.small_generators import row, stepping
 from tests.pybuild.onnx.small_models import saved
 from tests.pyengine.filters import trail
@@ -123,6 +125,30 @@ def test_the_clock_of_a_film(adapter: object, tmp_path: Path) -> None:
         np.testing.assert_array_equal(moving[0], moving[1])
         np.testing.assert_array_equal(moving[0][0], still[0])
         np.testing.assert_array_equal(moving[0][4], scene.render(path.at(1), time=1.5))
+
+
+def test_a_track_in_a_film(adapter: object, tmp_path: Path) -> None:
+    """From a model and from its bundle; between two rows of the track linearly."""
+    np.save(tmp_path / "walk.npy", np.float32([[0, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0]]))
+    model = saved(row(bounds=BOUNDS, clip={"duration": 2, "loop": True}), tmp_path)
+    tracks = [f"shift={tmp_path / 'walk.npy'}@2"]
+    options = GeneratorOptions(tracks=tuple(tracks))
+    write_generator(model, tmp_path / "bundle", BuildOptions(generator=options))
+    films = []
+    for source, given in ((model, tracks), (tmp_path / "bundle", [])):
+        with vitrine.load(source, size=SIZE, tracks=given, eye=(0, 0, -6)) as scene:
+            films.append(list(scene.frames("clip", fps=4, seconds=1)))
+            moved = scene.view().fx / 6  # pixels a world unit
+            scene.seek(0)
+            scene.pause()
+            scene.set_input("shift", [0.5, 0, 0])
+            half = middle(scene.render())[0]
+    np.testing.assert_array_equal(films[0], films[1])
+    seen = np.array([middle(frame)[0] for frame in films[0]])
+    # the row itself goes half a unit a second
+    np.testing.assert_allclose(
+        (seen[:3] - half) / moved, [-0.5, 0.125, 0.75], atol=0.1, err_msg=f"{seen}"
+    )
 
 
 def test_a_state_in_a_film(adapter: object, tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ from PIL import Image
 import vitrine
 from pybuild import formats, reference, rendering
 from pybuild.bundle import write_bundle
+from pybuild.filters.bundle import add_filters, make_filters
 from pybuild.gaussians import Gaussians
 from pybuild.pack import pack, unpack
 from pyengine.errors import DeviceError
+from pyengine.hosts.native import NativeHost
 from pyengine.passes.modes import MODES
 from tests.pybuild.generators.small_generators import pictured, row, stepping
 from tests.pybuild.onnx.small_models import saved
@@ -301,6 +303,24 @@ def test_filters(adapter: object, scene_file: Path, tmp_path: Path) -> None:
         scene.render()
 
 
+def test_a_built_scene_with_a_filter(adapter: object, cloud: Gaussians, tmp_path: Path) -> None:
+    """Its first filter is on, at the size that suits; one more may be added."""
+    folder = tmp_path / "bundle"
+    write_bundle(cloud, folder)
+    add_filters(folder, make_filters([f"{negative(tmp_path)}@size=64x48/32x24"]))
+    more = str(gain(tmp_path))
+    with vitrine.load(folder, size=(64, 48)) as scene:
+        assert (scene.filter, scene.filters) == ("negative", ["negative"])
+        for size in ((64, 48), (33, 25), (60, 45)):
+            view = VIEW.scaled(*size)
+            wanted = commanded(folder, tmp_path, view, filter="negative")
+            np.testing.assert_array_equal(scene.render(view), wanted)
+    with vitrine.load(folder, filters=[more]) as scene:
+        assert (scene.filter, scene.filters) == ("gain", ["gain", "negative"])
+    with pytest.raises(vitrine.InputError, match="'negative': the scene has one of that name"):
+        vitrine.load(folder, filters=[str(tmp_path / "negative.onnx")])
+
+
 def test_links(scene: vitrine.Scene, cloud: Gaussians) -> None:
     """Another scene shows what a link says; one that says nothing changes nothing."""
     scene.set_camera(eye=(1, -1, -5))
@@ -361,8 +381,11 @@ WRONG: dict[str, tuple[Callable[[vitrine.Scene], object], str]] = {
     "mode": (lambda s: s.render(mode="dept"), "mode: wanted one of colour, depth"),
     "look's key": (lambda s: s.set_look(sh=1), "unknown key 'sh'; there are: background"),  # type: ignore[call-arg]
     "look of an image": (lambda s: s.render(backgruond=1), "did you mean 'background'"),  # type: ignore[call-arg]
-    "background": (lambda s: s.render(background="red"), "wanted rrggbb or 3 numbers, got 'red'"),
-    "scale": (lambda s: s.set_look(splat_scale=-1), "splatScale: wanted a number from 0 to 10"),
+    "background": (
+        lambda s: s.render(background="red"),
+        "look: wanted rrggbb or 3 numbers",
+    ),
+    "scale": (lambda s: s.set_look(splat_scale=-1), "splat_scale: wanted a number from 0 to 10"),
     "transparent": (lambda s: s.render(mode="depth", transparent=True), "not with 'depth'"),
     "strength": (lambda s: s.render(strength=0.5), "no filter is on"),
     "camera's mode": (lambda s: s.set_mode("walk"), "wanted one of orbit, fly, turntable"),
@@ -389,6 +412,22 @@ def test_errors_tell_what_was_wanted(scene: vitrine.Scene, monkeypatch: pytest.M
     monkeypatch.setattr(scene._renderers.colours, "_largest_px", 50)
     with pytest.raises(DeviceError, match="an image of 51x34 px is wanted; this adapter offers 50"):
         scene.render(width=51)
+    np.testing.assert_array_equal(scene.render(), before)
+
+
+def test_an_image_beyond_the_memory(scene: vitrine.Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told each time that it is asked for, and others are drawn as before."""
+    before, make = scene.render(), NativeHost._texture
+
+    def full(host: NativeHost, label: str, texel: str, usage: int, size: tuple[int, int]) -> object:
+        if size[0] > 100:
+            raise RuntimeError("Validation Error\n\nCaused by:\n  Not enough memory left.")
+        return make(host, label, texel, usage, size)
+
+    monkeypatch.setattr(NativeHost, "_texture", full)
+    for _ in range(2):
+        with pytest.raises(DeviceError, match="no memory for an image of 200x133 px of 700"):
+            scene.render(width=200)
     np.testing.assert_array_equal(scene.render(), before)
 
 
