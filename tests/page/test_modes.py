@@ -19,7 +19,7 @@ from pybuild.render import in_memory, render
 from pybuild.site import build_site
 from pyengine.passes.modes import MODES
 from pyengine.view import WORLD_UP, View
-from tests.page.generated import VIEW, open_page, part, settle
+from tests.page.generated import VIEW, Pixels, open_page, part, settle
 from tests.page.test_filters import pixels
 from tests.page.test_pick import event
 from tests.pyengine import filters
@@ -34,20 +34,22 @@ COLOUR_DB = 40.0
 
 
 @pytest.fixture(scope="module")
-def page(
+def opened(
     browser: Browser,
     tmp_path_factory: pytest.TempPathFactory,
     serve: Callable[[Path], str],
     cloud: Gaussians,
-) -> Iterator[Page]:
-    """A scene with a filter that is off, in the view of `front`."""
+) -> Iterator[tuple[Page, Pixels]]:
+    """A scene with a filter that is off, in the view of `front`, and what was on screen at first:
+    the attribute's mode, in the place of which there are colours then.
+    """
     folder = tmp_path_factory.mktemp("modes") / "site"
     build_site(cloud, folder)
     write_bundle(cloud, folder / "filtered")
     made = make_filters([f"{filters.inverting(folder.parent)}@size={SIZE}x{SIZE}"])
     add_filters(folder / "filtered", made)
     url = serve(folder).rstrip("/") + "/"
-    attributes = 'controls="none" filter="none"'
+    attributes = 'controls="none" filter="none" mode="depth"'
     box = (f"{SIZE}px", f"{SIZE}px")
     page = open_page(browser, url, "filtered", attributes, box, hooked=True)
     page.evaluate(
@@ -55,9 +57,17 @@ def page(
     )
     page.evaluate(f"(view) => {VIEW}.setView(view)", json.loads(front().to_json()))
     settle(page)
-    yield page
+    first = pixels(page)
+    draw(page, "colour")
+    yield page, first
     assert page.workers[0].evaluate("self.test.errors") == []
     page.context.close()
+
+
+@pytest.fixture(scope="module")
+def page(opened: tuple[Page, Pixels]) -> Page:
+    """The page of all tests, which leave colours in it."""
+    return opened[0]
 
 
 def front() -> View:
@@ -87,6 +97,32 @@ def test_modes_and_back(page: Page, cloud: Gaussians) -> None:
         assert psnr_db(shown, before) < 30, "the picture is that of colours"
     np.testing.assert_array_equal(draw(page, "colour"), before)
     assert psnr_db(before, render(scene, load, front())) >= COLOUR_DB
+
+
+def test_an_attribute_draws_it_from_the_start(opened: tuple[Page, Pixels]) -> None:
+    """As the property does later."""
+    page, first = opened
+    np.testing.assert_array_equal(draw(page, "depth"), first)
+    assert psnr_db(draw(page, "colour"), first) < 30
+
+
+def test_a_lost_device_comes_back_with_it(page: Page) -> None:
+    """Nothing tells it again; and colours come back there as they were."""
+    colours, normals = pixels(page), draw(page, "normals")
+    lost = page.workers[0].evaluate(
+        """async () => {
+            const before = self.test.devices;
+            self.onmessage({ data: { type: 'lose' } });
+            while (self.test.devices === before) await new Promise((done) => setTimeout(done, 20));
+            return self.test.devices - before;
+        }"""
+    )
+    assert lost == 1
+    settle(page)
+    np.testing.assert_array_equal(pixels(page), normals)
+    assert page.evaluate(f"[{VIEW}.mode, {part('.modes select')}.value]") == ["normals"] * 2
+    assert "show=normals" in page.evaluate(f"{VIEW}.link()")
+    np.testing.assert_array_equal(draw(page, "colour"), colours)
 
 
 def test_a_filter_waits_for_colours(page: Page) -> None:

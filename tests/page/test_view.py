@@ -176,6 +176,43 @@ def test_the_path_goes_through_the_bookmarks_and_stops(page: Page) -> None:
     rests(page)
 
 
+def test_frames_are_told_while_somebody_listens(page: Page) -> None:
+    """By any way to listen; nobody asks the worker for them before, or after the last one left."""
+    hearers = f"""(() => {{
+        const [frames] = Object.getOwnPropertySymbols({VIEW})
+            .filter((name) => name.description === "frames").map((name) => {VIEW}[name]);
+        return frames.heard;
+    }})()"""
+    assert page.evaluate(hearers) == 0
+    page.evaluate(
+        f"""() => {{
+            window.told = {{ all: 0, once: 0, until: 0, handled: 0 }};
+            const count = (name) => ({{ detail }}) => {{ told[name] += detail.cpuMs >= 0; }};
+            const [all, handled] = [count("all"), {{ handleEvent: count("handled") }}];
+            window.leave = new AbortController();
+            {VIEW}.addEventListener("frame", all);
+            {VIEW}.addEventListener("frame", all);
+            {VIEW}.addEventListener("frame", handled, true);
+            {VIEW}.addEventListener("frame", count("once"), {{ once: true }});
+            {VIEW}.addEventListener("frame", count("until"), {{ signal: leave.signal }});
+            window.end = [
+                () => leave.abort(),
+                () => {VIEW}.removeEventListener("frame", handled, {{ capture: true }}),
+                () => {VIEW}.removeEventListener("frame", all),
+            ];
+        }}"""
+    )
+    assert page.evaluate(hearers) == 4
+    page.keyboard.down("ArrowLeft")
+    page.wait_for_function("told.all > 2")
+    page.keyboard.up("ArrowLeft")
+    assert page.evaluate("told.once") == 1
+    assert page.evaluate("[told.until, told.handled].every((times) => times > 2)")
+    for left in (2, 1, 0):
+        page.evaluate("end.shift()()")
+        assert page.evaluate(hearers) == left
+
+
 def test_errors_are_of_the_promise(page: Page) -> None:
     for call, told in (
         ("setCamera({eye: [1, 2]})", "three numbers"),
