@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from pybuild.site import WEB_FOLDER
 
@@ -69,10 +69,11 @@ def install(page: Page, override: Mapping[str, Any] | None = None) -> None:
     worker = WORKER.replace("%OVERRIDE%", json.dumps(override or {}))
     worker += (WEB_FOLDER / "worker.mjs").read_text(encoding="utf-8")
     for name, text in {"pyodide.mjs": PYODIDE, "worker.mjs": worker}.items():
-        page.route(
-            f"**/{name}",
-            lambda route, text=text: route.fulfill(content_type="text/javascript", body=text),
-        )
+        page.route(f"**/{name}", _answer(text))
+
+
+def _answer(module: str) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(content_type="text/javascript", body=module)
 
 
 def python(page: Page, code: str) -> Any:
