@@ -238,7 +238,7 @@ class Renderer:
                 self._picking.build(pick_plan(self.plan, self.scene))
             self._picking.write(AT, struct.pack("<4f", x, y, 0, 0))
             self._picking.run(PICK)
-            (word,) = struct.unpack("<I", self._picking.read(FOUND))
+            (word,) = struct.unpack_from("<I", self._picking.read(FOUND))
         return Ray(self.engine.drawn_frame, x, y).found(word, len(self.scene.objects))
 
     def faults(self) -> int:

@@ -1,16 +1,21 @@
 // Picking, on the worker's side: a plan of its own beside the one that draws, made at the first click
-// and replayed at each, with four bytes read back. Python's side is pyengine/hosts/page_pick.py.
+// and replayed at each, with four bytes read back; labels are looked at many at a time. Python's side is
+// pyengine/hosts/page_pick.py.
 
 import { Executor } from "./executor.mjs";
 import { Failure } from "./loading.mjs";
 
 const AT = "pick.at";
 const FOUND = "pick.found";
+/** Schedules: one place, or as many as the plan takes. */
+const PICK = 0, PROBE = 1;
+/** A place in the plan's buffer: x, y, and two numbers that nobody reads. */
+const NUMBERS = 4;
 
 /**
  * @typedef {{open_pick: (adapter: string) => string, aim: (x: number, y: number) => void,
  *   found: (word: number) => string, places: (points: string) => string,
- *   hides: (word: number, depth: number) => boolean}} Host Of pyengine/hosts/page_pick.py.
+ *   hidden: (words: string) => string}} Host Of pyengine/hosts/page_pick.py.
  * @typedef {object} Hooks
  * @property {() => Promise<Host>} host
  * @property {() => Promise<import("./gpu.mjs").Given>} gpu
@@ -22,7 +27,8 @@ const FOUND = "pick.found";
 
 export class Picks {
   #hooks;
-  /** What picks, and what it was made beside. @type {{from: Executor, made: Executor} | null} */
+  /** What picks, what it was made beside, and how many places it takes.
+   * @type {{from: Executor, made: Executor, points: number} | null} */
   #built = null;
   /** One after the other: they share what they write and read. @type {Promise<unknown>} */
   #chain = Promise.resolve();
@@ -37,7 +43,9 @@ export class Picks {
   handlers = {
     pick: ({ x, y, id }) => this.#answer(id, async () => {
       const { host, made } = await this.#ready();
-      return JSON.parse(host.found(await this.#word(host, made, x, y)));
+      host.aim(x, y);
+      const [word] = await this.#words(made, PICK, [[x, y]]);
+      return JSON.parse(host.found(word));
     }),
     probe: ({ points, id }) => this.#answer(id, () => this.#probe(points)),
     follow: ({ on }) => {
@@ -74,23 +82,29 @@ export class Picks {
   /** Of each point whether something hides it, and null where it is not on the canvas.
    * @param {number[][]} points */
   async #probe(points) {
-    const { host, made } = await this.#ready();
-    const places = JSON.parse(host.places(JSON.stringify(points)));
-    if (places.error) throw new Failure("view", places.error);
+    /** @type {(boolean | null)[]} */
     const hidden = [];
-    for (const place of places) {
-      if (!place) hidden.push(null);
-      else hidden.push(host.hides(await this.#word(host, made, place[0], place[1]), place[2]));
+    while (hidden.length < points.length) {
+      const { host, made, points: most } = await this.#ready();
+      const some = points.slice(hidden.length, hidden.length + most);
+      const places = JSON.parse(host.places(JSON.stringify(some)));
+      if (places.error) throw new Failure("view", places.error);
+      const shown = places.filter(Boolean);
+      const none = Array.from({ length: most - shown.length }, () => [-1, 0]);
+      const words = shown.length ? await this.#words(made, PROBE, [...shown, ...none]) : [];
+      const told = JSON.parse(host.hidden(JSON.stringify(Array.from(words).slice(0, shown.length))));
+      hidden.push(...places.map((/** @type {unknown} */ place) => place ? told.shift() : null));
     }
     return hidden;
   }
 
-  /** @param {Host} host @param {Executor} made @param {number} x @param {number} y */
-  async #word(host, made, x, y) {
-    host.aim(x, y);
-    made.write(AT, 0, new Uint8Array(new Float32Array([x, y, 0, 0]).buffer));
-    made.run(0, null);
-    return new Uint32Array(await made.read(FOUND, 4))[0];
+  /** What is found at places. @param {Executor} made @param {number} schedule @param {number[][]} places */
+  async #words(made, schedule, places) {
+    const at = new Float32Array(NUMBERS * places.length);
+    places.forEach(([x, y], i) => at.set([x, y], NUMBERS * i));
+    made.write(AT, 0, new Uint8Array(at.buffer));
+    made.run(schedule, null);
+    return new Uint32Array(await made.read(FOUND, 4 * places.length));
   }
 
   /** The host and the plan, which is made anew where another one is drawn by now. */
@@ -99,11 +113,11 @@ export class Picks {
     for (;;) {
       const from = this.#hooks.executor();
       if (!from) throw new Failure("view", "The scene is not loaded yet.");
-      if (this.#built?.from === from) return { host, made: this.#built.made };
+      if (this.#built?.from === from) return { host, ...this.#built };
       this.end();
-      const made = await this.#build(host, from);
-      if (this.#hooks.executor() === from) this.#built = { from, made };
-      else made.drop();
+      const built = await this.#build(host, from);
+      if (this.#hooks.executor() === from) this.#built = built;
+      else built.made.drop();
     }
   }
 
@@ -115,6 +129,6 @@ export class Picks {
     const made = new Executor(from.device, answer.plan, null, from.format, new Map(), from);
     await made.compile(() => {});
     made.resize(1, 1);
-    return made;
+    return { from, made, points: /** @type {number} */ (answer.points) };
   }
 }

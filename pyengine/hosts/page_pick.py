@@ -1,7 +1,8 @@
 """Picking in the page: the plan for it, and what the word that it reads back means.
 
 web/picks.mjs asks for the plan at the first click and builds it beside the one that draws. A click
-is `aim`, the plan's passes, four bytes read back, `found`; a frame makes no use of this file.
+is `aim`, the plan's passes, four bytes read back, `found`; labels are `places`, the passes for many
+of them at once, as many words read back, `hidden`. A frame makes no use of this file.
 Places are those of the canvas, 0 to 1 from its top left corner.
 """
 
@@ -13,7 +14,7 @@ import math
 from pyengine.errors import ViewError, VitrineError
 from pyengine.fields import document
 from pyengine.hosts.page import Display
-from pyengine.passes.pick import Ray, pick_plan
+from pyengine.passes.pick import POINTS, Ray, pick_plan
 from pyengine.plan import Adapter
 from pyengine.scene_plan import scene_plan
 from pyengine.structs import Frame
@@ -31,6 +32,7 @@ class PickHost:
     def __init__(self, display: Display) -> None:
         self._display = display
         self._aimed: Ray | None = None
+        self._probed: list[tuple[Ray, float]] = []
 
     def open_pick(self, adapter_text: str) -> str:
         """Plan picking in the scene that is shown.
@@ -43,7 +45,7 @@ class PickHost:
         Returns
         -------
         str
-            JSON: ``plan``; or ``error``.
+            JSON: ``plan``, and ``points``, how many places are picked at once; or ``error``.
         """
         stage = self._display.stage
         scene = stage.engine.scene
@@ -52,10 +54,10 @@ class PickHost:
             plan = pick_plan(scene_plan(scene, adapter, stage.program, stage.shaders), scene)
         except VitrineError as error:
             return json.dumps({"error": str(error)})
-        return json.dumps({"plan": plan.to_dict()})
+        return json.dumps({"plan": plan.to_dict(), "points": POINTS})
 
     def aim(self, x: float, y: float) -> None:
-        """Remember the camera of the picture that is there, for the next `found` or `hides`."""
+        """Remember the camera of the picture that is there, for the next `found`."""
         self._aimed = Ray(self._display.stage.engine.drawn_frame, x, y)
 
     def found(self, word: int) -> str:
@@ -77,7 +79,7 @@ class PickHost:
         return json.dumps(told)
 
     def places(self, points_text: str) -> str:
-        """Where points of the world are on the canvas.
+        """Where points of the world are on the canvas, in the picture that is there.
 
         Parameters
         ----------
@@ -97,12 +99,29 @@ class PickHost:
         except VitrineError as error:
             return json.dumps({"error": str(error)})
         frame = self._display.stage.engine.drawn_frame
-        return json.dumps([_place(frame, point) for point in points])
+        places = [_place(frame, point) for point in points]
+        self._probed = [(Ray(frame, x, y), depth) for x, y, depth in filter(None, places)]
+        return json.dumps(places)
 
-    def hides(self, word: int, depth: float) -> bool:
-        """Whether what was found where `aim` pointed hides a point at a depth."""
-        picked = self._ray().found(word)
-        return picked is not None and picked.depth < depth * (1 - BEHIND_SHARE)
+    def hidden(self, words_text: str) -> str:
+        """Whether what was found at places hides the points there.
+
+        Parameters
+        ----------
+        words_text : str
+            JSON: a word for each point of the last `places` that is on the canvas.
+
+        Returns
+        -------
+        str
+            JSON: a list of true and false.
+        """
+        words = json.loads(words_text)
+        rows = zip(self._probed, words, strict=True)
+        picked = [(ray.found(word), depth) for (ray, depth), word in rows]
+        return json.dumps(
+            [hit is not None and hit.depth < depth * (1 - BEHIND_SHARE) for hit, depth in picked]
+        )
 
     def _ray(self) -> Ray:
         if self._aimed is None:

@@ -1,9 +1,10 @@
-"""Pick a pixel: the nearest splat with which its coverage passes half, in four bytes.
+"""Pick pixels: the nearest splat with which the coverage of each passes half, in four bytes.
 
 Another plan of the same scene, made at the first click beside the one that is drawn, and replayed
 at each: it projects once more, for the sort leaves no key where its row is, reads the sorted order
-that the frame left, and writes one word. It draws nothing and takes part in no frame. The shaders
-are shaders/pick/{blocks,first}.wgsl; their oracle is pybuild/picking.py.
+that the frame left, and writes a word. It draws nothing and takes part in no frame. Labels are
+looked at many at a time, by a schedule that picks `POINTS` pixels. The shaders are
+shaders/pick/{blocks,first}.wgsl; their oracle is pybuild/picking.py.
 
 A word is the splat's sort key, which says its depth to 1 part in 5,000 or better, and its object.
 """
@@ -21,18 +22,24 @@ from pyengine.plan import Buffer, ComputePass, ComputePipeline, Dispatch, Plan, 
 from pyengine.shaders import assemble
 from pyengine.structs import Frame
 
-__all__ = ["AT", "FOUND", "NOTHING", "PICK", "Picked", "Ray", "pick_plan"]
+__all__ = ["AT", "FOUND", "NOTHING", "PICK", "POINTS", "PROBE", "Picked", "Ray", "pick_plan"]
 
 PICK = "pick"
-"""The schedule."""
+"""The schedule that picks at the first place."""
+PROBE = "probe"
+"""The schedule that picks at all of them."""
+POINTS = 16
+"""Places that are picked at once."""
 AT = "pick.at"
-"""Buffer, four f32: x and y of the place, 0 to 1 from the canvas's top left corner."""
+"""Buffer, four f32 a place: x and y, 0 to 1 from the canvas's top left corner; under 0: none."""
 FOUND = "pick.found"
-"""Buffer, one u32: what was found there."""
+"""Buffer, one u32 a place: what was found there."""
 NOTHING = 0xFFFFFFFF
 """The word where the coverage stays under half."""
 
 _KEY_BITS = 24
+_BLOCK = 256
+"""Places of the order that a workgroup looks at."""
 _SHARES = "pick.shares"
 
 Point = tuple[float, float, float]
@@ -55,14 +62,20 @@ def pick_plan(plan: Plan, scene: Scene) -> Plan:
     chunks = max(scene.chunk_count, 1)
     sorted_by = ("frame", AT, "splats", order, "sort_state", _SHARES)
     objects = OBJECTS if scene.objects else order
-    found = ComputePass(
-        PICK,
-        (
-            Dispatch("pick.blocks", sorted_by, grid(chunks)),
-            Dispatch("pick.first", (*sorted_by, "keys", objects, FOUND), (1, 1, 1)),
-        ),
-    )
-    schedule = (*steps, found)
+    across, down, _ = grid(chunks)
+
+    def found(label: str, places: int) -> ComputePass:
+        first = (*sorted_by, "keys", objects, FOUND)
+        return ComputePass(
+            label,
+            (
+                Dispatch("pick.blocks", sorted_by, (across, down, places)),
+                Dispatch("pick.first", first, (1, 1, places)),
+            ),
+        )
+
+    schedule = (*steps, found(PICK, 1))
+    constants = {"BLOCKS": chunks * CHUNK_SIZE // _BLOCK, "POINTS": POINTS}
     named = {_buffer(b) for step in schedule for d in step.dispatches for b in d.bindings}
     named |= {
         d.workgroups.buffer
@@ -73,15 +86,15 @@ def pick_plan(plan: Plan, scene: Scene) -> Plan:
     return Plan(
         buffers=(
             *(buffer for buffer in plan.buffers if buffer.name in named),
-            Buffer(AT, 16, ("uniform", "upload")),
-            Buffer(_SHARES, chunks * CHUNK_SIZE // 256 * 4, ("storage",)),
-            Buffer(FOUND, 4, ("storage", "readback")),
+            Buffer(AT, 16 * POINTS, ("uniform", "upload")),
+            Buffer(_SHARES, constants["BLOCKS"] * 4 * POINTS, ("storage",)),
+            Buffer(FOUND, 4 * POINTS, ("storage", "readback")),
         ),
         textures=(),
         shaders={
             **{name: text for name, text in plan.shaders.items() if name in texts},
-            "pick.blocks": assemble("pick/blocks.wgsl"),
-            "pick.first": assemble("pick/first.wgsl", {"OBJECTS": len(scene.objects)}),
+            "pick.blocks": assemble("pick/blocks.wgsl", constants),
+            "pick.first": assemble("pick/first.wgsl", {**constants, "OBJECTS": len(scene.objects)}),
         },
         compute=(
             *kept,
@@ -93,7 +106,7 @@ def pick_plan(plan: Plan, scene: Scene) -> Plan:
             ),
         ),
         render=(),
-        schedules={PICK: schedule},
+        schedules={PICK: schedule, PROBE: (*steps, found(PROBE, POINTS))},
         subgroups=tuple(name for name in plan.subgroups if name in texts),
         needs=plan.needs,
     )

@@ -1,12 +1,16 @@
 // A splat's alpha at one pixel: what splat/splat.wgsl blends there, without drawing it.
-// Needs: the struct Splat, `splats`, `order`, `frame`, `at`.
+// Needs: the struct Splat, `splats`, `order`, `frame`, POINTS.
 
 const LOG2_255: f32 = 7.99435344;
 const BLOCK: u32 = 256u; // places of the order that a workgroup looks at
 
-// Centre of the pixel that is picked.
-fn pixel_center() -> vec2f {
-  return min(floor(at.xy * frame.viewport_px), frame.viewport_px - 1.0) + 0.5;
+struct Places {
+  places: array<vec4f, POINTS>, // x, y: 0 to 1 from the top left corner, or under 0: none; z, w unused
+}
+
+// Centre of the pixel that is picked at a place.
+fn pixel_center(place: vec4f) -> vec2f {
+  return min(floor(place.xy * frame.viewport_px), frame.viewport_px - 1.0) + 0.5;
 }
 
 fn alpha_of(row: u32, pixel_px: vec2f) -> f32 {

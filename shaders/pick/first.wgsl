@@ -1,16 +1,17 @@
-// Purpose: picking, second part: the nearest splat with which the coverage of one pixel passes half.
+// Purpose: picking, second part: the nearest splat with which the coverage of a pixel passes half.
 // Inputs: `blocks` of pick/blocks.wgsl, the sorted order, keys by row as project leaves them, and in
 //   a scene of several objects where the rows of each begin.
-// Output: `found`, one word: the splat's key in the low 24 bits, its object in the high 8 (255:
+// Output: `found`, a word a place: the splat's key in the low 24 bits, its object in the high 8 (255:
 //   beyond the 255th); NOTHING where the coverage stays under half.
-// Dispatch: one workgroup. Workgroup: 256. Constants: OBJECTS (0: a scene of one file).
+// Dispatch: one workgroup a place, over z. Workgroup: 256. Constants: OBJECTS (0: a scene of one
+//   file), BLOCKS, POINTS.
 // Method: each lane multiplies a run of blocks, one lane walks the 256 runs, then the run, then the
 //   256 splats of the block: the exact place, in some 600 steps for six million splats.
 
 // #struct Frame Splat SortState SceneObject
 
 @group(0) @binding(0) var<uniform> frame: Frame;
-@group(0) @binding(1) var<uniform> at: vec4f;
+@group(0) @binding(1) var<uniform> at: Places;
 @group(0) @binding(2) var<storage, read> splats: array<Splat>;
 @group(0) @binding(3) var<storage, read> order: array<u32>;
 @group(0) @binding(4) var<storage, read> state: SortState;
@@ -44,12 +45,17 @@ fn object_of(row: u32) -> u32 {
 }
 
 @compute @workgroup_size(256)
-fn main(@builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let place = at.places[workgroup.z];
+  if (place.x < 0.0) {
+    return;
+  }
+  let first_block = workgroup.z * BLOCKS;
   let count = (state.key_count + BLOCK - 1u) / BLOCK;
   let run = (count + BLOCK - 1u) / BLOCK;
   var share = 1.0;
   for (var i = lane * run; i < min((lane + 1u) * run, count); i++) {
-    share *= blocks[i];
+    share *= blocks[first_block + i];
   }
   shares[lane] = share;
   workgroupBarrier();
@@ -60,11 +66,12 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     for (var i = 0u; i < BLOCK; i++) {
       if (left * shares[i] <= HALF) {
         for (var j = i * run; j < min((i + 1u) * run, count); j++) {
-          if (left * blocks[j] <= HALF) {
+          let through = blocks[first_block + j];
+          if (left * through <= HALF) {
             chosen = j;
             break;
           }
-          left *= blocks[j];
+          left *= through;
         }
         break;
       }
@@ -75,7 +82,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   workgroupBarrier();
 
   let block = select(chosen, 0u, chosen == NOTHING);
-  shares[lane] = let_through(block * BLOCK + lane, state.key_count, pixel_center());
+  shares[lane] = let_through(block * BLOCK + lane, state.key_count, pixel_center(place));
   workgroupBarrier();
 
   if (lane == 0u) {
@@ -92,6 +99,6 @@ fn main(@builtin(local_invocation_index) lane: u32) {
         }
       }
     }
-    found[0] = word;
+    found[workgroup.z] = word;
   }
 }

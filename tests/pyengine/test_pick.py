@@ -16,7 +16,7 @@ from pybuild.picking import coverage_at, pick
 from pybuild.reference import Ellipsoids
 from pybuild.render import Renderer, in_memory
 from pyengine.hosts.null import NullHost
-from pyengine.passes.pick import FOUND, NOTHING, PICK, Picked, pick_plan
+from pyengine.passes.pick import AT, FOUND, NOTHING, PICK, POINTS, PROBE, Picked, pick_plan
 from pyengine.plan import DEFAULT_LIMITS, Adapter
 from pyengine.scene_plan import scene_plan
 from pyengine.view import WORLD_UP, View
@@ -60,8 +60,9 @@ def test_the_plan_that_picks_shares_what_the_one_that_draws_has(count: int) -> N
     picking = pick_plan(plan, scene)
     NullHost().build(picking)
     own = {b.name: b.size_bytes for b in picking.buffers if b not in plan.buffers}
-    assert own == {"pick.at": 16, "pick.shares": scene.chunk_count * 4, FOUND: 4}
-    assert picking.count_dispatches(PICK) == 3
+    each = {AT: 16, "pick.shares": scene.chunk_count * 4, FOUND: 4}
+    assert own == {name: POINTS * size for name, size in each.items()}
+    assert picking.count_dispatches(PICK) == picking.count_dispatches(PROBE) == 3
     assert "pick" not in repr(plan)
     assert not picking.textures
     assert not picking.render
@@ -93,6 +94,36 @@ def test_every_pixel_against_the_oracle(adapter: Any, cloud: Gaussians, antialia
             away = np.subtract(hit.position, view.position)
             assert hit.distance == pytest.approx(float(np.linalg.norm(away)), rel=1e-6)
     assert asked - 5 > found > 5, "the cloud neither covers all nor nothing"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("count", [1, POINTS - 1, POINTS])
+def test_many_at_once_are_what_each_is_alone(adapter: Any, cloud: Gaussians, count: int) -> None:
+    """Places of a cloud of several blocks; where there is none to look at, nothing is written."""
+    cloud = replace(cloud, log_scales=cloud.log_scales + np.float32(1))
+    view = View.look_at((0.5, -0.5, -4), (0, 0, 0), WORLD_UP, 45, 101, 67)
+    places = np.random.default_rng(8).uniform(0.2, 0.8, (count, 2))
+    at = np.full((POINTS, 4), -1, np.float32)
+    at[:count, :2] = places
+    with Renderer(*in_memory(cloud), view.width, view.height) as renderer:
+        renderer.draw(view)
+        alone = []
+        for x, y in places:
+            renderer.pick(x, y)
+            alone.append(words(renderer)[0])
+        picking = renderer._picking
+        assert picking is not None
+        before = words(renderer)
+        picking.write(AT, at.tobytes())
+        picking.run(PROBE)
+        assert words(renderer) == [*alone, *before[count:]]
+    assert count == 1 or len(set(alone)) > 3
+
+
+def words(renderer: Renderer) -> list[int]:
+    """What was found at each place."""
+    assert renderer._picking is not None
+    return list(renderer._picking.read(FOUND).cast("I"))
 
 
 @pytest.mark.gpu

@@ -12,7 +12,7 @@ import pytest
 from pyengine.bundle import BufferFile
 from pyengine.hosts.page import IDLE
 from pyengine.passes.modes import MODES
-from pyengine.passes.pick import NOTHING, PICK
+from pyengine.passes.pick import NOTHING, PICK, PROBE
 from pyengine.structs import Frame
 from pyengine.view import View
 from tests.pyengine.hosts.displays import Hosted
@@ -74,10 +74,9 @@ def test_where_labels_are_and_what_hides_them(display: Hosted, opened: dict[str,
     assert here[:2] == pytest.approx([0.4, 0.6], abs=0.01)
     assert here[2] == pytest.approx(1.5, rel=1e-3)
     assert (behind, beside) == (None, None)
-    assert display.picks.hides(word_of(display, 1.4, 0), 1.5)
-    assert not display.picks.hides(word_of(display, 1.49, 0), 1.5)
-    assert not display.picks.hides(word_of(display, 1.9, 0), 1.5)
-    assert not display.picks.hides(NOTHING, 1.5)
+    display.picks.places(json.dumps([position, [0, 0, -1], position, position, position]))
+    words = [*(word_of(display, depth, 0) for depth in (1.4, 1.49, 1.9)), NOTHING]
+    assert json.loads(display.picks.hidden(json.dumps(words))) == [True, False, False, False]
     for text in ("[[1, 2]]", "{}", "[[1, 2, null]]"):
         assert "wanted a list of" in json.loads(display.picks.places(text))["error"]
 
@@ -85,7 +84,7 @@ def test_where_labels_are_and_what_hides_them(display: Hosted, opened: dict[str,
 def test_the_plan_for_clicks(display: Hosted, opened: dict[str, Any]) -> None:
     """Its buffers are those of the plan that draws, which has no part of it."""
     plan = json.loads(display.picks.open_pick(ADAPTER))["plan"]
-    assert list(plan["schedules"]) == [PICK]
+    assert list(plan["schedules"]) == [PICK, PROBE], "in this order for web/picks.mjs"
     drawn = {buffer["name"]: buffer for buffer in opened["plan"]["buffers"]}
     shared = [buffer for buffer in plan["buffers"] if not buffer["name"].startswith("pick.")]
     assert all(drawn[buffer["name"]] == buffer for buffer in shared)
