@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pybuild.options import GeneratorOptions
 from pyengine.errors import InputError, ViewError
 from pyengine.view import MAX_SIZE_PX, View
 
-__all__ = ["color", "generator", "named", "point", "read_view", "size"]
+__all__ = ["address", "color", "generator", "named", "point", "read_view", "size"]
 
 Vector = tuple[float, float, float]
 
@@ -33,6 +35,23 @@ def color(text: str | None, option: str = "--background") -> Vector | None:
     if len(numbers) != 3 or not all(0 <= number <= 1 for number in numbers):
         raise InputError(f"{option} wants r,g,b from 0 to 1 such as 0.1,0.1,0.1; got {text!r}")
     return numbers[0], numbers[1], numbers[2]
+
+
+def address(text: str | None, option: str = "--url") -> str | None:
+    """Where a page will be; with a slash at its end, unless it is a file."""
+    if text is None:
+        return None
+    try:
+        parts = urlsplit(text)
+        there = parts.scheme in ("http", "https") and parts.hostname and not parts.query
+    except ValueError:
+        there = False
+    if not there or parts.fragment or re.search(r"\s", text):
+        raise InputError(
+            f"{option} wants the address of the page, such as https://example.org/garden/, without "
+            f"? and #; got {text!r}"
+        )
+    return text if text.endswith(("/", ".html", ".htm")) else f"{text}/"
 
 
 def size(text: str) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,8 @@ def serve(
         sock = bind(host, port)
         with tempfile.TemporaryDirectory(prefix="vitrine-") as folder:
             site = Path(folder) / "site"
-            build(source, site, options or BuildOptions(), served=True)
+            kept = replace(options or BuildOptions(), offline=False)  # it ends with the server
+            build(source, site, kept, served=True)
             serve_forever(site, sock, lambda text: print(text, flush=True))
         return
     if options and options != BuildOptions():
@@ -87,7 +88,7 @@ def serve(
         recorded = recorded_options(source) or BuildOptions()
         sock = bind(host, port)  # before the build: a taken port is told at once
         build(watch, source, recorded)
-        command = ["build", str(watch), "-o", str(source), *_flags(recorded)]
+        command = ["build", str(watch), "-o", str(source), *recorded.flags()]
     else:
         if not source.is_dir():
             raise InputError(
@@ -198,14 +199,3 @@ def _disk_bytes(path: Path) -> dict[str, int]:
 def _is_scene(path: Path) -> bool:
     """Whether a path is a file to build from, or the folder of an unpacked SOG."""
     return path.is_file() or (path / "meta.json").is_file()
-
-
-def _flags(options: BuildOptions) -> list[str]:
-    """The command line that gives these options."""
-    flags: list[str] = []
-    for name, value in options.to_dict().items():
-        if name not in ("generator", "filters"):
-            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            flags += [f"--{name.removesuffix('_deg')}={text}"]
-    flags += [f"--filter={text}" for text in options.filters]
-    return flags + options.generator.flags()

@@ -84,6 +84,14 @@ class Demo:
         objects = files_of(self.source) if is_objects else []
         return [self.source, *objects, *tracks, *filters]
 
+    def lacking(self) -> str | None:
+        """What keeps it from being built: a file that is not there; None where all is."""
+        try:
+            missing = [path for path in self.files() if not path.is_file()]
+        except InputError as error:  # of a filter's file, or of a scene.toml
+            return str(error)
+        return f"{missing[0]} is missing" if missing else None
+
 
 def read_demos(table: Path) -> tuple[Demo, ...]:
     """Read a table.

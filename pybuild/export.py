@@ -20,9 +20,11 @@ from pybuild.gaussians import Gaussians
 from pybuild.held import held_script, packed, write_held_engine, write_held_scene
 from pybuild.options import BuildOptions
 from pybuild.pack import Report
+from pybuild.page import POSTER, About, metadata
 from pybuild.publishing import files_in
 from pybuild.report import megabytes
 from pybuild.scene_file import SceneFile
+from pybuild.site import recorded_options
 from pyengine.bundle import Scene
 from pyengine.errors import InputError
 
@@ -30,7 +32,6 @@ __all__ = ["MAX_BYTES", "Export", "export_page"]
 
 MAX_BYTES = 512_000_000
 """Browsers hold no text of more than 2^29 characters."""
-POSTER = "scene/poster.webp"
 _BUILT = 0.8
 """Share of the work that is done when all files are there."""
 _STYLE = """
@@ -82,7 +83,7 @@ def export_page(
     out : Path
         The .html file.
     options : BuildOptions, optional
-        Of a site only the title.
+        Of a site only what is said of the page: title, description, poster, url.
 
     Raises
     ------
@@ -103,16 +104,27 @@ def export_page(
             raise InputError(f"a page of one file needs Pyodide in it: {' '.join(notices)}")
         with replaced(out) as temporary:
             with unwritable(out), temporary.open("wb") as file:
-                engine_bytes = _write_page(file, folder, title, scene, tell)
+                about = About(_description(source, options), options.url)
+                engine_bytes = _write_page(file, folder, title, scene, about, tell)
             size_bytes = temporary.stat().st_size
     tell("done", 1.0)
     return Export(out, scene, size_bytes, engine_bytes, tuple(notices))
 
 
-def _write_page(file: IO[bytes], folder: Path, title: str, scene: Scene, report: Report) -> int:
+def _description(source: Path | Gaussians | SceneFile, options: BuildOptions) -> str | None:
+    """What is said of the page; of a built site what was said then."""
+    if options.description is None and isinstance(source, Path) and source.is_dir():
+        recorded = recorded_options(source)
+        return recorded.description if recorded else None
+    return options.description
+
+
+def _write_page(
+    file: IO[bytes], folder: Path, title: str, scene: Scene, about: About, report: Report
+) -> int:
     """Write all; returns how many bytes are not the scene."""
     poster = (folder / POSTER).read_bytes()
-    head, foot = _frame(title, scene.background, poster)
+    head, foot = _frame(title, scene.background, poster, metadata(title, about, image=False))
     file.write(head)
     paths = [path for path in files_in(folder) if path.suffix != ".br"]
     names = [path.relative_to(folder).as_posix() for path in paths]
@@ -150,8 +162,10 @@ def _element(name: str, data: bytes) -> bytes:
     return start.encode() + base64.b64encode(stream) + b"</script>\n"
 
 
-def _frame(title: str, background: Sequence[float], poster: bytes) -> tuple[bytes, bytes]:
-    """What comes before and after the files."""
+def _frame(
+    title: str, background: Sequence[float], poster: bytes, said: str
+) -> tuple[bytes, bytes]:
+    """What comes before and after the files; ``said`` of the page, in its head."""
     rgb = " ".join(str(round(255 * min(max(part, 0.0), 1.0))) for part in background)
     style = _STYLE.replace("BACKGROUND", f"rgb({rgb})")
     script = "\n" + held_script("page.mjs")
@@ -165,7 +179,7 @@ def _frame(title: str, background: Sequence[float], poster: bytes) -> tuple[byte
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="generator" content="Vitrine">
     <title>{html.escape(title)}</title>
-    <link rel="icon" href="data:,">
+{said}    <link rel="icon" href="data:,">
     <style>{style}</style>
   </head>
   <body>

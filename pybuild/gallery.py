@@ -3,7 +3,7 @@
 ::
 
     index.html              a card for each demo: its poster, title and sentence
-    vitrine/                engine, modules and Pyodide, once
+    vitrine/                engine, modules, the pages' styles and Pyodide, once
     NAME/                   index.html and scene/ of a demo
 
 A demo is built again only when what it is made of has changed.
@@ -26,17 +26,22 @@ import pyengine
 from pybuild.atomic import staging_folder, write_bytes
 from pybuild.demos import Demo, read_demos
 from pybuild.gallery_page import Card, gallery_html
-from pybuild.page import WEB_FOLDER, Shared
-from pybuild.poster import write_filtered_poster
-from pybuild.publishing import old_files, publish, read_record, target_folder
+from pybuild.offline import write_offline
+from pybuild.page import POSTER, WEB_FOLDER, About, Shared
+from pybuild.poster import size_of, write_filtered_poster
+from pybuild.programs import file_name
+from pybuild.publishing import files_in, old_files, publish, read_record, target_folder
 from pybuild.site import EngineFiles, compress_site, write_engine, write_page, write_scene
 from pybuild.terminal import guarded, notice
+from pyengine.errors import InputError
 from pyengine.shaders import SHADER_FOLDER
 
 __all__ = ["Gallery", "build_gallery"]
 
 TITLE = "Vitrine"
 PLACES_FILE = "places.npy"
+PAGE_ENDINGS = ("index.html", "/scene.json", "/poster.webp")
+"""Of the files that each demo's page shows at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +87,29 @@ def build_gallery(table: Path, out: Path, *, pyodide: bool = True) -> Gallery:
     kept: dict[str, list[str]] = {}
     with target_folder(out), staging_folder(out) as staging:
         engine = write_engine(staging / "vitrine", pyodide, notices)
-        named = " ".join((*engine.modules, *engine.early))
+        parts = _write_parts(staging / "vitrine")
+        named = " ".join((*engine.modules, *engine.early, *parts.values()))
         code = _digest([*_code(), named.encode()])
         for demo in demos:
-            missing = [path for path in demo.files() if not path.is_file()]
-            if missing:
-                notices.append(f"the demo {demo.name!r} is left out: {missing[0]} is missing")
+            lacking = demo.lacking()
+            if lacking:
+                notices.append(f"the demo {demo.name!r} is left out: {lacking}")
                 continue
             keys[demo.name] = _digest([code.encode(), repr(demo).encode(), *_contents(demo)])
             mine = [name for name in old if name.startswith(f"{demo.name}/")]
             if known.get(demo.name) == keys[demo.name] and _all_there(out, mine):
                 kept[demo.name] = mine
                 continue
-            _write_demo(staging / demo.name, demo, engine, notices)
+            try:
+                _write_demo(staging / demo.name, demo, engine, parts["demo.css"], notices)
+            except InputError as error:
+                raise InputError(f"the demo {demo.name!r}: {error}") from None
             built.append(demo.name)
         cards = [Card(d.name, d.title, d.text, d.family) for d in demos if d.name in keys]
-        write_bytes(staging / "index.html", gallery_html(TITLE, cards).encode())
+        style, script = (f"vitrine/{parts[name]}" for name in ("cards.css", "cards.mjs"))
+        page = gallery_html(TITLE, cards, style, script)
+        write_bytes(staging / "index.html", page.encode())
+        _write_offline(staging, out, kept, engine)
         compress_site(staging)
         publish(
             staging, out, old, {"demos": keys}, [name for names in kept.values() for name in names]
@@ -105,7 +117,30 @@ def build_gallery(table: Path, out: Path, *, pyodide: bool = True) -> Gallery:
     return Gallery(out, tuple(built), tuple(kept), tuple(notices))
 
 
-def _write_demo(folder: Path, demo: Demo, engine: EngineFiles, notices: list[str]) -> None:
+def _write_parts(folder: Path) -> dict[str, str]:
+    """What the gallery's own pages need, named by its content; those names by the plain ones."""
+    names = {}
+    for path in sorted((WEB_FOLDER / "gallery").iterdir()):
+        data = path.read_bytes()
+        names[path.name] = file_name(f"gallery-{path.stem}", data, path.suffix)
+        write_bytes(folder / names[path.name], data)
+    return names
+
+
+def _write_offline(
+    staging: Path, out: Path, kept: Mapping[str, Sequence[str]], engine: EngineFiles
+) -> None:
+    """The service worker: keeps the engine and every page, and of demos what was looked at."""
+    files = {name: out / name for names in kept.values() for name in names}
+    files |= {path.relative_to(staging).as_posix(): path for path in files_in(staging)}
+    needed = {f"vitrine/{name}" for name in (*engine.modules, *engine.early)}
+    needed |= {name for name in files if name.endswith(PAGE_ENDINGS) or "/gallery-" in name}
+    write_offline(staging, files if engine.pyodide else None, needed)
+
+
+def _write_demo(
+    folder: Path, demo: Demo, engine: EngineFiles, style: str, notices: list[str]
+) -> None:
     """The page and the scene of a demo, in a folder beside the engine."""
     folder.mkdir()
     options = demo.options
@@ -120,8 +155,9 @@ def _write_demo(folder: Path, demo: Demo, engine: EngineFiles, notices: list[str
         generator = (made.network, made.given.values, made.given.time_s) if made else ()
         told += write_filtered_poster(folder / "scene", *generator)
     notices += [f"{demo.name}: {text}" for text in told]
-    shared = Shared("../vitrine/", "../", demo.text)
-    write_page(folder, demo.title, scene, made, engine, shared)
+    shared = Shared("../vitrine/", "../", demo.text, style)
+    about = About(demo.text, poster_px=size_of(folder / POSTER))
+    write_page(folder, demo.title, scene, made, engine, shared, offline=engine.pyodide, about=about)
 
 
 def _matrices(

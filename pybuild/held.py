@@ -17,6 +17,7 @@ from pybuild.gaussians import Gaussians
 from pybuild.options import BuildOptions
 from pybuild.pack import Report
 from pybuild.page import WEB_FOLDER
+from pybuild.poster import read_poster
 from pybuild.publishing import read_record
 from pybuild.scene_file import SceneFile
 from pybuild.site import write_engine, write_scene
@@ -83,11 +84,14 @@ def _write_joined(engine: Path) -> None:
 def _copied_scene(site: Path, bundle: Path, options: BuildOptions) -> tuple[Scene, str]:
     if read_record(site) is None or not (site / "scene").is_dir():
         raise InputError(f"{site}: is no site; give a scene file, or what vitrine build made")
-    if options != BuildOptions(title=options.title):
+    if options != BuildOptions().with_page_of(options):
         raise InputError(f"{site}: is built already; give its options to vitrine build")
+    poster = read_poster(Path(options.poster)) if options.poster else None
     scene, _ = read_bundle(site / "scene")
     with unwritable(bundle):
         shutil.copytree(site / "scene", bundle, ignore=shutil.ignore_patterns("*.br"))
+    if poster:
+        write_bytes(bundle / "poster.webp", poster)
     found = _TITLE.search((site / "index.html").read_text(encoding="utf-8"))
     return scene, options.title or (html.unescape(found[1]) if found else site.name)
 

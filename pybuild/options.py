@@ -1,10 +1,10 @@
-"""What a user may say about a build: axes, camera, background. Recorded in the site."""
+"""What a user may say about a build: axes, camera, background, page. Recorded in the site."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from pybuild.framing import default_pose
 from pybuild.gaussians import Gaussians
@@ -95,6 +95,9 @@ _OPTION = {
 }
 
 
+_TEXTS = ("up", "title", "description", "poster", "url")
+
+
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
     """Everything but the scene file; None leaves a choice to Vitrine.
@@ -114,6 +117,14 @@ class BuildOptions:
     generator : GeneratorOptions
     filters : tuple of str
         As the command line gives them: `pybuild.filters.given`.
+    description : str, optional
+        Of the page, for search engines and previews of links.
+    poster : str, optional
+        A picture's file instead of the drawn poster.
+    url : str, optional
+        Where the page will be.
+    offline : bool
+        Whether a page that was opened once opens without its server.
     """
 
     up: str | None = None
@@ -124,15 +135,43 @@ class BuildOptions:
     title: str | None = None
     generator: GeneratorOptions = GeneratorOptions()
     filters: tuple[str, ...] = ()
+    description: str | None = None
+    poster: str | None = None
+    url: str | None = None
+    offline: bool = True
 
     def pose(self, gaussians: Gaussians) -> Pose:
         """Where the camera starts."""
         return posed(default_pose(gaussians), self.eye, self.target, self.fov_deg)
 
+    def with_page_of(self, other: BuildOptions) -> BuildOptions:
+        """These options, and what other ones say of the page."""
+        return replace(
+            self,
+            title=other.title,
+            description=other.description,
+            poster=other.poster,
+            url=other.url,
+        )
+
+    def flags(self) -> list[str]:
+        """The command line that gives these options."""
+        flags: list[str] = []
+        for name, value in self.to_dict().items():
+            if name == "offline":
+                flags.append("--no-offline")
+            elif name not in ("generator", "filters"):
+                text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                flags.append(f"--{name.removesuffix('_deg')}={text}")
+        flags += [f"--filter={text}" for text in self.filters]
+        return flags + self.generator.flags()
+
     def to_dict(self) -> dict[str, object]:
         """For the site's record: plain JSON values."""
         plain = {name: value for name, value in asdict(self).items() if value is not None}
         del plain["generator"], plain["filters"]
+        if self.offline:
+            del plain["offline"]
         generator = self.generator.to_dict()
         more: dict[str, object] = {"generator": generator} if generator else {}
         return {**plain, **more, **({"filters": list(self.filters)} if self.filters else {})}
@@ -146,9 +185,8 @@ class BuildOptions:
         InputError
             A value is not of its type.
         """
-        up, fov, title = (data.get(name) for name in ("up", "fov_deg", "title"))
-        if not isinstance(up, str | None) or not isinstance(title, str | None):
-            raise InputError(f"{where}: 'up' and 'title' must be strings; build the site again")
+        up, title, description, poster, url = (_text(data.get(n), n, where) for n in _TEXTS)
+        fov, offline = data.get("fov_deg"), data.get("offline", True)
         if not isinstance(fov, int | float | None):
             raise InputError(f"{where}: 'fov_deg' must be a number; build the site again")
         eye, target = (_vector(data.get(name), name, where) for name in ("eye", "target"))
@@ -157,7 +195,12 @@ class BuildOptions:
         filters = data.get("filters", [])
         if not isinstance(filters, list) or not all(isinstance(item, str) for item in filters):
             raise InputError(f"{where}: 'filters' must be strings; build the site again")
-        return cls(up, eye, target, fov, background, title, generator, tuple(filters))
+        if not isinstance(offline, bool):
+            raise InputError(f"{where}: 'offline' must be true or false; build the site again")
+        return cls(
+            *(up, eye, target, fov, background, title, generator, tuple(filters)),
+            *(description, poster, url, offline),
+        )
 
 
 def posed(
@@ -183,6 +226,12 @@ def posed(
     if math.dist(pose.eye, pose.target) == 0:
         raise ViewError(f"--eye and --target are the same point {pose.eye}; move one of them")
     return pose
+
+
+def _text(value: object, name: str, where: str) -> str | None:
+    if not isinstance(value, str | None):
+        raise InputError(f"{where}: {name!r} must be a string; build the site again")
+    return value
 
 
 def _vector(value: object, name: str, where: str) -> Vector | None:

@@ -10,24 +10,51 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urljoin
 
-__all__ = ["ELEMENT", "WEB_FOLDER", "Shared", "content_policy", "imported_modules", "index_html"]
+__all__ = [
+    "ELEMENT",
+    "POSTER",
+    "WEB_FOLDER",
+    "About",
+    "Shared",
+    "content_policy",
+    "imported_modules",
+    "index_html",
+    "metadata",
+]
 
 WEB_FOLDER = Path(__file__).resolve().parent.parent / "web"
 """The element's modules."""
 ELEMENT = "vitrine/vitrine-view.mjs"
 """Where a site has the element, for pages of others."""
+POSTER = "scene/poster.webp"
 
 _IMPORT = re.compile(r"""^\s*(?:import|export)\b[^;]*?from\s+["']\./([\w.-]+)["']""", re.MULTILINE)
 _EARLY = """
       // Into the browser's cache, where the worker finds them. A preload link would do the same but
       // for a warning: Chromium does not see that a worker uses what the page preloaded.
+      // What the service worker keeps is not asked for; it comes after the first frame.
       // A visitor who saves data asks for the scene first.
-      if (!navigator.connection?.saveData) {
-        for (const file of JSON.parse(document.currentScript.dataset.files)) {
-          fetch(file).then((answer) => answer.body?.pipeTo(new WritableStream())).catch(() => {});
+      (async ({ files, offline }) => {
+        if (navigator.connection?.saveData) return;
+        const keeper = offline ? navigator.serviceWorker : null;
+        const urls = new Set(JSON.parse(files).map((file) => new URL(file, document.baseURI).href));
+        if (keeper) {
+          document.addEventListener("ready", async ({ target }) => {
+            await target.settled();
+            await keeper.register(offline);
+          }, { capture: true, once: true });
         }
-      }
+        if (keeper?.controller) {
+          const scope = new URL(".", new URL(offline, document.baseURI));
+          const kept = await (await caches.open(`vitrine ${scope}`)).keys();
+          for (const { url } of kept) urls.delete(url);
+        }
+        for (const url of urls) {
+          fetch(url).then((answer) => answer.body?.pipeTo(new WritableStream())).catch(() => {});
+        }
+      })(document.currentScript.dataset);
     """
 _STYLE = """
       html, body { margin: 0; height: 100%; overflow: hidden; }
@@ -35,21 +62,24 @@ _STYLE = """
     """
 """Both are the same in every site, so that a policy can name them by their hashes."""
 
-_BAR_STYLE = """
-      body { display: grid; grid-template-rows: auto minmax(0, 1fr);
-        height: 100vh; height: 100dvh; }
-      vitrine-view { width: auto; height: auto; min-height: 0; }
-      header { display: flex; align-items: center; gap: 4px 14px; padding: 0 14px 0 4px;
-        background: #101216; color: #f2f3f5; font: 500 14px/1.4 system-ui, sans-serif;
-        white-space: nowrap; }
-      header a { padding: 12px 10px; color: #9cc4ff; text-decoration: none; border-radius: 8px; }
-      header a:hover { text-decoration: underline; }
-      header a:focus-visible { outline: 2px solid #9cc4ff; outline-offset: -3px; }
-      header h1 { margin: 0; font: inherit; }
-      header p { margin: 0; min-width: 0; overflow: hidden; text-overflow: ellipsis;
-        font-weight: 400; color: rgb(242 243 245 / 0.64); }
-      @media (max-width: 559px) { header p { display: none; } }
-"""
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a page says of itself to whoever shows a link to it.
+
+    Attributes
+    ----------
+    text : str, optional
+        A sentence or two.
+    url : str, optional
+        Where the page will be: many want the picture's whole address.
+    poster_px : (width, height), optional
+        Of the picture.
+    """
+
+    text: str | None = None
+    url: str | None = None
+    poster_px: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +94,14 @@ class Shared:
         Where the page of all is.
     text : str
         One sentence of what the scene is.
+    style : str
+        The stylesheet of the bar, relative to the engine.
     """
 
     engine: str
     back: str
     text: str
+    style: str
 
 
 def index_html(
@@ -78,6 +111,8 @@ def index_html(
     fetched: Sequence[str] = (),
     shared: Shared | None = None,
     arrange: bool = False,
+    offline: str | None = None,
+    about: About | None = None,
 ) -> str:
     """Text of index.html.
 
@@ -95,6 +130,9 @@ def index_html(
         Of a page that shares its engine with others; a bar above the scene leads back.
     arrange : bool
         A click on an object lays handles over it.
+    offline : str, optional
+        The service worker, relative to the page.
+    about : About, optional
     """
     modules = list(modules)
     color = "".join(f"{round(255 * min(max(part, 0.0), 1.0)):02x}" for part in background)
@@ -103,9 +141,11 @@ def index_html(
     early = bar = bar_style = ""
     if fetched:
         listed = html.escape(json.dumps(list(fetched)), quote=False).replace("'", "&#39;")
-        early = f"    <script data-files='{listed}'>{_EARLY}</script>\n"
+        keeper = f' data-offline="{offline}"' if offline else ""
+        early = f"    <script data-files='{listed}'{keeper}>{_EARLY}</script>\n"
     if shared:
-        bar_style = f"    <style>{_BAR_STYLE}    </style>\n"
+        href = html.escape(shared.engine + shared.style)
+        bar_style = f'    <link rel="stylesheet" href="{href}">\n'
         bar = f"""    <header>
       <a href="{html.escape(shared.back)}">‹ All demos</a>
       <h1>{html.escape(title)}</h1>
@@ -119,21 +159,52 @@ def index_html(
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="generator" content="Vitrine">
     <title>{html.escape(title)}</title>
-    <link rel="icon" href="data:,">
-    <link rel="preload" href="scene/poster.webp" as="image">
+{metadata(title, about or About())}    <link rel="icon" href="data:,">
+    <link rel="preload" href="{POSTER}" as="image">
 {lines}{early}    <style>{_STYLE}</style>
 {bar_style}    <script type="module" src="./{modules[0]}"></script>
   </head>
   <body bgcolor="#{color}">
-{bar}    <vitrine-view src="scene/scene.json" poster="scene/poster.webp"
+{bar}    <vitrine-view src="scene/scene.json" poster="{POSTER}"
       autoplay hash{" arrange" if arrange else ""}></vitrine-view>
   </body>
 </html>
 """
 
 
+def metadata(title: str, about: About, image: bool = True) -> str:
+    """Lines of the head, for search engines and for previews of links (ogp.me).
+
+    Parameters
+    ----------
+    title : str
+    about : About
+    image : bool
+        Whether the poster is a file beside the page.
+    """
+    said = {"og:type": "website", "og:title": title}
+    if about.text:
+        said["og:description"] = about.text
+    if about.url:
+        said["og:url"] = about.url
+    if image:
+        said["og:image"] = urljoin(about.url, POSTER) if about.url else POSTER
+        said["og:image:type"] = "image/webp"
+    if image and about.poster_px:
+        width, height = about.poster_px
+        said |= {"og:image:width": str(width), "og:image:height": str(height)}
+    lines = [f'<meta property="{key}" content="{html.escape(text)}">' for key, text in said.items()]
+    if image:
+        lines.append('<meta name="twitter:card" content="summary_large_image">')
+    if about.text:
+        lines.insert(0, f'<meta name="description" content="{html.escape(about.text)}">')
+    if about.url:
+        lines.append(f'<link rel="canonical" href="{html.escape(about.url)}">')
+    return "".join(f"    {line}\n" for line in lines)
+
+
 def content_policy() -> str:
-    """The strictest Content-Security-Policy under which a site does all that it can."""
+    """The strictest Content-Security-Policy under which a site, or a gallery, does all it can."""
     script, style = (
         base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         for text in (_EARLY, _STYLE)
@@ -142,7 +213,7 @@ def content_policy() -> str:
         (
             "default-src 'none'",
             f"script-src 'self' 'sha256-{script}' 'wasm-unsafe-eval'",
-            f"style-src 'sha256-{style}'",
+            f"style-src 'self' 'sha256-{style}'",
             "worker-src 'self'",
             "connect-src 'self'",
             "img-src 'self' data: blob:",

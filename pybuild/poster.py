@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pybuild import reference
 from pybuild.bundle import read_bundle
@@ -14,15 +16,61 @@ from pybuild.gaussians import Gaussians
 from pybuild.networks import Network
 from pybuild.render import render, write_image
 from pyengine.bundle import Scene
-from pyengine.errors import DeviceError
+from pyengine.errors import DeviceError, InputError
 from pyengine.view import WORLD_UP, View
 
-__all__ = ["start_view", "write_filtered_poster", "write_generator_poster", "write_poster"]
+__all__ = [
+    "read_poster",
+    "size_of",
+    "start_view",
+    "write_filtered_poster",
+    "write_generator_poster",
+    "write_poster",
+]
 
 SIZE = (960, 540)
 ORACLE_SIZE = (240, 135)
+MAX_SIDE_PX = 1920
+"""A poster that a user gives is made no larger than this."""
 ORACLE_SPLATS = 200_000
 """The oracle draws about 10,000 splats a second; a larger scene is thinned to this for it."""
+
+
+def read_poster(path: Path) -> bytes:
+    """A picture that a user gives, as the WebP that a page shows.
+
+    Parameters
+    ----------
+    path : Path
+        Of any kind that Pillow reads. Its turn by EXIF is done, transparent parts become black, and
+        a side beyond `MAX_SIDE_PX` is made that long.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or is no picture.
+    """
+    wanted = "--poster wants a picture such as poster.png, poster.jpg or poster.webp"
+    try:
+        with Image.open(path) as opened:
+            picture = ImageOps.exif_transpose(opened).convert("RGBA")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {wanted}") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: is no picture; {wanted}") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: cannot be read as a picture ({error}); {wanted}") from None
+    picture.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
+    opaque = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
+    written = BytesIO()
+    opaque.convert("RGB").save(written, "WEBP", quality=82, method=6)
+    return written.getvalue()
+
+
+def size_of(poster: Path) -> tuple[int, int]:
+    """Width and height of a poster."""
+    with Image.open(poster) as picture:
+        return picture.size
 
 
 def start_view(scene: Scene, width: int, height: int) -> View:

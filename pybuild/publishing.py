@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from pybuild.atomic import STAGING_PREFIX, unwritable, write_bytes
 from pybuild.bundle import SCENE_FILE
+from pybuild.offline import OFFLINE_FILE
 from pyengine.errors import InputError
 
 __all__ = ["RECORD", "files_in", "old_files", "publish", "read_record", "target_folder"]
@@ -73,8 +74,10 @@ def publish(
 
 
 def _rank(name: str) -> tuple[int, str]:
-    """A page after the scene that it shows, the site's own last."""
+    """A page after the scene that it shows, the site's own and what keeps it last."""
     last = name.rpartition("/")[2]
+    if name == OFFLINE_FILE:
+        return 4, name
     return (3 if name == PAGE else 2 if last == PAGE else 1 if last == SCENE_FILE else 0), name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
-from pybuild.bundle import BUFFER_NAME
+from pybuild.offline import OFFLINE_FILE, clearing_script, is_lasting
 
 __all__ = ["RELOAD_PATH", "accepted", "make_app", "resolve"]
 
@@ -35,9 +34,9 @@ CONTENT_TYPES = {
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
 """Content codings with their siblings' suffixes, the better one first."""
 
-_FOR_GOOD = re.compile(r"pyodide-\d+(\.\d+)+|app-[0-9a-f]{12}")
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK = "no-cache"
+_NOT_KEPT = {hdrs.CACHE_CONTROL: "no-store"}
 _SCRIPT = (
     f'<script>new EventSource("{RELOAD_PATH}").onmessage = () => location.reload();</script>\n'
 )
@@ -116,13 +115,15 @@ def _respond(request: web.Request, folder: Path, watched: bool) -> web.StreamRes
         return web.Response(status=404, text="404: not found\n")
     if watched and path == folder.resolve() / "index.html":
         text = path.read_text(encoding="utf-8").replace("</body>", f"{_SCRIPT}</body>")
-        return web.Response(
-            text=text, content_type="text/html", headers={hdrs.CACHE_CONTROL: "no-store"}
+        return web.Response(text=text, content_type="text/html", headers=_NOT_KEPT)
+    if watched and path == folder.resolve() / OFFLINE_FILE:
+        return web.Response(  # what is built again and again is kept by no browser
+            body=clearing_script(), content_type="text/javascript", headers=_NOT_KEPT
         )
     found = _variant(path, request)
     headers = {
         hdrs.CONTENT_TYPE: CONTENT_TYPES.get(path.suffix.lower(), "application/octet-stream"),
-        hdrs.CACHE_CONTROL: _FOREVER if _is_immutable(path) else _ASK,
+        hdrs.CACHE_CONTROL: _FOREVER if is_lasting(f"{path.parent.name}/{path.name}") else _ASK,
         hdrs.VARY: hdrs.ACCEPT_ENCODING,
         "X-Content-Type-Options": "nosniff",
     }
@@ -140,11 +141,6 @@ def _variant(path: Path, request: web.Request) -> Found:
             if weights.get(encoding, 0) > 0 and not sibling.is_symlink() and sibling.is_file():
                 return Found(path, sibling, encoding)
     return Found(path, path, None)
-
-
-def _is_immutable(path: Path) -> bool:
-    """Whether the name changes with the content."""
-    return bool(BUFFER_NAME.fullmatch(path.name) or _FOR_GOOD.fullmatch(path.parent.name))
 
 
 class _File(web.FileResponse):

@@ -125,15 +125,27 @@ async def _running(
 
 
 @contextlib.contextmanager
-def serving(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve a folder from a thread while the block runs; gives the URL, with a slash at its end."""
-    sock = bind(host, 0)
+def serving(
+    folder: Path, host: str = "127.0.0.1", port: int = 0, watched: bool = False
+) -> Iterator[str]:
+    """Serve a folder from a thread while the block runs; gives the URL, with a slash at its end.
+
+    Parameters
+    ----------
+    folder : Path
+    host : str
+    port : int
+        0 takes a free one.
+    watched : bool
+        As under --watch, though nothing is built.
+    """
+    sock = bind(host, port)
     url = url_of(sock)
     loop = asyncio.new_event_loop()
     started, stop = threading.Event(), asyncio.Event()
 
     async def run() -> None:
-        async with _running(folder, sock, None):
+        async with _running(folder, sock, Reloads() if watched else None):
             started.set()
             await stop.wait()
 

@@ -22,10 +22,11 @@ from pybuild.compress import FAST_QUALITY, write_sibling
 from pybuild.filters.bundle import add_filters, make_filters
 from pybuild.gaussians import Gaussians
 from pybuild.generators.bundle import Made, write_generator
+from pybuild.offline import OFFLINE_FILE, write_offline
 from pybuild.options import BuildOptions
 from pybuild.pack import Report
-from pybuild.page import WEB_FOLDER, Shared, imported_modules, index_html
-from pybuild.poster import write_generator_poster, write_poster
+from pybuild.page import POSTER, WEB_FOLDER, About, Shared, imported_modules, index_html
+from pybuild.poster import read_poster, size_of, write_generator_poster, write_poster
 from pybuild.programs import PROGRAM_FILE
 from pybuild.publishing import (
     RECORD,
@@ -142,7 +143,10 @@ def build_site(
         tell("Pyodide (fetched once)", _LEVELS["poster"])
         engine = write_engine(staging / "vitrine", pyodide, notices)
         title = options.title or _name_of(source)
-        write_page(staging, title, scene, made, engine)
+        offline = options.offline and engine.pyodide
+        about = About(options.description, options.url, size_of(bundle / "poster.webp"))
+        needed = write_page(staging, title, scene, made, engine, offline=offline, about=about)
+        write_offline(staging, _named(staging) if offline else None, needed)
         tell("compressing", _LEVELS["Pyodide"])
         compress_site(staging)
         tell("moving into place", _LEVELS["compress"])
@@ -168,10 +172,13 @@ def write_scene(
     InputError
         The scene cannot be read, or an option has no use for it.
     """
+    given = read_poster(Path(options.poster)) if options.poster else None
     filters = make_filters(options.filters, report=_part(report, "", 0.0, _LEVELS["read"]))
     scene, made = _write_scene(source, bundle, options, report, notices)
     if filters:
         scene = add_filters(bundle, filters)
+    if given:
+        write_bytes(bundle / "poster.webp", given)
     return scene, made
 
 
@@ -189,9 +196,11 @@ def _write_scene(
     if not (isinstance(source, Path) and is_model(source)):
         return _write_cloud(source, bundle, options, report, notices), None
     made = write_generator(source, bundle, options, _part(report, "", 0.0, _LEVELS["pack"]))
-    report("rendering the poster", _LEVELS["pack"])
-    given, poster = made.given, bundle / "poster.webp"
-    notices += write_generator_poster(poster, made.scene, made.network, given.values, given.time_s)
+    if not options.poster:
+        report("rendering the poster", _LEVELS["pack"])
+        net, given = made.network, made.given
+        poster = bundle / "poster.webp"
+        notices += write_generator_poster(poster, made.scene, net, given.values, given.time_s)
     return made.scene, made
 
 
@@ -201,8 +210,9 @@ def _write_objects(
     """The bundle of several objects, with its poster."""
     assembled = assemble_scene(source, options, _part(report, "", 0.0, _LEVELS["pack"]))
     write_assembled(assembled, bundle)
-    report("rendering the poster", _LEVELS["pack"])
-    notices += write_objects_poster(bundle / "poster.webp", assembled)
+    if not options.poster:
+        report("rendering the poster", _LEVELS["pack"])
+        notices += write_objects_poster(bundle / "poster.webp", assembled)
     return assembled.scene, assembled.made
 
 
@@ -237,8 +247,9 @@ def _write_cloud(
         background=options.background or (0.0, 0.0, 0.0),
         report=_part(tell, "packing: ", _LEVELS["read"], _LEVELS["pack"]),
     )
-    tell("rendering the poster", _LEVELS["pack"])
-    notices += write_poster(bundle / "poster.webp", scene, read_bundle(bundle)[1], cloud)
+    if not options.poster:
+        tell("rendering the poster", _LEVELS["pack"])
+        notices += write_poster(bundle / "poster.webp", scene, read_bundle(bundle)[1], cloud)
     return scene
 
 
@@ -348,7 +359,10 @@ def write_page(
     made: Made | None,
     engine: EngineFiles,
     shared: Shared | None = None,
-) -> None:
+    *,
+    offline: bool = False,
+    about: About | None = None,
+) -> list[str]:
     """Write the index.html of a folder with a ``scene/``.
 
     Parameters
@@ -357,6 +371,14 @@ def write_page(
         Of `write_engine`.
     shared : Shared, optional
         Of a page that shares its engine with others; otherwise it is in the folder's ``vitrine/``.
+    offline : bool
+        Whether a service worker is beside the folder of the engine.
+    about : About, optional
+
+    Returns
+    -------
+    list of str
+        What each start asks for, the page first, relative to the folder.
     """
     base = shared.engine if shared else "vitrine/"
     fetched = [f"{base}{name}" for name in engine.early] + ["scene/scene.json"]
@@ -367,8 +389,10 @@ def write_page(
         fetched += [f"scene/{name}" for name in made.tracks]
     modules = [f"{base}{name}" for name in engine.modules]
     objects = bool(scene.objects)
-    text = index_html(title, scene.background, modules, fetched, shared, arrange=objects)
+    keeper = f"{shared.back if shared else ''}{OFFLINE_FILE}" if offline else None
+    text = index_html(title, scene.background, modules, fetched, shared, objects, keeper, about)
     write_bytes(folder / "index.html", text.encode())
+    return ["index.html", POSTER, *modules, *fetched]
 
 
 def compress_site(folder: Path) -> None:
@@ -376,6 +400,11 @@ def compress_site(folder: Path) -> None:
     for path in files_in(folder):
         if path.suffix not in (".br", ".webp") and PYODIDE_FOLDER not in path.parts:
             write_sibling(path, FAST_QUALITY if path.suffix == ".bin" else None)
+
+
+def _named(folder: Path) -> dict[str, Path]:
+    """Files of a folder by their names in it."""
+    return {path.relative_to(folder).as_posix(): path for path in files_in(folder)}
 
 
 def _name_of(source: Path | Gaussians | SceneFile) -> str:

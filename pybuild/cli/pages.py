@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,18 @@ __all__ = ["app"]
 app = typer.Typer()
 
 TitleOption = Annotated[str | None, typer.Option(help="Title of the page.")]
+DescriptionOption = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="A sentence or two, for search and previews of links."),
+]
+PosterOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A picture to show until the scene is there; else drawn."),
+]
+UrlOption = Annotated[
+    str | None,
+    typer.Option(metavar="https://...", help="Where the page will be, for previews of links."),
+]
 
 
 @app.command(
@@ -50,12 +63,22 @@ def build(
     fov: FovOption = None,
     background: BackgroundOption = None,
     title: TitleOption = None,
+    description: DescriptionOption = None,
+    poster: PosterOption = None,
+    url: UrlOption = None,
     time: TimeOption = None,
     given: GivenOption = None,
     settings: SetOption = None,
     track: TrackOption = None,
     instances: InstancesOption = None,
     filters: FilterOption = None,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline/--no-offline",
+            help="Whether a page that was opened once opens again without its server.",
+        ),
+    ] = True,
 ) -> None:
     """Make a folder with a web page that shows SCENE; any static host can serve it.
 
@@ -65,7 +88,8 @@ def build(
     """
     made = arguments.generator(time, given, settings, track, instances)
     options = _page_options(up, eye, target, fov, background, title, made, filters)
-    commands.build(source_of(scene), out, options)
+    page = _said(options, description, poster, url)
+    commands.build(source_of(scene), out, replace(page, offline=offline))
 
 
 @app.command(
@@ -88,6 +112,9 @@ def export(
     fov: FovOption = None,
     background: BackgroundOption = None,
     title: TitleOption = None,
+    description: DescriptionOption = None,
+    poster: PosterOption = None,
+    url: UrlOption = None,
     time: TimeOption = None,
     given: GivenOption = None,
     settings: SetOption = None,
@@ -105,7 +132,7 @@ def export(
 
     made = arguments.generator(time, given, settings, track, instances)
     options = _page_options(up, eye, target, fov, background, title, made, filters)
-    exporting.export(source_of(scene), out, options)
+    exporting.export(source_of(scene), out, _said(options, description, poster, url))
 
 
 @app.command(epilog="Example: vitrine serve site --watch garden.ply")
@@ -167,4 +194,16 @@ def _page_options(
         title,
         made,
         tuple(filters or ()),
+    )
+
+
+def _said(
+    options: BuildOptions, description: str | None, poster: Path | None, url: str | None
+) -> BuildOptions:
+    """The options, with what the page says of itself."""
+    return replace(
+        options,
+        description=description,
+        poster=str(poster) if poster else None,
+        url=arguments.address(url),
     )

@@ -1,4 +1,4 @@
-"""A built site under the Content-Security-Policy of docs/embedding.md, in force."""
+"""A built site and a gallery under the Content-Security-Policy of docs/embedding.md, in force."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import pytest
 from playwright.sync_api import Browser
 
+from pybuild import formats
+from pybuild.gallery import build_gallery
 from pybuild.page import content_policy
 from pybuild.poster import start_view
 from pybuild.render import in_memory, render
@@ -31,6 +33,15 @@ WATCH = """
   document.addEventListener('securitypolicyviolation', (event) =>
     violations.push(`${event.effectiveDirective}: ${event.blockedURI}`));
 """
+DEMO = """
+[[demo]]
+name = "one"
+title = "A cloud"
+text = "Of few."
+family = "Still scene"
+source = "cloud.ply"
+"""
+DISPLAY = "(element) => getComputedStyle(element).display"
 HEAR = """
   (url) => new AudioContext().audioWorklet.addModule(url.replace('view-media', 'view-mel-worklet'))
 """
@@ -56,9 +67,12 @@ class Strict(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a site of the small cloud is served under the policy."""
-    folder = tmp_path_factory.mktemp("policy") / "site"
-    build_site(cloud(), folder)
+    """Where ``site/`` of the small cloud, and ``gallery/``, are served under the policy."""
+    folder = tmp_path_factory.mktemp("policy")
+    build_site(cloud(), folder / "site")
+    formats.write(folder / "cloud.ply", cloud())
+    (folder / "demos.toml").write_text(DEMO)
+    build_gallery(folder / "demos.toml", folder / "gallery")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Strict, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -91,7 +105,7 @@ def test_a_site_needs_nothing_that_the_policy_forbids(
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.add_init_script(WATCH)
-    page.goto(url)
+    page.goto(f"{url}site/")
     settle(page)
     page.locator("vitrine-view").focus()
     for key in ("o", "o", "?", "Escape", "i", "i"):
@@ -116,4 +130,32 @@ def test_a_site_needs_nothing_that_the_policy_forbids(
     assert psnr_db(pixels(page), expected) >= PAGE_DB
     page.evaluate("fetch('https://example.org/').catch(() => {})")
     assert "connect-src: https://example.org/" in page.evaluate("violations"), "it is in force"
+    context.close()
+
+
+@pytest.mark.page
+@pytest.mark.gpu
+def test_a_gallery_needs_nothing_that_the_policy_forbids(
+    browser: Browser, url: str, adapter: Any
+) -> None:
+    """Its cards and a demo's bar have their styles, its script and the service worker run."""
+    context = browser.new_context(viewport={"width": SIZE_PX, "height": SIZE_PX})
+    page = context.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.add_init_script(WATCH)
+    page.goto(f"{url}gallery/")
+    assert page.locator("ul").evaluate(DISPLAY) == "grid"
+    page.evaluate("delete Navigator.prototype.gpu")
+    page.evaluate("import(document.querySelector('script').src + '?again')")
+    page.get_by_role("status").wait_for()
+    assert page.evaluate("violations") == []
+    page.get_by_role("link", name="A cloud").click()
+    settle(page)
+    assert page.locator("header").evaluate(DISPLAY) == "flex"
+    assert page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    assert page.evaluate("violations") == []
+    assert complaints == []
     context.close()

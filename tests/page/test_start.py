@@ -26,6 +26,7 @@ from pybuild.site import build_site
 CODE_BYTES = 6_000_000
 """What a start may transfer beside the scene."""
 READY_MS = 90_000
+SIZE: ViewportSize = {"width": 320, "height": 200}
 SETTLED = """
 async () => {
   const element = document.querySelector('vitrine-view');
@@ -55,8 +56,7 @@ def small_site(cloud: Gaussians, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture
 def fresh(browser: Browser) -> Iterator[Page]:
     """A page of a profile without a cache."""
-    size: ViewportSize = {"width": 320, "height": 200}
-    context = browser.new_context(viewport=size, reduced_motion="reduce")
+    context = browser.new_context(viewport=SIZE, reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(READY_MS)
     yield page
@@ -127,7 +127,8 @@ def test_without_its_snapshot_python_starts_slowly_and_says_so(
         picture = pixels(fresh)
         assert said == []
         (snapshot,) = small_site.glob("vitrine/pyodide-*/python-*.bin")
-        with fresh.context.new_page() as other:
+        assert fresh.context.browser
+        with fresh.context.browser.new_page(viewport=SIZE, reduced_motion="reduce") as other:
             other.set_default_timeout(READY_MS)
             other.on("console", lambda message: said.append(message.text))
             # Damaged, as if it were of another build: its checksum does not fit.

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, Queue
 from typing import IO
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pybuild import commands, rendering
+from pybuild import rendering
 from pybuild.options import BuildOptions
 from pyengine.view import View
 from tests.pybuild.command import Run
@@ -199,11 +200,13 @@ def test_the_camera_of_render() -> None:
 def test_flags_give_the_options_back() -> None:
     """The rebuild of --watch is a command line."""
     options = BuildOptions("-y", (-1.0, 0.0, 2.0), None, 35.0, (0.0, 0.0, 1.0), "-title")
-    flags = commands._flags(options)
+    flags = replace(options, description="A -b", poster="p.png", offline=False).flags()
     assert "--eye=-1.0,0.0,2.0" in flags
     assert "--up=-y" in flags
     assert "--fov=35.0" in flags
     assert "--title=-title" in flags
+    assert {"--description=A -b", "--poster=p.png", "--no-offline"} <= set(flags)
+    assert not any("offline" in flag for flag in options.flags())
 
 
 def test_dropped_splats_are_told_and_drawn_around(

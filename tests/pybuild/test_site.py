@@ -17,6 +17,7 @@ from pybuild import poster, site
 from pybuild.archive import NOT_IN_THE_PAGE, engine_archive
 from pybuild.bundle import read_bundle
 from pybuild.gaussians import Gaussians
+from pybuild.offline import OFFLINE_FILE
 from pybuild.options import BuildOptions
 from pybuild.page import WEB_FOLDER, imported_modules, index_html
 from pybuild.pyodide import VERSION, PyodideMissing
@@ -67,7 +68,7 @@ def test_layout(cloud: Gaussians, tmp_path: Path) -> None:
     app = app_of(tmp_path / "site")
     expected = {"index.html", "scene/scene.json", "scene/poster.webp", "vitrine/files.json"}
     expected |= {f"{app}/{name}" for name in ("config.json", "engine.zip")}
-    expected |= {"vitrine/vitrine-view.mjs", "vitrine/vitrine-view.d.mts"}
+    expected |= {"vitrine/vitrine-view.mjs", "vitrine/vitrine-view.d.mts", OFFLINE_FILE}
     expected |= {f"{app}/{path.name}" for path in WEB_FOLDER.glob("*.mjs")}
     python = [str(FACTS[name]) for name in ("snapshot", "library", "empty")]
     expected |= {f"{core}{name}" for name in (*site.PYODIDE_FILES, *python)}
