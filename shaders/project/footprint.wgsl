@@ -1,4 +1,4 @@
-// From a covariance on the image to a splat: what the two projects share.
+// From a covariance on the image to a splat: what all project shaders share.
 // Needs: `frame`, the struct Splat.
 
 const DEAD_KEY: u32 = 0xffffffffu;
@@ -13,6 +13,13 @@ struct Footprint {
   major_px: vec2f, // eigenvectors of the covariance, to the edge of the ellipse
   minor_px: vec2f,
   log2_opacity: f32,
+}
+
+// What a Gaussian becomes: nothing, or a splat and the depth that it is sorted by.
+struct Projection {
+  visible: bool,
+  depth: f32,
+  splat: Splat,
 }
 
 // variance: xx, xy, yy in px², not dilated, of determinant sharp_det. antialiased: trained with the

@@ -46,12 +46,6 @@ fn rgb_of(row: u32, pos_world: vec3f, to_model: mat4x4f) -> vec3f {
   return rgb;
 }
 
-struct Projection {
-  visible: bool,
-  depth: f32,
-  splat: Splat,
-}
-
 // A row of the generator's in a space of its own; tint multiplies colour and, as w, opacity.
 fn project(
   row: u32, to_world: mat4x4f, to_model: mat4x4f, tint: vec4f, antialiased: bool,

@@ -15,7 +15,6 @@
 //   space. No barrier, as there.
 
 // #struct Frame ChunkBox Splat SceneObject
-// #include "project/unpack.wgsl"
 
 @group(0) @binding(0) var<uniform> frame: Frame;
 @group(0) @binding(1) var<storage, read> chunks: array<ChunkBox>;
@@ -28,8 +27,7 @@
 @group(0) @binding(8) var<storage, read_write> chunk_live: array<u32>;
 
 // #include "project/sh.wgsl"
-
-// #include "project/footprint.wgsl"
+// #include "project/packed_row.wgsl"
 
 // From an object's space to the camera's.
 struct ToView {
@@ -46,33 +44,10 @@ fn to_view_of(which: u32) -> ToView {
   return ToView(rotation * mat3x3f(x, y, z), rotation * origin + frame.view[3].xyz);
 }
 
-// True when no centre of the chunk can put a pixel on the canvas; see project.wgsl.
 fn chunk_is_outside(box: ChunkBox, to_view: ToView, largest_scale: f32) -> bool {
   let half_size = box.position_step.xyz * 32767.5;
   let center = to_view.linear * (box.position_min.xyz + half_size) + to_view.offset;
-  let linear = to_view.linear;
-  let extent = vec3f(
-    dot(abs(vec3f(linear[0].x, linear[1].x, linear[2].x)), half_size),
-    dot(abs(vec3f(linear[0].y, linear[1].y, linear[2].y)), half_size),
-    dot(abs(vec3f(linear[0].z, linear[1].z, linear[2].z)), half_size),
-  ) * 1.0001;
-  let z_max = center.z + extent.z;
-  if (z_max <= NEAR) {
-    return true;
-  }
-  let stretch = sqrt(vec2f(1.0) + frame.tangent_limit * frame.tangent_limit);
-  let reach = extent.xy + box.color_min.w * largest_scale * frame.splat_scale * stretch;
-  let low = (frame.principal_px + 2.0) / frame.focal_px;
-  let high = (frame.viewport_px - frame.principal_px + 2.0) / frame.focal_px;
-  let beyond_low = -center.xy - reach > max(low * z_max, low * NEAR);
-  let beyond_high = center.xy - reach > max(high * z_max, high * NEAR);
-  return any(beyond_low) || any(beyond_high);
-}
-
-struct Projection {
-  visible: bool,
-  depth: f32,
-  splat: Splat,
+  return is_off_canvas(center, half_size, to_view.linear, box.color_min.w * largest_scale);
 }
 
 fn project(index: u32, box: ChunkBox, which: u32, to_view: ToView) -> Projection {
@@ -81,32 +56,15 @@ fn project(index: u32, box: ChunkBox, which: u32, to_view: ToView) -> Projection
   let row = index - objects[which].first_row;
   let source = objects[which].data_row + row;
   let words = geometry[source];
-  let steps = vec3f(f32(words.x & 0xffffu), f32(words.x >> 16u), f32(words.y & 0xffffu));
-  let pos_object = box.position_min.xyz + steps * box.position_step.xyz;
+  let pos_object = position_of(words, box);
   let pos_view = to_view.linear * pos_object + to_view.offset;
   let tint = objects[which].tint;
   let opacity = f32((words.y >> 16u) & 255u) / 255.0 * tint.w;
   if (pos_view.z <= NEAR || !(opacity > 0.0)) {
     return result;
   }
-
-  // Covariance on the image: J W A R S S^T R^T A^T W^T J^T, as the columns of J W A R S.
-  let log_scale = box.position_min.w
-    + unpack_11_11_10(words.w) * box.position_step.w * vec3f(1.0, 1.0, 2047.0 / 1023.0);
-  let sigma = exp(log_scale) * frame.splat_scale;
-  let axes_view = to_view.linear * unpack_rotation(words.z);
-  let tangent = clamp(pos_view.xy / pos_view.z, -frame.tangent_limit, frame.tangent_limit);
-  let px_per_unit = frame.focal_px / pos_view.z;
-  let u = px_per_unit * (axes_view[0].xy - tangent * axes_view[0].z) * sigma.x;
-  let v = px_per_unit * (axes_view[1].xy - tangent * axes_view[1].z) * sigma.y;
-  let w = px_per_unit * (axes_view[2].xy - tangent * axes_view[2].z) * sigma.z;
-  // xx, xy, yy in px²
-  let variance = u.xxy * u.xyy + v.xxy * v.xyy + w.xxy * w.xyy;
-  // Determinants as sums of squares (Cauchy-Binet): xx * zz - xy² has no digit left of a needle.
-  let areas = vec3f(u.x * v.y - u.y * v.x, v.x * w.y - v.y * w.x, w.x * u.y - w.y * u.x);
-  let sharp_det = dot(areas, areas);
   let antialiased = (frame.antialiased | objects[which].antialiased) != 0u;
-  let ellipse = footprint_of(pos_view, variance, sharp_det, opacity, antialiased);
+  let ellipse = ellipse_of(words, box, pos_view, to_view.linear, opacity, antialiased);
   if (!ellipse.visible) {
     return result;
   }
