@@ -19,16 +19,9 @@ from typing import Any
 if __name__ == "__main__":  # not this folder, whose onnx.py is not the package onnx
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.tables import (
-    BenchScene,
-    add_common,
-    cell,
-    print_table,
-    run,
-    scenes,
-    summary,
-    write_json,
-)
+from bench.command import bench_parser, run, write_json
+from bench.measured import BenchScene, add_scenes, scenes
+from bench.tables import cell, print_table, summary
 from pybuild import formats
 from pybuild.bundle import write_bundle
 from pybuild.inspection import gpu_buffers
@@ -111,10 +104,8 @@ def print_buffers(name: str, scene: Scene) -> dict[str, float]:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_common(parser)
+    parser = bench_parser(__doc__, EPILOG)
+    add_scenes(parser)
     parser.add_argument("--runs", type=int, default=3, help="runs a stage (default: 3)")
     parser.add_argument("--site", action="store_true", help="build a whole site too, once")
     return parser.parse_args()

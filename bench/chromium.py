@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.tables import CACHE
+from bench.measured import CACHE
 from pyengine.errors import InputError
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ The same in Chromium, beside onnxruntime-web: ``bench/filters_page.py``.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from pathlib import Path
@@ -15,25 +14,13 @@ from typing import Any
 if __name__ == "__main__":  # not this folder, whose onnx.py is not the package onnx
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.tables import (
-    ROOT,
-    BenchScene,
-    add_common,
-    extremes,
-    orbit,
-    print_table,
-    ratio,
-    run,
-    scenes,
-    size_of,
-    summary,
-    write_json,
-)
+from bench.command import bench_parser, native_adapter, run, size_of, write_json
+from bench.measured import ROOT, BenchScene, add_scenes, orbit, scenes
+from bench.tables import extremes, print_table, ratio, summary
 from pybuild import formats
 from pybuild.filters.bundle import MadeFilter, make_filters
 from pybuild.render import Renderer, in_memory
 from pyengine.errors import DeviceError
-from pyengine.hosts.native import open_adapter
 from pyengine.passes.similar import COUNTS
 from pyengine.scene_plan import FRAME
 
@@ -94,10 +81,8 @@ def bench_scene(
 
 def main() -> None:
     """Measure each scene."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_common(parser)
+    parser = bench_parser(__doc__, EPILOG)
+    add_scenes(parser)
     parser.add_argument("--filter", action="append", help="as in vitrine build; once for each")
     parser.add_argument("--size", type=size_of, default=(1280, 720), metavar="WxH")
     parser.add_argument("--frames", type=int, default=8, help="frames a filter (default: 8)")
@@ -105,10 +90,9 @@ def main() -> None:
     found = scenes(given.scenes, given.sample_count)
     texts = given.filter or [path for path in FILTERS if Path(path).is_file()]
     filters = make_filters(texts, given.size)
-    info = open_adapter().info
-    print(f"{info['device']} ({info['backend_type']}, {info['description']})", flush=True)
+    _, named = native_adapter()
     results = {s.name: bench_scene(s, filters, given.size, given.frames) for s in found}
-    write_json(given.json, {"bench": "filters", "adapter": info["device"], "scenes": results})
+    write_json(given.json, {"bench": "filters", "adapter": named["device"], "scenes": results})
 
 
 if __name__ == "__main__":

@@ -30,21 +30,14 @@ if __name__ == "__main__":  # not this folder, whose onnx.py is not the package 
 
 from bench.chromium import PAGES, PackageMissing, add_browser, chromium, within
 from bench.chromium import page as new_page
+from bench.command import bench_parser, names_of, run, write_json
 from bench.filters_report import OURS, PLAIN, report
 from bench.frame import json_orbit, psnr_db
+from bench.measured import ROOT, BenchScene, add_scenes, scenes
 from bench.net_engines import ort_web
 from bench.net_server import NetServer, serving_nets
 from bench.nets import with_shapes
-from bench.tables import (
-    ROOT,
-    BenchScene,
-    add_common,
-    names_of,
-    run,
-    scenes,
-    summary,
-    write_json,
-)
+from bench.tables import summary
 from pybuild.filters.describe import describe_filter
 from pybuild.filters.given import GivenFilter, parse_filter
 from pybuild.site import build_site
@@ -314,10 +307,8 @@ def bench_scene(
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_common(parser)
+    parser = bench_parser(__doc__, EPILOG)
+    add_scenes(parser)
     add_browser(parser)
     parser.add_argument("--filter", action="append", help="as in vitrine build; once for each")
     parser.add_argument("--frames", type=int, default=8, help="frames an engine (default: 8)")

@@ -38,19 +38,9 @@ from bench.chromium import (
     within,
 )
 from bench.chromium import page as new_page
-from bench.tables import (
-    BenchScene,
-    add_common,
-    extremes,
-    names_of,
-    orbit,
-    print_table,
-    ratio,
-    run,
-    scenes,
-    summary,
-    write_json,
-)
+from bench.command import bench_parser, names_of, run, write_json
+from bench.measured import BenchScene, add_scenes, orbit, scenes
+from bench.tables import extremes, print_table, ratio, summary
 from pybuild.server import serving
 from pybuild.site import build_site
 from pyengine.bundle import Pose
@@ -306,10 +296,8 @@ def pass_times(ours: Engine) -> dict[str, dict[str, float | int]]:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_common(parser)
+    parser = bench_parser(__doc__, EPILOG)
+    add_scenes(parser)
     add_browser(parser)
     parser.add_argument("--rounds", type=int, default=4, help="sweeps an engine (default: 4)")
     parser.add_argument("--views", type=int, default=4, help="frames a sweep (default: 4)")

@@ -27,6 +27,7 @@ if __name__ == "__main__":  # not this folder, whose onnx.py is not the package 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.chromium import PAGES, SIZE, add_browser, chromium
+from bench.command import bench_parser, run, write_json
 from bench.generator_cases import (
     CASES,
     LARGE,
@@ -44,7 +45,6 @@ from bench.net_engines import Engine, PageEngine, ProcessEngine
 from bench.net_server import NetServer, serving_nets
 from bench.nets import Array, Net
 from bench.onnx import Contender, Kit, add_turns, lay_out, measure
-from bench.tables import run, write_json
 from pybuild.generators.bundle import Made
 from pybuild.generators.compile import compile_generator
 from pybuild.networks import Network
@@ -287,9 +287,7 @@ def _told(one: Contender) -> dict[str, Any]:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = bench_parser(__doc__, EPILOG)
     add_browser(parser)
     parser.add_argument(
         "--cases",
@@ -307,7 +305,6 @@ def arguments() -> argparse.Namespace:
         "--shrink", type=int, default=1, metavar="N", help="divide every size by that (default: 1)"
     )
     add_turns(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there too")
     return parser.parse_args()
 
 

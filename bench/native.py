@@ -7,7 +7,6 @@ marked with a star. Times are timestamp queries around each pass.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,27 +18,16 @@ import numpy as np
 if __name__ == "__main__":  # not this folder, whose onnx.py is not the package onnx
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.tables import (
-    BenchScene,
-    add_common,
-    cell,
-    extremes,
-    orbit,
-    print_table,
-    ratio,
-    run,
-    scenes,
-    size_of,
-    summary,
-    write_json,
-)
+from bench.command import bench_parser, native_adapter, run, size_of, write_json
+from bench.measured import BenchScene, add_scenes, orbit, scenes
+from bench.tables import cell, extremes, print_table, ratio, summary
 from pybuild import formats
 from pybuild.bundle import describe
 from pybuild.pack import pack
 from pyengine.bundle import CHUNK_SIZE, Scene
 from pyengine.engine import Engine
 from pyengine.errors import DeviceError
-from pyengine.hosts.native import NativeHost, open_adapter
+from pyengine.hosts.native import NativeHost
 from pyengine.passes.composite import composite
 from pyengine.passes.project import project
 from pyengine.passes.sort import DIGIT_BITS, Sort, Variant, passes_for, variant_for
@@ -255,10 +243,8 @@ def powers_of(text: str) -> range:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_common(parser)
+    parser = bench_parser(__doc__, EPILOG)
+    add_scenes(parser)
     parser.add_argument("--size", type=size_of, default=(640, 360), metavar="WxH")
     parser.add_argument("--frames", type=int, default=12, help="frames a variant (default: 12)")
     parser.add_argument(
@@ -276,15 +262,12 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure the scenes, then the sort."""
     given = arguments()
-    adapter = open_adapter()
-    info = adapter.info
-    print(f"{info['device']} ({info['backend_type']}, {info['description']})", flush=True)
+    adapter, named = native_adapter()
     drawn = {}
     if not given.sort_only:
         for scene in scenes(given.scenes, given.sample_count):
             drawn[scene.name] = bench_scene(scene, adapter, given.size, given.frames)
     sorted_ = bench_sort(adapter, given.bits, given.runs)
-    named = json.loads(json.dumps(dict(info), default=str))
     write_json(given.json, {"bench": "native", "adapter": named, "scenes": drawn, "sort": sorted_})
 
 

@@ -23,9 +23,9 @@ import numpy as np
 
 from bench.chromium import PackageMissing, npm_package, within
 from bench.chromium import page as new_page
+from bench.measured import CACHE, ROOT
 from bench.net_server import NetServer, brotli_bytes
 from bench.nets import Array, Net
-from bench.tables import CACHE, ROOT
 from pybuild.runner import stored_inputs
 from pybuild.tensors import from_storage
 from pyengine.program import Program

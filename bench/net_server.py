@@ -15,7 +15,7 @@ from pathlib import Path
 
 import brotli
 
-from bench.tables import CACHE
+from bench.measured import CACHE
 from pybuild.serve import CONTENT_TYPES, resolve
 
 __all__ = ["NetServer", "brotli_bytes", "serving_nets"]

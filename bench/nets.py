@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from bench.tables import ROOT
+from bench.measured import ROOT
 from pyengine.errors import InputError
 
 __all__ = ["FAMILIES", "Net", "find_nets", "tile_anchors", "with_shapes"]

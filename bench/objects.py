@@ -8,7 +8,6 @@ frame. The frames are interleaved; times are timestamp queries around each pass.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,8 +19,9 @@ import numpy as np
 if __name__ == "__main__":  # not this folder, whose onnx.py is not the package onnx
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from bench.command import bench_parser, native_adapter, run, size_of, write_json
+from bench.measured import BenchScene, add_scenes, orbit, scenes
 from bench.native import print_frames, stages
-from bench.tables import BenchScene, add_common, orbit, run, scenes, size_of, write_json
 from pybuild import formats
 from pybuild.composing import Part, compose
 from pybuild.gaussians import Gaussians
@@ -29,7 +29,7 @@ from pybuild.pack import morton_order
 from pybuild.render import in_memory
 from pyengine.bundle import Scene
 from pyengine.engine import Engine
-from pyengine.hosts.native import NativeHost, open_adapter
+from pyengine.hosts.native import NativeHost
 from pyengine.scene_plan import FRAME, required_limits, scene_plan
 
 EPILOG = """
@@ -107,10 +107,8 @@ def bench_scene(
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_common(parser)
+    parser = bench_parser(__doc__, EPILOG)
+    add_scenes(parser)
     parser.add_argument("--size", type=size_of, default=(640, 360), metavar="WxH")
     parser.add_argument("--frames", type=int, default=12, help="frames a way (default: 12)")
     parser.add_argument("--pieces", type=int, default=4, help="objects (default: 4)")
@@ -120,14 +118,11 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure the scenes."""
     given = arguments()
-    adapter = open_adapter()
-    info = adapter.info
-    print(f"{info['device']} ({info['backend_type']}, {info['description']})", flush=True)
+    adapter, named = native_adapter()
     drawn = {
         scene.name: bench_scene(scene, adapter, given.size, given.frames, given.pieces)
         for scene in scenes(given.scenes, given.sample_count)
     }
-    named = json.loads(json.dumps(dict(info), default=str))
     write_json(given.json, {"bench": "objects", "adapter": named, "scenes": drawn})
 
 

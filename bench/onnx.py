@@ -25,6 +25,8 @@ if __name__ == "__main__":  # not this folder, whose onnx.py is not the package 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.chromium import PAGES, PackageMissing, add_browser, chromium
+from bench.command import bench_parser, names_of, run, write_json
+from bench.measured import ROOT
 from bench.net_engines import (
     OURS,
     RIVALS,
@@ -41,13 +43,7 @@ from bench.net_engines import (
 from bench.net_report import markdown, overview, report, short_of_goals
 from bench.net_server import NetServer, serving_nets
 from bench.nets import Array, Net, find_nets
-from bench.tables import (
-    ROOT,
-    names_of,
-    run,
-    summary,
-    write_json,
-)
+from bench.tables import summary
 from pybuild.onnx import ops  # noqa: F401
 from pybuild.onnx.compile import compile_graph
 from pybuild.onnx.front import load_graph, parse_shape_option
@@ -270,9 +266,7 @@ def add_turns(parser: argparse.ArgumentParser) -> None:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = bench_parser(__doc__, EPILOG)
     add_browser(parser)
     parser.add_argument(
         "--models",
@@ -300,7 +294,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--markdown", type=Path, metavar="FILE", help="write the tables of the docs there"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there too")
     return parser.parse_args()
 
 

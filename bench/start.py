@@ -22,15 +22,9 @@ if __name__ == "__main__":  # not this folder, whose onnx.py is not the package 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.chromium import add_browser, page_script, profile, within
-from bench.tables import (
-    BenchScene,
-    add_common,
-    print_table,
-    run,
-    scenes,
-    summary,
-    write_json,
-)
+from bench.command import bench_parser, run, write_json
+from bench.measured import BenchScene, add_scenes, scenes
+from bench.tables import print_table, summary
 from pybuild.server import serving
 from pybuild.site import build_site
 
@@ -169,10 +163,8 @@ def total(by_kind: dict[str, int], kind: str) -> int:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_common(parser)
+    parser = bench_parser(__doc__, EPILOG)
+    add_scenes(parser)
     add_browser(parser)
     parser.add_argument("--runs", type=int, default=3, help="fresh profiles (default: 3)")
     return parser.parse_args()

@@ -31,7 +31,8 @@
     around(WebAssembly, "instantiateStreaming", null, () => last("wasm compiled"));
     if (!self.GPUDevice) return;
     around(GPU.prototype, "requestAdapter", null, () => first("GPU adapter"));
-    around(GPUAdapter.prototype, "requestDevice", () => first("plan made"), () => first("GPU device"));
+    around(GPUAdapter.prototype, "requestDevice", null, () => first("GPU device"));
+    around(GPUDevice.prototype, "createShaderModule", () => first("plan made"));
     for (const name of ["createComputePipelineAsync", "createRenderPipelineAsync"]) {
       around(GPUDevice.prototype, name, null, () => last("shaders compiled"));
     }

@@ -17,9 +17,10 @@ import pytest
 
 from bench import chromium
 from bench.frame import RIVALS, json_orbit
+from bench.measured import BenchScene, scenes
 from bench.native import variants_of
 from bench.start import KINDS, kind_of
-from bench.tables import BenchScene, cell, print_table, ratio, scenes, summary
+from bench.tables import cell, print_table, ratio, summary
 from pyengine.bundle import Pose
 from pyengine.errors import InputError
 from pyengine.plan import DEFAULT_LIMITS, Adapter
