@@ -13,15 +13,24 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pybuild.atomic import write_bytes
+from pybuild.compress import rewrite
 from pybuild.page import WEB_FOLDER
 
-__all__ = ["OFFLINE_FILE", "clearing_script", "is_lasting", "offline_script", "write_offline"]
+__all__ = [
+    "OFFLINE_FILE",
+    "clearing_script",
+    "is_lasting",
+    "offline_script",
+    "renew_offline",
+    "write_offline",
+]
 
 OFFLINE_FILE = "vitrine-offline.js"
 PAGE = "index.html"
+_LIST = re.compile(r"self\.SITE = (.*);\n")
 _SOURCE = WEB_FOLDER / "offline" / "service-worker.mjs"
 _LASTING = re.compile(
-    r"(.*/)?(pyodide-\d+(\.\d+)+|(app|filter|generator)-[0-9a-f]{12})/[^/]+"
+    r"(.*/)?(pyodide-\d+(\.\d+)+|(app|filter|generator)-[0-9a-f]{12})/.+"
     r"|(.*/)?[\w.-]+-[0-9a-f]{12}\.(bin|css|mjs)"
 )
 _NEVER = (".br", ".gz", ".d.mts")
@@ -79,6 +88,26 @@ def write_offline(folder: Path, files: Mapping[str, Path] | None, needed: Iterab
     """
     script = clearing_script() if files is None else offline_script(files, needed)
     write_bytes(folder / OFFLINE_FILE, script)
+
+
+def renew_offline(folder: Path, names: Iterable[str]) -> None:
+    """Write the service worker of a built site again, some of whose files are new.
+
+    Parameters
+    ----------
+    folder : Path
+        The root of the site; one without a service worker is left as it is.
+    names : iterable of str
+        All files of the site.
+    """
+    path = folder / OFFLINE_FILE
+    found = _LIST.match(path.read_text(encoding="utf-8")) if path.is_file() else None
+    site = json.loads(found[1]) if found else None
+    if site is None:
+        return
+    asked = [f"{name}{PAGE}" if not name or name.endswith("/") else name for name in site["asked"]]
+    files = {name: folder / name for name in names if (folder / name).is_file()}
+    rewrite(path, offline_script(files, [*asked, *site["needed"]]))
 
 
 def _script(site: str) -> bytes:

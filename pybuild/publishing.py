@@ -15,10 +15,18 @@ from pathlib import Path, PurePosixPath
 
 from pybuild.atomic import STAGING_PREFIX, unwritable, write_bytes
 from pybuild.bundle import SCENE_FILE
-from pybuild.offline import OFFLINE_FILE
+from pybuild.offline import OFFLINE_FILE, renew_offline
 from pyengine.errors import InputError
 
-__all__ = ["RECORD", "files_in", "old_files", "publish", "read_record", "target_folder"]
+__all__ = [
+    "RECORD",
+    "files_in",
+    "old_files",
+    "publish",
+    "read_record",
+    "record_again",
+    "target_folder",
+]
 
 RECORD = "vitrine/files.json"
 PAGE = "index.html"
@@ -87,6 +95,30 @@ def _write_record(out: Path, names: Sequence[str], facts: Mapping[str, object]) 
         path.parent.mkdir(parents=True, exist_ok=True)
     record = {"vitrine": 1, **facts, "files": list(names)}
     write_bytes(path, (json.dumps(record, indent=1) + "\n").encode())
+
+
+def record_again(folder: Path, part: str) -> None:
+    """Have the site around a folder, if there is one, list what a part of that folder holds now.
+
+    Parameters
+    ----------
+    folder : Path
+        As ``scene/`` of a site, or of a gallery's demo.
+    part : str
+        A pattern of names in it; files that are gone are not listed any more, here or elsewhere.
+    """
+    for root in (folder.parent, folder.parent.parent):
+        record = read_record(root)
+        listed = record.get("files") if record else None
+        inside = f"{folder.relative_to(root).as_posix()}/"
+        if record is None or not isinstance(listed, list) or f"{inside}{SCENE_FILE}" not in listed:
+            continue
+        found = {path.relative_to(root).as_posix() for path in folder.glob(part) if path.is_file()}
+        names = sorted(found | {name for name in old_files(root) if (root / name).is_file()})
+        facts = {key: value for key, value in record.items() if key not in ("vitrine", "files")}
+        _write_record(root, names, facts)
+        renew_offline(root, names)
+        return
 
 
 def old_files(out: Path) -> list[str]:

@@ -121,9 +121,10 @@ def _respond(request: web.Request, folder: Path, watched: bool) -> web.StreamRes
             body=clearing_script(), content_type="text/javascript", headers=_NOT_KEPT
         )
     found = _variant(path, request)
+    name = path.relative_to(folder.resolve()).as_posix()
     headers = {
         hdrs.CONTENT_TYPE: CONTENT_TYPES.get(path.suffix.lower(), "application/octet-stream"),
-        hdrs.CACHE_CONTROL: _FOREVER if is_lasting(f"{path.parent.name}/{path.name}") else _ASK,
+        hdrs.CACHE_CONTROL: _FOREVER if is_lasting(name) else _ASK,
         hdrs.VARY: hdrs.ACCEPT_ENCODING,
         "X-Content-Type-Options": "nosniff",
     }

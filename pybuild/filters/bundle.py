@@ -27,6 +27,7 @@ from pybuild.filters.ladder import default_sizes
 from pybuild.filters.retarget import Elastic
 from pybuild.networks import Network
 from pybuild.programs import PROGRAM_FILE, read_program, write_program
+from pybuild.publishing import record_again
 from pyengine.bundle import Scene
 from pyengine.contract import FilterContract
 from pyengine.errors import InputError
@@ -244,7 +245,8 @@ def add_filters(folder: Path, made: Sequence[MadeFilter]) -> Scene:
     Parameters
     ----------
     folder : Path
-        That holds scene.json, perhaps with a compressed sibling: it is written anew.
+        That holds scene.json, perhaps with a compressed sibling: it is written anew. Where it is
+        that of a built site, the site's record names the new files, and no page keeps old ones.
     """
     path = folder / SCENE_FILE
     scene = Scene.from_json(path.read_bytes(), str(path))
@@ -255,6 +257,7 @@ def add_filters(folder: Path, made: Sequence[MadeFilter]) -> Scene:
             write_program(folder / name, network.program, network.files, buffers=shared)
     rewrite(path, (scene.to_json() + "\n").encode())
     _drop(folder, made)
+    record_again(folder, "filter-*/**/*")
     return scene
 
 

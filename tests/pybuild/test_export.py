@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import io
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from pybuild import export, held, poster, site
 from pybuild.export import export_page
@@ -73,7 +75,7 @@ def built(cloud: Gaussians, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         raise PyodideMissing("not needed here")
 
     monkeypatch.setattr(site, "fetch_pyodide", no_pyodide)
-    options = BuildOptions(title="Bell & glass", eye=(0, 0, -9))
+    options = BuildOptions(title="Bell & glass", eye=(0, 0, -9), description="One <bell>")
     return build_site(cloud, tmp_path / "site", options).folder
 
 
@@ -126,8 +128,17 @@ def test_a_built_site_becomes_a_page(built: Path, tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "<title>Bell &amp; glass</title>" in text
     assert base64.b64encode((built / "scene/poster.webp").read_bytes()).decode() in text
-    export_page(built, page, BuildOptions(title="New"))
-    assert "<title>New</title>" in page.read_text(encoding="utf-8")
+    assert '<meta name="description" content="One &lt;bell&gt;">' in text
+    picture = tmp_path / "red.png"
+    Image.new("RGB", (32, 18), "red").save(picture)
+    options = BuildOptions(title="New", description="Another", poster=str(picture))
+    export_page(built, page, options)
+    text = page.read_text(encoding="utf-8")
+    assert "<title>New</title>" in text
+    assert 'property="og:description" content="Another"' in text
+    shown = re.findall(r'src="data:image/webp;base64,([^"]+)"', text)[0]
+    with Image.open(io.BytesIO(base64.b64decode(shown))) as poster:
+        assert poster.size == (32, 18)
     with pytest.raises(InputError, match="is built already"):
         export_page(built, page, BuildOptions(eye=(0, 0, -5)))
 

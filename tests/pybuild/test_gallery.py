@@ -23,6 +23,7 @@ from pyengine.view import View
 from tests.pybuild.generators.small_generators import row
 from tests.pybuild.onnx.small_models import saved
 from tests.pybuild.small_pyodide import stand_in
+from tests.pybuild.test_site import kept_by
 from tests.pyengine import filters
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,6 +184,37 @@ def test_a_chain_of_filters_lies_beside_the_table(
     monkeypatch.chdir(tmp_path)
     (demo,) = (demo for demo in read_demos(Path("demos/demos.toml")) if demo.options.filters)
     assert demo.files()[1:] == [Path("demos/a.onnx"), Path("demos/b.onnx")]
+
+
+def test_a_demo_without_its_filter_is_left_out(table: Path, tmp_path: Path) -> None:
+    """It stopped the whole gallery; a fault inside a model still does, and names the demo."""
+    table.write_text(f'{ROWS}filter = ["none.onnx@strength=0.5"]\n')
+    gallery = build_gallery(table, tmp_path / "out")
+    assert gallery.built == ("cloud",)
+    (notice,) = (text for text in gallery.notices if "is left out" in text)
+    assert "the demo 'rows' is left out" in notice
+    assert "none.onnx" in notice
+    (table.parent / "none.onnx").write_bytes(b"no model")
+    before = names(tmp_path / "out")
+    with pytest.raises(InputError, match=r"the demo 'rows': .*none\.onnx"):
+        build_gallery(table, tmp_path / "out")
+    assert names(tmp_path / "out") == before
+
+
+def test_every_page_is_kept_and_of_demos_what_was_seen(table: Path, tmp_path: Path) -> None:
+    """Also of demos that were not built again."""
+    out = tmp_path / "out"
+    for _ in range(2):
+        build_gallery(table, out)
+        kept = kept_by(out)
+        pages = {"", "cloud/", "rows/"}
+        assert set(kept["asked"]) == pages | {
+            f"{page}scene/{file}" for page in pages - {""} for file in ("scene.json", "poster.webp")
+        }
+        assert not any(name.startswith(("cloud/", "rows/")) for name in kept["needed"])
+        assert any(name.startswith("rows/scene/generator-") for name in kept["others"])
+        assert 'data-offline="../vitrine-offline.js"' in (out / "rows" / "index.html").read_text()
+    assert build_gallery(table, out).kept == ("cloud", "rows")
 
 
 def test_it_is_not_built_over_something_else(table: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import brotli
 import numpy as np
@@ -16,14 +17,16 @@ from PIL import Image
 from pybuild import poster, site
 from pybuild.archive import NOT_IN_THE_PAGE, engine_archive
 from pybuild.bundle import read_bundle
+from pybuild.filters.bundle import add_filters, make_filters
 from pybuild.gaussians import Gaussians
-from pybuild.offline import OFFLINE_FILE
+from pybuild.offline import OFFLINE_FILE, is_lasting
 from pybuild.options import BuildOptions
 from pybuild.page import WEB_FOLDER, imported_modules, index_html
 from pybuild.pyodide import VERSION, PyodideMissing
 from pybuild.site import build_site, recorded_options
 from pyengine.errors import DeviceError, InputError
 from tests.pybuild.small_pyodide import FACTS, stand_in
+from tests.pyengine import filters
 
 Files = dict[str, bytes]
 
@@ -229,3 +232,117 @@ def test_modules_are_found_through_imports(tmp_path: Path) -> None:
     assert imported_modules(tmp_path / "a.mjs") == ["a.mjs", "b.mjs", "c.mjs"]
     assert imported_modules(tmp_path / "missing.mjs") == []
     assert "fetch" not in index_html("t", (0, 0, 0))
+
+
+def test_filters_that_come_later_are_the_sites(cloud: Gaussians, tmp_path: Path) -> None:
+    """Their files stayed when the site was built again: no record named them."""
+    out = tmp_path / "site"
+    build_site(cloud, out)
+    (out / "CNAME").write_text("example.org")
+    before = set(files(out))
+    first = kept_by(out)
+    add_filters(out / "scene", make_filters([f"{filters.gain(tmp_path)}@size=32x18"]))
+    added = set(files(out)) - before
+    assert any(name.endswith("/program.json") for name in added)
+    record = json.loads((out / site.RECORD).read_text())
+    assert set(record["files"]) >= added
+    assert "CNAME" not in record["files"]
+    assert set(kept_by(out)["others"]) >= {name for name in added if not name.endswith(".br")}
+    assert kept_by(out)["version"] != first["version"]
+    build_site(cloud, out)
+    assert set(files(out)) == before
+
+
+def kept_by(out: Path) -> dict[str, Any]:
+    """What a site's service worker is told."""
+    line = (out / OFFLINE_FILE).read_text().partition(";\n")[0]
+    found: dict[str, Any] = json.loads(line.removeprefix("self.SITE = "))
+    return found
+
+
+def test_what_a_service_worker_keeps(cloud: Gaussians, tmp_path: Path) -> None:
+    """All that a start asks for; the version is news when a file without a hash is."""
+    out = tmp_path / "site"
+    build_site(cloud, out, BuildOptions(title="one"))
+    page = (out / "index.html").read_text()
+    early = re.search(r"data-files='(\[.*?\])'", page)
+    assert early is not None
+    linked = re.findall(r'<link rel="(?:modulepreload|preload)" href="([^"]+)"', page)
+    kept = kept_by(out)
+    assert {"", *linked, *json.loads(early[1])} == {*kept["asked"], *kept["needed"]}
+    assert kept["asked"] == ["", "scene/poster.webp", "scene/scene.json"]
+    assert all((out / name).is_file() for name in kept["needed"] + kept["others"])
+    build_site(cloud, out, BuildOptions(title="two"))
+    assert kept_by(out)["version"] != kept["version"]
+    assert {**kept_by(out), "version": ""} == {**kept, "version": ""}
+    build_site(cloud, out, BuildOptions(title="two", offline=False))
+    assert (out / OFFLINE_FILE).read_bytes().startswith(b"self.SITE = null;\n")
+    assert "data-offline" not in (out / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "lasting"),
+    [
+        ("vitrine/pyodide-314.0.7/pyodide.mjs", True),
+        ("vitrine/app-0123456789ab/worker.mjs", True),
+        ("scene/geometry-0123456789ab.bin", True),
+        ("one/scene/generator-0123456789ab/program.json", True),
+        ("scene/filter-0123456789ab/kernels/51c816e953cd.wgsl", True),
+        ("scene/filter-buffers/weights-0123456789ab.bin", True),
+        ("vitrine/gallery-cards-0123456789ab.css", True),
+        ("index.html", False),
+        ("scene/scene.json", False),
+        ("photo-202311112222.jpg", False),
+        ("vitrine/app-01234/worker.mjs", False),
+    ],
+)
+def test_names_that_last(name: str, lasting: bool) -> None:
+    """Browsers are told to ask for these once."""
+    assert is_lasting(name) is lasting
+
+
+def test_a_page_says_what_it_is(cloud: Gaussians, tmp_path: Path) -> None:
+    """To search engines and to previews of links; the poster may be a picture of one's own."""
+    picture = tmp_path / "mine.png"
+    Image.new("RGBA", (4000, 1000), (255, 0, 0, 255)).save(picture)
+    options = BuildOptions(
+        title="Bell",
+        description='A "bell" & glass',
+        poster=str(picture),
+        url="https://example.org/bell/",
+    )
+    built = build_site(cloud, tmp_path / "site", options)
+    assert built.notices == (), "nothing was drawn"
+    text = (tmp_path / "site" / "index.html").read_text()
+    said = dict(re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]+)"', text))
+    assert said["description"] == said["og:description"] == "A &quot;bell&quot; &amp; glass"
+    assert said["og:image"] == "https://example.org/bell/scene/poster.webp"
+    assert (said["og:image:width"], said["og:image:height"]) == ("1920", "480")
+    assert (said["og:title"], said["og:url"]) == ("Bell", "https://example.org/bell/")
+    assert '<link rel="canonical" href="https://example.org/bell/">' in text
+    with Image.open(tmp_path / "site" / "scene" / "poster.webp") as poster:
+        assert poster.size == (1920, 480)
+        assert np.abs(np.asarray(poster.convert("RGB"), float) - [255, 0, 0]).max() < 12
+    assert recorded_options(tmp_path / "site") == options
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (None, "no such file"),
+        (b"ply\nno picture", "is no picture"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00", "picture"),
+    ],
+)
+def test_a_poster_that_is_none(
+    cloud: Gaussians, tmp_path: Path, data: bytes | None, words: str
+) -> None:
+    """Told before anything is made."""
+    picture = tmp_path / "poster.png"
+    if data is not None:
+        picture.write_bytes(data)
+    with pytest.raises(InputError, match=words) as caught:
+        build_site(cloud, tmp_path / "site", BuildOptions(poster=str(picture)))
+    assert str(picture) in str(caught.value)
+    assert "--poster wants a picture" in str(caught.value)
+    assert not (tmp_path / "site").exists()
