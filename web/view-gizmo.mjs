@@ -219,6 +219,7 @@ export class Gizmo {
     const depth = seen && origin ? inView(seen, origin)[2] : 0;
     const shown = seen && origin && depth > NEAR && clientWidth > 0;
     this.element.style.display = shown ? "" : "none";
+    if (!shown && this.#controls.focused) this.#leave();
     this.#controls.element.hidden = !shown;
     if (!shown) return;
     const at = (/** @type {Point} */ point) => onPage(seen, point, clientWidth, clientHeight);

@@ -60,7 +60,20 @@ export class ObjectsPart {
     this.element.hidden = this.#drawn.hidden = true;
     element.addEventListener("ready", (event) => this.#begin(/** @type {CustomEvent<SceneInfo>} */ (event).detail));
     element.addEventListener("selected", () => this.#select(element.selected ?? ""));
-    element.addEventListener("object", (event) => this.#show(/** @type {CustomEvent} */ (event).detail.name));
+    element.addEventListener("object", (event) => {
+      if (this.#seen) this.#show(/** @type {CustomEvent} */ (event).detail.name);
+    });
+  }
+
+  /** The panel was opened, or what it shows may have changed. */
+  show() {
+    if (!this.#seen || this.element.hidden) return;
+    for (const object of this.#element.objects) this.#tell(object);
+  }
+
+  /** Whether it is worth while to keep it as the objects stand. */
+  get #seen() {
+    return !(this.element.parentElement?.hidden ?? true);
   }
 
   /** Another scene. @param {SceneInfo} info */
@@ -109,12 +122,16 @@ export class ObjectsPart {
   /** An object as it stands now. @param {string} name */
   #show(name) {
     const object = this.#now(name);
+    if (object) this.#tell(object);
+  }
+
+  /** @param {SceneObject} object */
+  #tell({ name, visible, opacity, tint }) {
     const row = this.#rows.get(name);
-    if (!object || !row) return;
-    see(row, name, object.visible);
+    if (row) see(row, name, visible);
     if (name !== this.#name) return;
-    this.#opacity.show("opacity", object.opacity);
-    this.#tint.value = hex(object.tint);
+    this.#opacity.show("opacity", opacity);
+    this.#tint.value = hex(tint);
   }
 
   /** @param {Partial<SceneObject>} changes */

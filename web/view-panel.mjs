@@ -17,6 +17,7 @@ import { PicturePart } from "./view-picture.mjs";
 export class Panel {
   element = make("section", "panel viewing");
   #camera;
+  #objects;
   #picture;
 
   /** @param {import("./view-arranging.mjs").ArrangingElement} element @param {PanelHooks} hooks */
@@ -28,8 +29,8 @@ export class Panel {
     this.mode = new ModePart(hooks.mode);
     this.#picture.element.append(this.mode.element);
     this.capture = new CapturePart(hooks);
-    const objects = new ObjectsPart(element, hooks.attempt);
-    this.element.append(objects.element, this.#camera.element, this.#picture.element, this.capture.element);
+    this.#objects = new ObjectsPart(element, hooks.attempt);
+    this.element.append(this.#objects.element, this.#camera.element, this.#picture.element, this.capture.element);
   }
 
   /** The box that turns the statistics on. */
@@ -45,6 +46,7 @@ export class Panel {
 
   /** @param {ViewState} state */
   show(state) {
+    this.#objects.show();
     this.#camera.show(state);
     this.#picture.show(state);
     this.capture.show(state);

@@ -206,7 +206,7 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
   .dials, .viewing { left: var(--gap); width: auto; max-height: 46%; }
   .viewing { max-height: calc(100% - 2 * var(--gap) - 54px); }
   .plays .viewing { max-height: calc(100% - 2 * var(--gap) - 102px); }
-  .viewing:is(*, .plays *):has(.own:not([hidden])) { max-height: 40%; } /* its handles are to be seen */
+  .root .viewing:has(.own:not([hidden])) { max-height: 40%; } /* the handles of an object are to be seen */
 }
 @container (max-width: 560px) {
   .help { left: var(--gap); }
@@ -244,7 +244,6 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
     .plays .hint { bottom: 128px; }
     .viewing { max-height: calc(100% - 2 * var(--gap) - 62px); }
     .plays .viewing { max-height: calc(100% - 2 * var(--gap) - 118px); }
-    .viewing:is(*, .plays *):has(.own:not([hidden])) { max-height: 40%; }
   }
 }
 @media (prefers-reduced-motion: reduce) {

@@ -198,7 +198,6 @@ export class Viewing {
 
   /** The page's address with the view in it. */
   async link() {
-    await this.#hooks.ready();
     return address((await this.#share()).text);
   }
 
@@ -216,6 +215,7 @@ export class Viewing {
 
   /** The text of a link, with what only the page knows in it. @returns {Promise<{text: string, leftOut: number}>} */
   async #share() {
+    await this.#hooks.ready();
     const notes = this.#picking.annotations.map(({ position, text }) => ({ position, text }));
     return (await this.#ask("share", { show: this.#shown, notes })).value;
   }

@@ -251,6 +251,8 @@ def test_a_link_has_them_where_they_are(page: Shown, browser: Browser) -> None:
     other.evaluate("location.hash = 'v=1'")
     other.wait_for_function(f"{ELEMENT}.objects.every((object) => object.visible)")
     assert other.evaluate(f"{ELEMENT}.objects[1].position") == [0.4, 0.3, -0.2]
+    other.evaluate(f"{ELEMENT}.setObject('a', {{ scale: 2 }})")
+    other.wait_for_function("location.hash.includes('obj.a=s2')")
     context.close()
 
 
@@ -426,8 +428,13 @@ def test_a_panel_for_visitors(page: Shown, assembled: Assembled, adapter: Any) -
     chosen.get_by_label("Tint", exact=True).fill("#ff8000")
     panel.get_by_role("button", name="Hide a").click()
     panel.get_by_role("button", name="Show a").wait_for()
+    stage.press("o")
+    place(page, "dots", {"visible": False})
+    stage.press("o")
+    panel.get_by_role("button", name="Show dots").click()
+    panel.get_by_role("button", name="Hide dots").wait_for()
     page.page.wait_for_function(f"{ELEMENT}.objects[1].tint[1] < 1")
-    assert told.inner_text() == "a is hidden"
+    assert told.inner_text() == "dots is shown"
     with page.page.expect_download() as saving:
         panel.get_by_role("button", name="Save scene").click()
     assert saving.value.suggested_filename == "scene.toml"
