@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from pyengine.engine import Engine
 from pyengine.errors import ViewError, VitrineError
@@ -68,12 +68,10 @@ class Linking(Playing, Arranging):
         engine = self._seen()
         told, _ = self._ask("open", engine=engine, text=after if mark else before)
         if not told["opened"]:
-            raise ViewError(
-                "; ".join(told["problems"]) or f"link: wanted ...#v=1&..., got {link!r}"
-            )
+            why = "; ".join(told["problems"])
+            raise ViewError(why or f"link: wanted ADDRESS#v=1&..., got {link[:80]!r}")
         if engine is not self._engine:
             self._engine.go_on(engine)
-        problems = list(told["problems"])
         self._annotations_become([])
         for note in told["notes"]:
             self.annotate(note["position"], note["text"])
@@ -82,12 +80,20 @@ class Linking(Playing, Arranging):
             self.seek(told["time"])
         if told["playing"] is not None:
             (self.play if told["playing"] else self.pause)()
+        return [*told["problems"], *self._fed(told)]
+
+    def _fed(self, told: dict[str, Any]) -> list[str]:
+        """Put the filter on and give the inputs what a link says; what could not be done."""
+        given = {name: values for name, values in told["inputs"].items() if values is not None}
+        for name in told["inputs"].keys() - given.keys():
+            self.set_input(name, None)  # before the filter that has it goes
+        problems = []
         try:
             if told["filter"] is not None:
                 self.set_filter(told["filter"], **told["look"])
         except VitrineError as error:
             problems.append(str(error))
-        for name, values in told["inputs"].items():
+        for name, values in given.items():
             try:
                 self.set_input(name, values)
             except VitrineError as error:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from pybuild.filters.bundle import add_filters, make_filters
 from pybuild.gaussians import Gaussians
 from pybuild.pack import pack, unpack
 from pyengine.errors import DeviceError
-from pyengine.hosts.native import NativeHost
+from pyengine.hosts.native import NativeDevice, NativeHost
 from pyengine.passes.modes import MODES
 from tests.pybuild.generators.small_generators import pictured, row, stepping
 from tests.pybuild.onnx.small_models import saved
@@ -95,6 +96,16 @@ def test_what_is_said_of_an_image_is_for_it_alone(scene: vitrine.Scene) -> None:
     np.testing.assert_array_equal(scene.render(), before)
     scene.mode = "depth"
     np.testing.assert_array_equal(scene.render(mode="colour"), before)
+
+
+def test_modes_follow_the_scene(scene: vitrine.Scene) -> None:
+    """What was made for a mode before the look changed draws as the scene is now."""
+    before = scene.render(mode="outlines")
+    scene.set_look(splat_scale=0.5)
+    small = scene.render(mode="outlines")
+    assert (small != before).any()
+    scene.set_look(splat_scale=None)
+    np.testing.assert_array_equal(scene.render(mode="outlines", splat_scale=0.5), small)
 
 
 def test_transparent_images(scene: vitrine.Scene, tmp_path: Path) -> None:
@@ -213,6 +224,11 @@ def test_a_generator(adapter: object, tmp_path: Path) -> None:
         assert scene.paused
         given = rendering.GeneratorOptions(time_s=0.75, settings=("lift=1",))
         np.testing.assert_array_equal(drawn, commanded(model, tmp_path, view, generator=given))
+        quarter = scene.render(time=0.25)
+        np.testing.assert_array_equal(scene.render(time=0.75), drawn)
+        scene.render(time=0.25, mode="depth")  # which the network ran for
+        np.testing.assert_array_equal(scene.render(), quarter)
+        scene.seek(0.75)
         scene.set_input("lift", np.float32(0))
         x, y = middle(scene.render())
         assert y > middle(drawn)[1]
@@ -340,6 +356,25 @@ def test_links(scene: vitrine.Scene, cloud: Gaussians) -> None:
             other.open_link("https://example.org/")
 
 
+def test_a_link_to_a_generator(adapter: object, tmp_path: Path) -> None:
+    """With time, inputs, and the filter; and back to a scene without any of them."""
+    model = saved(row(bounds=BOUNDS), tmp_path)
+    texts = [str(negative(tmp_path)), str(gain(tmp_path))]
+    with vitrine.load(model, size=SIZE, filters=texts) as scene:
+        first, start = scene.link(), scene.render()
+        scene.seek(0.75)
+        scene.set_input("lift", 0.5)
+        scene.set_filter("gain", split=0.25)
+        scene.set_input("gain", 1.5)
+        link, image = scene.link(), scene.render()
+        assert scene.open_link(first) == []
+        np.testing.assert_array_equal(scene.render(filter="negative"), start)
+    with vitrine.load(model, size=SIZE, filters=texts) as other:
+        assert other.open_link(link) == []
+        assert (other.time, other.filter) == (0.75, "gain")
+        np.testing.assert_array_equal(other.render(), image)
+
+
 def test_events(adapter: object, tmp_path: Path) -> None:
     """Each is told when it happens, until it is not wanted any more."""
     heard: list[tuple[str, object]] = []
@@ -432,12 +467,15 @@ def test_an_image_beyond_the_memory(scene: vitrine.Scene, monkeypatch: pytest.Mo
 
 
 def test_what_cannot_be_loaded(
-    adapter: object, cloud: Gaussians, scene_file: Path, tmp_path: Path
+    adapter: object,
+    cloud: Gaussians,
+    scene_file: Path,
+    tmp_path: Path,
+    devices: set[NativeDevice],
 ) -> None:
     """It says why, and nothing stays on the GPU."""
     write_bundle(cloud, tmp_path / "bundle")
     bundle = tmp_path / "bundle"
-    before = devices()
     wrong: list[tuple[tuple[object, ...], dict[str, object], str]] = [
         ((), {}, r"nothing to load; give a scene file: vitrine.load\('scene.ply'\)"),
         (("no.ply",), {}, "no.ply: no such file; this process works in"),
@@ -453,23 +491,47 @@ def test_what_cannot_be_loaded(
     for source, options, message in wrong:
         with pytest.raises(vitrine.InputError, match=message):
             vitrine.load(*source, **options)  # type: ignore[arg-type]
-    assert devices() == before
+        assert not devices, message
 
 
-def devices() -> int:
-    """How many devices there are in this process."""
+@pytest.fixture
+def devices(monkeypatch: pytest.MonkeyPatch) -> set[NativeDevice]:
+    """Those that are open of the ones that the test makes."""
+    found: set[NativeDevice] = set()
+    make, close = NativeDevice.__init__, NativeDevice.close
+
+    def made(device: NativeDevice, *given: Any) -> None:
+        make(device, *given)
+        found.add(device)
+
+    def closed(device: NativeDevice) -> None:
+        close(device)
+        found.remove(device)
+
+    monkeypatch.setattr(NativeDevice, "__init__", made)
+    monkeypatch.setattr(NativeDevice, "close", closed)
+    return found
+
+
+def on_the_gpu() -> dict[str, int]:
+    """How many objects of each kind there are in this process."""
     gc.collect()
-    return int(wgpu.diagnostics.object_counts.get_dict()["Device"]["count"])
+    counts = wgpu.diagnostics.object_counts.get_dict()
+    return {name: counts[name]["count"] for name in ("Device", "Buffer", "Texture")}
 
 
 def test_nothing_is_left_behind(
-    adapter: object, scene_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    adapter: object,
+    scene_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    devices: set[NativeDevice],
 ) -> None:
     """Neither on the GPU nor on the disk; a scene that was disposed of says so."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    before = devices()
+    before = on_the_gpu()
     with vitrine.load(scene_file, size=SIZE, filters=[str(negative(tmp_path))]) as scene:
-        assert devices() == before + 1
+        assert len(devices) == 1
         scene.render()
         scene.render(mode="depth")
         scene.pick(20, 20)
@@ -478,8 +540,9 @@ def test_nothing_is_left_behind(
     assert [path.name for path in tmp_path.iterdir()] == ["negative.onnx"]
     assert list(film) == []
     refuses(scene)
+    assert not devices
     del scene, film
-    assert devices() == before
+    assert on_the_gpu() == before
 
 
 def refuses(scene: vitrine.Scene) -> None:
