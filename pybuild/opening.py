@@ -103,7 +103,8 @@ def open_scene(
     if isinstance(source, SceneFile):
         return _objects(source, options, report)
     if isinstance(source, Gaussians):
-        return _cloud(source, options, report, "the cloud")
+        _refuse(options.generator, "a cloud is no generator")
+        return _cloud(source, options, report)
     must_exist(source)
     if is_model(source):
         made = make_generator(source, options, report)
@@ -115,7 +116,7 @@ def open_scene(
     _refuse(options.generator, f"{source}: is no generator")
     if report:
         report(f"reading {source.name}", 0.0)
-    return _cloud(formats.read(source, options.up), options, report, str(source))
+    return _cloud(formats.read(source, options.up), options, report)
 
 
 def is_bundle(path: Path) -> bool:
@@ -137,10 +138,7 @@ def must_exist(path: Path) -> None:
         raise InputError(f"{path}: no such file")
 
 
-def _cloud(
-    gaussians: Gaussians, options: BuildOptions, report: Report | None, where: str
-) -> Opened:
-    _refuse(options.generator, f"{where}: is no generator")
+def _cloud(gaussians: Gaussians, options: BuildOptions, report: Report | None) -> Opened:
     scene, load = in_memory(gaussians, report)
     return Opened(_seen(scene, options), load)
 

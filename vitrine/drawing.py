@@ -35,6 +35,12 @@ _OPAQUE = ("depth", "normals", "overdraw")
 _LOOK = ("background", "sh_degree", "splat_scale", "antialiased")
 """Of an engine."""
 _ENCODERS = {"image/png": "PNG", "image/webp": "WEBP", "image/jpeg": "JPEG"}
+_ENDINGS = {
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+}
 
 
 class Drawn(TypedDict, total=False):
@@ -159,8 +165,8 @@ class Drawing(Playing):
         width, height : int, optional
             Pixels; see `render`.
         type : str, optional
-            ``image/png``, ``image/webp`` or ``image/jpeg``; by the ending of ``path``, or PNG,
-            unless given.
+            ``image/png``, ``image/webp`` or ``image/jpeg``; as the ending of ``path`` says, or PNG
+            without one, unless given.
         quality : float, optional
             Of WebP and JPEG, 0 to 1.
         transparent : bool
@@ -175,9 +181,8 @@ class Drawing(Playing):
         InputError
             A value that cannot be, or the file cannot be written.
         """
-        endings = {".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
         file = None if path is None else Path(path)
-        kind = type or (endings.get(file.suffix.lower()) if file else None) or "image/png"
+        kind = _type_of(file) if type is None else type
         if kind not in _ENCODERS:
             raise ViewError(f"type: wanted one of {', '.join(_ENCODERS)}, got {kind!r}")
         if transparent and kind == "image/jpeg":
@@ -232,20 +237,21 @@ class Drawing(Playing):
         Raises
         ------
         InputError
-            There is nothing of the kind to film, or a value that cannot be.
+            There is nothing of the kind to film, or a value that cannot be; one of ``drawn`` is
+            told with the first frame.
         """
         self._end_film()
         size = self.view(width=width, height=height)
-        begun, end = self._begun(what, fps, seconds)
+        count, step_s, end = self._begun(what, fps, seconds)
 
         def draw() -> Iterator[Image8]:
-            for index in range(begun.frames):
+            for index in range(count):
                 if index:
-                    self.advance(begun.step_s)
+                    self.advance(step_s)
                 view = self.view(width=size.width, height=size.height)
                 yield self._image(view, None, not index, **drawn)
 
-        film = Film(draw(), begun.frames, float(fps), (size.width, size.height), end)
+        film = Film(draw(), count, float(fps), (size.width, size.height), end)
         self._film = weakref.ref(film)
         return film
 
@@ -312,8 +318,8 @@ class Drawing(Playing):
 
     def _begun(
         self, what: str | CameraPath, fps: float, seconds: float | None
-    ) -> tuple[page_capture._Film, Callable[[], None]]:
-        """A film as the page begins one, and what ends it."""
+    ) -> tuple[int, float, Callable[[], None]]:
+        """Begin a film as the page does: how many frames, seconds between them, what ends it."""
         self._live()
         rig = self._stage.camera
         kept = dict(vars(rig))
@@ -335,7 +341,7 @@ class Drawing(Playing):
             vars(rig).update(kept)
             self._tell_news()
 
-        return begun, end
+        return begun.frames, begun.step_s, end
 
     def _end_film(self) -> None:
         film = self._film() if self._film else None
@@ -379,6 +385,17 @@ class Drawing(Playing):
                 renderer.check()
         self._tell_news()
         return image
+
+
+def _type_of(file: Path | None) -> str:
+    """The type of a picture by its file's name."""
+    if file is None:
+        return "image/png"
+    if file.suffix.lower() not in _ENDINGS:
+        raise ViewError(
+            f"{file}: wanted a name that ends with one of {', '.join(_ENDINGS)}, or a type"
+        )
+    return _ENDINGS[file.suffix.lower()]
 
 
 @contextmanager

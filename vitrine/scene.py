@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import TypedDict
 
@@ -13,7 +13,7 @@ from pyengine.errors import InputError
 from vitrine.cameras import Vector
 from vitrine.drawing import Drawing
 from vitrine.linking import Linking
-from vitrine.sources import Inputs, Source, arrays_of, options_of, source_given
+from vitrine.sources import GivenInputs, Source, arrays_of, options_of, source_given
 
 __all__ = ["Info", "Scene", "load"]
 
@@ -82,7 +82,7 @@ def load(
     settings: Sequence[str] = (),
     tracks: Sequence[str] = (),
     instances: int | str | None = None,
-    inputs: Inputs | None = None,
+    inputs: GivenInputs | None = None,
 ) -> Scene:
     """Load a scene to draw it here. Nothing is written to the disk.
 
@@ -97,7 +97,8 @@ def load(
         As the options of ``vitrine build``: the file's axis that points up; where the camera
         begins, ``fov`` in degrees; display-referred, 0 to 1.
     filters : sequence of str
-        As ``--filter``, a text each; the first is on. Those of a built scene are there too.
+        As ``--filter``, a text each, or the name of one that a built scene has; the first is on.
+        Those of a built scene are there anyway.
     settings, tracks, instances
         Of generators: ``--set``, ``--track``, ``--instances``.
     inputs : mapping, optional
@@ -121,15 +122,12 @@ def load(
         up, eye, target, fov, background, filters, settings, tracks, instances, inputs
     )
     opened = open_scene(given, options)
-    texts = _named(filters)
-    built = [spec.name for spec in opened.scene.filters]
-    for name in built:
-        if name in texts:
-            raise InputError(f"filter {name!r}: the scene has one of that name; add @name=...")
+    built = {spec.name: spec.name for spec in opened.scene.filters}
+    texts = _named(filters, built)
     first = next(iter(texts), None)
     if first is None:
         first = next((spec.name for spec in opened.scene.filters if spec.first), None)
-    scene = Scene(opened, size, {**texts, **{name: name for name in built}})
+    scene = Scene(opened, size, {**texts, **built})
     try:
         for name, values in {**opened.inputs, **arrays_of(inputs)}.items():
             scene.set_input(name, values)  # type: ignore[arg-type]
@@ -141,12 +139,13 @@ def load(
     return scene
 
 
-def _named(texts: Sequence[str]) -> dict[str, str]:
-    """Texts of filters by the names that they will have."""
+def _named(texts: Sequence[str], built: Collection[str]) -> dict[str, str]:
+    """Texts of filters by the names that they will have; a text may be that of a built one."""
     found: dict[str, str] = {}
     for text in texts:
-        name = " + ".join(stage.name for stage in parse_filter(text))
-        if name in found:
+        is_built = text in built
+        name = text if is_built else " + ".join(stage.name for stage in parse_filter(text))
+        if name in found or (name in built and not is_built):
             raise InputError(f"filter {text!r}: the name {name!r} is there twice; add @name=...")
         found[name] = text
     return found

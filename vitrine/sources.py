@@ -15,10 +15,11 @@ from pyengine.errors import InputError
 from vitrine.cameras import Vector
 from vitrine.values import point
 
-__all__ = ["Source", "arrays_of", "options_of", "source_given"]
+__all__ = ["GivenInputs", "Source", "arrays_of", "options_of", "source_given"]
 
 Source = str | PathLike[str] | Gaussians | SceneFile
-Inputs = Mapping[str, ArrayLike | PathLike[str]]
+GivenInputs = Mapping[str, ArrayLike | PathLike[str]]
+"""Values of inputs by name: numbers, arrays, or files."""
 
 
 def source_given(given: Sequence[Source], verb: str) -> Path | Gaussians | SceneFile:
@@ -57,7 +58,7 @@ def options_of(
     settings: Sequence[str] = (),
     tracks: Sequence[str] = (),
     instances: int | str | None = None,
-    inputs: Inputs | None = None,
+    inputs: GivenInputs | None = None,
 ) -> BuildOptions:
     """The options of a build; of ``inputs`` those that are files.
 
@@ -84,7 +85,7 @@ def options_of(
     )
 
 
-def arrays_of(inputs: Inputs | None) -> dict[str, ArrayLike]:
+def arrays_of(inputs: GivenInputs | None) -> dict[str, ArrayLike]:
     """Of ``inputs`` those that are no files."""
     return {
         name: value

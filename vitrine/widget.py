@@ -19,10 +19,9 @@ from pybuild.held import held_script, write_held_scene
 from pybuild.terminal import notice
 from vitrine.cameras import Vector
 from vitrine.files import engine, pieces
-from vitrine.inputs import Inputs as SetInputs
-from vitrine.inputs import sent
+from vitrine.inputs import Inputs, sent
 from vitrine.looking import Look, look_asked
-from vitrine.sources import Inputs, Source, arrays_of, options_of, source_given
+from vitrine.sources import GivenInputs, Source, arrays_of, options_of, source_given
 from vitrine.values import plain
 
 __all__ = ["SceneWidget", "show"]
@@ -98,9 +97,9 @@ class SceneWidget(anywidget.AnyWidget):
         self.on_msg(self._take)
 
     @property
-    def inputs(self) -> SetInputs:
+    def inputs(self) -> Inputs:
         """Values of the generator's inputs, and of the filter's: ``inputs["lift"] = 0.7``."""
-        return SetInputs(lambda: self._inputs, lambda values: self.set_trait("_inputs", values))
+        return Inputs(lambda: self._inputs, lambda values: self.set_trait("_inputs", values))
 
     @inputs.setter
     def inputs(self, values: Mapping[str, ArrayLike]) -> None:
@@ -303,7 +302,7 @@ def show(
     settings: Sequence[str] = (),
     tracks: Sequence[str] = (),
     instances: int | str | None = None,
-    inputs: Inputs | None = None,
+    inputs: GivenInputs | None = None,
     **traits: Any,
 ) -> SceneWidget:
     """Show a scene below the cell.

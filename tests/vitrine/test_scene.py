@@ -333,7 +333,9 @@ def test_a_built_scene_with_a_filter(adapter: object, cloud: Gaussians, tmp_path
             np.testing.assert_array_equal(scene.render(view), wanted)
     with vitrine.load(folder, filters=[more]) as scene:
         assert (scene.filter, scene.filters) == ("gain", ["gain", "negative"])
-    with pytest.raises(vitrine.InputError, match="'negative': the scene has one of that name"):
+    with vitrine.load(folder, filters=[more, "negative"]) as scene:
+        assert (scene.filter, scene.filters) == ("gain", ["gain", "negative"])
+    with pytest.raises(vitrine.InputError, match="the name 'negative' is there twice; add @name"):
         vitrine.load(folder, filters=[str(tmp_path / "negative.onnx")])
 
 
@@ -433,6 +435,10 @@ WRONG: dict[str, tuple[Callable[[vitrine.Scene], object], str]] = {
     "object": (lambda s: s.set_object("a", scale=2), "the scene has no objects"),
     "event": (lambda s: s.on("frame", print), "event 'frame': wanted one of play, pause"),
     "picture": (lambda s: s.screenshot(type="image/gif"), "type: wanted one of image/png"),
+    "picture's name": (lambda s: s.screenshot("a.gif"), "a.gif: wanted a name that ends with"),
+    "picture's place": (lambda s: s.screenshot("no/a.png"), "no/a.png: cannot be written"),
+    "quality": (lambda s: s.screenshot("a.jpg", quality=80), "quality: wanted a number from 0"),
+    "JPEG": (lambda s: s.screenshot("a.jpg", transparent=True), "a JPEG has no transparency"),
 }
 
 
