@@ -1,10 +1,9 @@
-"""Images and films of a scene, and what is seen at a place of an image."""
+"""Images of a scene, and what is seen at a place of one."""
 
 from __future__ import annotations
 
 import io
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -16,18 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pybuild.atomic import write_bytes
-from pyengine.camera_rig import Bookmark
 from pyengine.engine import Engine
 from pyengine.errors import InputError, ViewError
-from pyengine.hosts import page_capture
 from pyengine.passes.modes import checked_mode
 from pyengine.view import View
-from vitrine.cameras import CameraLike, CameraPath, Vector
-from vitrine.film import Film
+from vitrine.cameras import CameraLike, Vector
 from vitrine.playing import Playing
-from vitrine.values import plain
 
-__all__ = ["Drawing", "Drawn", "Picked"]
+__all__ = ["Drawing", "Drawn", "Image8", "Picked"]
 
 Image8 = NDArray[np.uint8]
 _OPAQUE = ("depth", "normals", "overdraw")
@@ -87,8 +82,6 @@ class Picked:
 
 class Drawing(Playing):
     """A scene's images."""
-
-    _film: weakref.ref[Film] | None = None
 
     def render(
         self,
@@ -197,64 +190,6 @@ class Drawing(Playing):
             write_bytes(file, made.getvalue())
         return made.getvalue()
 
-    def frames(
-        self,
-        what: str | CameraPath = "turntable",
-        *,
-        fps: float = 30.0,
-        seconds: float | None = None,
-        width: int | None = None,
-        height: int | None = None,
-        **drawn: Unpack[Drawn],
-    ) -> Film:
-        """Draw a film, frame by frame.
-
-        Each frame is ``1 / fps`` seconds after the one before, however long it takes to draw: the
-        camera, a clip that plays, tracks and states go on by just that. Nothing is compiled or
-        allocated on the GPU from the second frame on. What comes back to its beginning does not
-        show it twice.
-
-        Parameters
-        ----------
-        what : str or CameraPath
-            ``turntable``, one turn; ``path``, through the bookmarks; ``clip``, the generator's
-            from its beginning; or a path of its own, by `camera_path`.
-        fps : float
-            Frames a second, 1 to 240.
-        seconds : float, optional
-            Of the whole film; unless given as long as the turn at its speed, 3 seconds from a
-            camera to the next, the clip.
-        width, height : int, optional
-            Pixels; see `render`.
-        **drawn
-            As of `render`, for the whole film.
-
-        Returns
-        -------
-        Film
-            An iterator of (height, width, 3) uint8, whose ``len`` is the number of frames.
-
-        Raises
-        ------
-        InputError
-            There is nothing of the kind to film, or a value that cannot be; one of ``drawn`` is
-            told with the first frame.
-        """
-        self._end_film()
-        size = self.view(width=width, height=height)
-        count, step_s, end = self._begun(what, fps, seconds)
-
-        def draw() -> Iterator[Image8]:
-            for index in range(count):
-                if index:
-                    self.advance(step_s)
-                view = self.view(width=size.width, height=size.height)
-                yield self._image(view, None, not index, **drawn)
-
-        film = Film(draw(), count, float(fps), (size.width, size.height), end)
-        self._film = weakref.ref(film)
-        return film
-
     def pick(self, x: float, y: float) -> Picked | None:
         """What is seen at a place of the image that `render` draws.
 
@@ -309,44 +244,6 @@ class Drawing(Playing):
         found = self.pick(width / 2 if x is None else x, height / 2 if y is None else y)
         if found is not None:
             self._ask("focus", position=found.position, seconds=seconds)
-
-    def dispose(self) -> None:
-        """Free the GPU; a scene that was disposed of does nothing any more. May be called twice."""
-        if not self._closed:
-            self._end_film()
-        super().dispose()
-
-    def _begun(
-        self, what: str | CameraPath, fps: float, seconds: float | None
-    ) -> tuple[int, float, Callable[[], None]]:
-        """Begin a film as the page does: how many frames, seconds between them, what ends it."""
-        self._live()
-        rig = self._stage.camera
-        kept = dict(vars(rig))
-        asked = plain({"seconds": seconds, "fps": fps})
-        least, most = page_capture.MIN_FPS, page_capture.MAX_FPS
-        rate = page_capture._number(asked, "fps", 30.0, least, most)
-        kind = "path" if isinstance(what, CameraPath) else what
-        if isinstance(what, CameraPath):
-            rig.bookmarks = [Bookmark("", camera.shot) for camera in what.cameras]
-            rig.loop, rig.duration_s = what.loop, None
-        try:
-            begun = page_capture._begun(self._stage, kind, rate, asked)
-        except BaseException:
-            vars(rig).update(kept)
-            raise
-
-        def end() -> None:
-            begun.put_back()
-            vars(rig).update(kept)
-            self._tell_news()
-
-        return begun.frames, begun.step_s, end
-
-    def _end_film(self) -> None:
-        film = self._film() if self._film else None
-        if film is not None:
-            film.close()
 
     def _image(
         self,

@@ -11,7 +11,7 @@ from pybuild.opening import open_scene
 from pybuild.rendering import DEFAULT_SIZE
 from pyengine.errors import InputError
 from vitrine.cameras import Vector
-from vitrine.drawing import Drawing
+from vitrine.filming import Filming
 from vitrine.linking import Linking
 from vitrine.sources import GivenInputs, Source, arrays_of, options_of, source_given
 
@@ -30,7 +30,7 @@ class Info(TypedDict):
     """Of the buffers that draw its colours, without those of an image's size."""
 
 
-class Scene(Drawing, Linking):
+class Scene(Filming, Linking):
     """A scene on this machine's GPU, made by `vitrine.load`.
 
     Members have the names of the page's element in snake_case, and mean the same

@@ -81,6 +81,19 @@ def test_a_film_through_a_filter_allocates_nothing(
     assert len(rest) == 6
 
 
+def test_a_film_of_a_generator_allocates_nothing(
+    scene: vitrine.Scene, made: Counter[str], tmp_path: Path
+) -> None:
+    """With a state, several steps a frame, and an input that changes between frames."""
+    with vitrine.load(saved(stepping(), tmp_path), size=SIZE) as stepped:
+        film = stepped.frames("clip", fps=10, seconds=1)
+        places = [middle(next(film))[0]]
+        made.clear()
+        places += [middle(frame)[0] for frame in film]
+    assert not made
+    assert (np.diff(places) > 0).all()
+
+
 def test_the_kinds_of_films(scene: vitrine.Scene) -> None:
     """Each frame is the image from where the camera is; what is closed shows no frame twice."""
     turn = scene.frames("turntable", fps=2, seconds=4)
