@@ -40,6 +40,8 @@ MAX_INPUTS = 100
 MAX_NOTES = 100
 MAX_TEXT = 200
 """Characters of an annotation, as the page's own box for one allows."""
+MAX_LINES = 10
+"""Of an annotation: more would cover the scene."""
 MAX_PROBLEMS = 10
 """Sentences for the visitor; of the rest only the number is told."""
 
@@ -138,7 +140,7 @@ def written(link: Link) -> tuple[str, int]:
     left_out = 0
     more = [(f"obj.{quoted(name)}", _placed(changes)) for name, changes in link.objects.items()]
     for index, note in enumerate(link.notes):
-        if index < MAX_NOTES and 0 < len(note.text) <= MAX_TEXT:
+        if index < MAX_NOTES and not _wrong(note.text):
             more.append(("note", f"{quoted(note.text)}:{row(note.position)}"))
         else:
             left_out += 1
@@ -355,10 +357,18 @@ def _note(raw: str) -> Note:
     if not colon:
         raise ViewError("wanted a text, a colon and a position")
     told = unquoted(text)
-    if not 0 < len(told) <= MAX_TEXT:
-        raise ViewError(f"wanted a text of 1 to {MAX_TEXT} characters, got {len(told)}")
+    if wrong := _wrong(told):
+        raise ViewError(wrong)
     x, y, z = numbers_of(unquoted(place), 3)
     return Note((x, y, z), told)
+
+
+def _wrong(text: str) -> str:
+    """Why a link has no room for an annotation; empty where it has."""
+    if not 0 < len(text) <= MAX_TEXT:
+        return f"wanted a text of 1 to {MAX_TEXT} characters, got {len(text)}"
+    lines = len(text.splitlines())
+    return f"wanted {MAX_LINES} lines at most, got {lines}" if lines > MAX_LINES else ""
 
 
 def _placement(value: str) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def test_a_link_before_there_were_objects_and_annotations_is_as_it_was() -> None
 def test_what_has_no_room_is_left_out() -> None:
     """All that is written is read; the rest is counted."""
     place = (0.123456789, 1.0, 2.0)
-    notes = [Note(place, "漢" * 200)] * 99 + [Note(place, ""), Note(place, "a" * 201)]
+    notes = [Note(place, "漢" * 200)] * 99 + [Note(place, "\n" * 11), Note(place, "a" * 201)]
     objects = {f"object {i}": {"position": [i / 7, 0.0, 0.0]} for i in range(100)}
     text, left_out = written(Link(notes=notes, objects=objects))
     link = read(text)
@@ -170,6 +170,8 @@ BAD = [
     ("note=here", "wanted a text, a colon and a position"),
     ("note=:1,2,3", "a text of 1 to 200 characters, got 0"),
     ("note=" + "a" * 201 + ":1,2,3", "a text of 1 to 200 characters, got 201"),
+    ("note=" + "a%0a" * 11 + ":1,2,3", "wanted 10 lines at most, got 11"),
+    ("note=" + "a%e2%80%a8" * 11 + ":1,2,3", "wanted 10 lines at most, got 11"),
     ("note=here:1,2", "wanted 3 numbers, got 2"),
     ("note=here:1,2,nan", "wanted a number, got 'nan'"),
     ("note=%c3:1,2,3", "invalid continuation byte"),
@@ -246,7 +248,9 @@ PLACED = st.fixed_dictionaries(
         "tint": st.lists(st.floats(0, 100), min_size=3, max_size=3),
     },
 ).filter(bool)
-TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=200)
+TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=200).filter(
+    lambda text: len(text.splitlines()) <= 10
+)
 
 
 @given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=30), PLACED, max_size=5))
