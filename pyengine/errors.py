@@ -29,6 +29,7 @@ __all__ = [
     "PlanError",
     "ViewError",
     "VitrineError",
+    "malformed",
 ]
 
 
@@ -75,3 +76,15 @@ class DeviceError(EngineError):
 
 class PlanError(EngineError):
     """A plan that breaks a rule of WebGPU; a defect of Vitrine itself."""
+
+
+def malformed(
+    name: str, what: str, *, wanted: object = None, got: object = None, hint: str | None = None
+) -> FormatError:
+    """A FormatError of one line: where, what is wrong, wanted, got and what to do."""
+    text = f"{name}: {what}"
+    if wanted is not None:
+        text += f"; wanted {wanted}"
+    if got is not None:
+        text += f"; got {got}"
+    return FormatError(text + (f". {hint}" if hint else "."))

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from pybuild.formats import compressed_ply, ply, sog, splat, spz
 from pybuild.formats.axes import check_up
-from pybuild.formats.bounds import Buffer, Progress, malformed, mapped
+from pybuild.formats.bounds import Buffer, Progress, mapped
 from pybuild.formats.intake import DroppedSplats
 from pybuild.gaussians import Gaussians
-from pyengine.errors import InputError
+from pyengine.errors import InputError, malformed
 
 __all__ = ["FORMATS", "SUFFIXES", "DroppedSplats", "Format", "parse", "read", "write"]
 

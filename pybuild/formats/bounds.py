@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pyengine.errors import FormatError
+from pyengine.errors import malformed
 
 __all__ = [
     "FACTOR",
@@ -20,7 +20,6 @@ __all__ = [
     "Buffer",
     "Progress",
     "check_budget",
-    "malformed",
     "mapped",
     "splat_bytes",
 ]
@@ -36,23 +35,6 @@ SLACK_BYTES = 1 << 20
 
 _TEMPORARY_BYTES = 128
 """Per splat, above the result: index and float64 arrays of one attribute being decoded."""
-
-
-def malformed(
-    name: str,
-    what: str,
-    *,
-    wanted: object = None,
-    got: object = None,
-    hint: str | None = None,
-) -> FormatError:
-    """A FormatError that says where, what is wrong, wanted, got and what to do."""
-    text = f"{name}: {what}"
-    if wanted is not None:
-        text += f"; wanted {wanted}"
-    if got is not None:
-        text += f"; got {got}"
-    return FormatError(text + (f". {hint}" if hint else "."))
 
 
 def mapped(path: str | os.PathLike[str]) -> Buffer:

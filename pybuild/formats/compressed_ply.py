@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pybuild.formats.bounds import Buffer, Progress, malformed, mapped
+from pybuild.formats.bounds import Buffer, Progress, mapped
 from pybuild.formats.intake import empty, finished
 from pybuild.formats.morton import morton_order
 from pybuild.formats.ply_header import Element, antialiased, column, locate, parse_header
@@ -31,6 +31,7 @@ from pybuild.formats.quantised import (
     smallest_three,
 )
 from pybuild.gaussians import Gaussians
+from pyengine.errors import malformed
 
 __all__ = ["encode", "parse", "read", "recognises", "write"]
 

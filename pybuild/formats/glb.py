@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pybuild.formats.bounds import Buffer, check_budget, malformed
+from pybuild.formats.bounds import Buffer, check_budget
+from pyengine.errors import malformed
 
 __all__ = ["SkinnedMesh", "read_skinned"]
 

@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 
 from pybuild.formats.axes import check_up, placed, system_matrix
-from pybuild.formats.bounds import malformed
 from pybuild.gaussians import UP_ROTATIONS, Gaussians
+from pyengine.errors import malformed
 
 __all__ = ["DroppedSplats", "empty", "finished"]
 

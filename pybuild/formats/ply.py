@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pybuild.formats.bounds import Buffer, Progress, malformed, mapped
+from pybuild.formats.bounds import Buffer, Progress, mapped
 from pybuild.formats.intake import empty, finished
 from pybuild.formats.ply_header import Element, Header, antialiased, column, locate, parse_header
 from pybuild.gaussians import Gaussians
+from pyengine.errors import malformed
 
 __all__ = ["encode", "parse", "read", "recognises", "write"]
 

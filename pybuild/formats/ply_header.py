@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pybuild.formats.bounds import Buffer, malformed
+from pybuild.formats.bounds import Buffer
+from pyengine.errors import malformed
 
 __all__ = ["Element", "Header", "antialiased", "column", "locate", "parse_header"]
 

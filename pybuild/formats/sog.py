@@ -27,7 +27,6 @@ from pybuild.formats.bounds import (
     Buffer,
     Progress,
     check_budget,
-    malformed,
     mapped,
     splat_bytes,
 )
@@ -38,6 +37,7 @@ from pybuild.formats.sog_writer import encode, write
 from pybuild.formats.webp import decode_texture, texture_size
 from pybuild.formats.zip_entries import ZipEntries
 from pybuild.gaussians import Gaussians
+from pyengine.errors import malformed
 
 __all__ = ["encode", "parse", "read", "recognises", "write"]
 

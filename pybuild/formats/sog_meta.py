@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from pybuild.formats.bounds import malformed
 from pybuild.formats.quantised import logit_table
+from pyengine.errors import malformed
 
 __all__ = ["META_LIMIT_BYTES", "Meta", "parse_meta"]
 

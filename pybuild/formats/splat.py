@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pybuild.formats.bounds import Buffer, Progress, malformed, mapped
+from pybuild.formats.bounds import Buffer, Progress, mapped
 from pybuild.formats.intake import empty, finished
 from pybuild.formats.quantised import bytes_of_logits, dc_of_rgb, logit_table, rgb_of_dc
 from pybuild.gaussians import Gaussians
+from pyengine.errors import malformed
 
 __all__ = ["encode", "parse", "read", "write"]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pybuild.formats import spz_container
 from pybuild.formats.axes import flipped
-from pybuild.formats.bounds import Buffer, Progress, malformed, mapped
+from pybuild.formats.bounds import Buffer, Progress, mapped
 from pybuild.formats.intake import empty, finished
 from pybuild.formats.quantised import (
     bytes_of_logits,
@@ -26,7 +26,7 @@ from pybuild.formats.quantised import (
 )
 from pybuild.formats.spz_container import SYSTEMS, Header
 from pybuild.gaussians import Gaussians
-from pyengine.errors import InputError
+from pyengine.errors import InputError, malformed
 
 __all__ = ["encode", "parse", "read", "recognises", "write"]
 

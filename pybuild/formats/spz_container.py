@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 import zstandard
 
-from pybuild.formats.bounds import Buffer, check_budget, malformed, splat_bytes
+from pybuild.formats.bounds import Buffer, check_budget, splat_bytes
+from pyengine.errors import malformed
 
 __all__ = ["ARRAYS", "MAGIC", "SYSTEMS", "Header", "pack", "row_bytes", "unpack"]
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pybuild.formats.bounds import Buffer, malformed
+from pybuild.formats.bounds import Buffer
+from pyengine.errors import malformed
 
 __all__ = ["decode_texture", "encode_texture", "texture_size"]
 

@@ -7,7 +7,8 @@ import struct
 import zipfile
 import zlib
 
-from pybuild.formats.bounds import Buffer, malformed
+from pybuild.formats.bounds import Buffer
+from pyengine.errors import malformed
 
 __all__ = ["ZipEntries"]
 

@@ -7,8 +7,9 @@ through Python: they are uploaded as they stand, and shaders/decode unpacks them
 
 from __future__ import annotations
 
+from pyengine.errors import malformed
 from pyengine.sources import compressed_ply, ply, splat, spz
-from pyengine.sources.source import Bytes, Source, refused
+from pyengine.sources.source import Bytes, Source
 
 __all__ = ["SUFFIXES", "Bytes", "Source", "open_source"]
 
@@ -39,7 +40,7 @@ def open_source(file: Bytes, name: str) -> Source:
         return spz.parse(file, name)
     if name.lower().endswith(".splat"):
         return splat.parse(file, name)
-    raise refused(
+    raise malformed(
         name,
         "not a scene that the page can open",
         wanted=", ".join(SUFFIXES),

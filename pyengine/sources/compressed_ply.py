@@ -7,9 +7,10 @@ row of each bound (18), each code (4) and each coefficient (45).
 
 from __future__ import annotations
 
+from pyengine.errors import malformed
 from pyengine.sources.ply import DEGREES
 from pyengine.sources.ply_header import TYPES, Element, Header, antialiased, located, parse_header
-from pyengine.sources.source import Bytes, Source, checked_size, refused
+from pyengine.sources.source import Bytes, Source, checked_size
 
 __all__ = ["parse", "recognises"]
 
@@ -35,10 +36,10 @@ def parse(file: Bytes, name: str) -> Source:
     header = parse_header(file, name)
     mip = antialiased(header, name)
     if header.form != "binary_little_endian":
-        raise refused(name, "the byte order", wanted="binary_little_endian", got=header.form)
+        raise malformed(name, "the byte order", wanted="binary_little_endian", got=header.form)
     for label in ("chunk", "vertex"):
         if label not in header.elements:
-            raise refused(name, f"no element '{label}'", wanted="a PlayCanvas compressed PLY")
+            raise malformed(name, f"no element '{label}'", wanted="a PlayCanvas compressed PLY")
     chunk, vertex = header.elements["chunk"], header.elements["vertex"]
     has_colours = _checked(chunk, vertex, name)
     rest = _sh_columns(header, name)
@@ -81,16 +82,18 @@ def _checked(chunk: Element, vertex: Element, name: str) -> bool:
     missing = [label for label in _BOUNDS if label not in chunk.columns]
     if missing and missing != list(_BOUNDS[12:]):
         listed = ", ".join(missing)
-        raise refused(name, f"properties {listed} are missing from element 'chunk'")
+        raise malformed(name, f"properties {listed} are missing from element 'chunk'")
     for element, labels, kind in (
         (chunk, [label for label in _BOUNDS if label not in missing], "float"),
         (vertex, _CODES, "uint"),
     ):
         for label in labels:
             if element.columns.get(label, (0, -1))[1] != TYPES[kind]:
-                raise refused(name, f"property '{label}' of element '{element.name}'", wanted=kind)
+                raise malformed(
+                    name, f"property '{label}' of element '{element.name}'", wanted=kind
+                )
     if chunk.count * _CHUNK < vertex.count:
-        raise refused(
+        raise malformed(
             name,
             f"too few chunks for {vertex.count} splats",
             wanted=-(-vertex.count // _CHUNK),
@@ -108,7 +111,7 @@ def _sh_columns(header: Header, name: str) -> int:
     labels = {f"f_rest_{i}" for i in range(rest)}
     bytes_only = all(kind == TYPES["uchar"] for _, kind in sh.columns.values())
     if rest not in (9, 24, 45) or set(sh.columns) != labels or not bytes_only:
-        raise refused(
+        raise malformed(
             name,
             "element 'sh' makes no degree from 1 to 3",
             wanted="9, 24 or 45 uchar properties f_rest_0, f_rest_1, ...",
@@ -116,5 +119,5 @@ def _sh_columns(header: Header, name: str) -> int:
         )
     count = header.elements["vertex"].count
     if sh.count != count:
-        raise refused(name, "element 'sh' is of another length", wanted=count, got=sh.count)
+        raise malformed(name, "element 'sh' is of another length", wanted=count, got=sh.count)
     return rest

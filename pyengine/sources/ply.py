@@ -7,8 +7,9 @@ opacity, DC 3, rest.
 
 from __future__ import annotations
 
+from pyengine.errors import malformed
 from pyengine.sources.ply_header import Element, antialiased, located, parse_header
-from pyengine.sources.source import Bytes, Source, checked_size, refused
+from pyengine.sources.source import Bytes, Source, checked_size
 
 __all__ = ["parse"]
 
@@ -33,7 +34,7 @@ def parse(file: Bytes, name: str) -> Source:
     mip = antialiased(header, name)
     vertex = header.elements.get("vertex")
     if vertex is None:
-        raise refused(
+        raise malformed(
             name,
             "no element 'vertex'",
             wanted="one row a splat",
@@ -42,7 +43,7 @@ def parse(file: Bytes, name: str) -> Source:
     rest = _checked_properties(vertex, name)
     start = located(header, "vertex", file, name)
     if vertex.stride_bytes > _MAX_STRIDE_BYTES:
-        raise refused(
+        raise malformed(
             name,
             "a row of element 'vertex' is too long",
             wanted=f"at most {_MAX_STRIDE_BYTES} bytes",
@@ -74,7 +75,7 @@ def _checked_properties(vertex: Element, name: str) -> int:
     """How many f_rest columns there are, once every needed property is known to be there."""
     missing = [label for label in _REQUIRED if label not in vertex.columns]
     if missing == ["scale_2"]:
-        raise refused(
+        raise malformed(
             name,
             "property 'scale_2' is missing; a 2DGS file?",
             wanted="three scales",
@@ -88,10 +89,10 @@ def _checked_properties(vertex: Element, name: str) -> int:
         else:
             hint = "Export the scene again with these properties."
         listed = ", ".join(missing)
-        raise refused(name, f"properties {listed} are missing from element 'vertex'", hint=hint)
+        raise malformed(name, f"properties {listed} are missing from element 'vertex'", hint=hint)
     rest = sum(label.startswith("f_rest_") for label in vertex.columns)
     if rest not in DEGREES or any(f"f_rest_{i}" not in vertex.columns for i in range(rest)):
-        raise refused(
+        raise malformed(
             name,
             "the spherical harmonics make no degree from 0 to 3",
             wanted="f_rest_0 to f_rest_8, _23 or _44, or none",

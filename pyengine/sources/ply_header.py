@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from pyengine.sources.source import BUILD_HINT, Bytes, refused
+from pyengine.errors import malformed
+from pyengine.sources.source import BUILD_HINT, Bytes
 
 __all__ = ["Element", "Header", "antialiased", "located", "parse_header"]
 
@@ -55,10 +56,10 @@ def parse_header(file: Bytes, name: str) -> Header:
     """
     head = file.read(0, _LIMIT_BYTES)
     if not re.match(rb"ply\r?\n", head):
-        raise refused(name, "not a PLY file", wanted="'ply' as the first line", got=head[:8])
+        raise malformed(name, "not a PLY file", wanted="'ply' as the first line", got=head[:8])
     end = re.search(rb"\nend_header[ \t]*\r?\n", head)
     if end is None:
-        raise refused(
+        raise malformed(
             name,
             f"the PLY header does not end within {_LIMIT_BYTES} bytes",
             wanted="a line 'end_header'",
@@ -77,20 +78,20 @@ def parse_header(file: Bytes, name: str) -> Header:
         elif keyword == "element" and len(words) == 3 and re.fullmatch(r"[0-9]{1,15}", words[2]):
             last = words[1]
             if last in elements:
-                raise refused(name, f"element '{last}' appears twice in the header")
+                raise malformed(name, f"element '{last}' appears twice in the header")
             elements[last] = Element(last, int(words[2]))
         elif keyword == "property" and form and elements:
             _add_property(elements[last], words, name)
         else:
-            raise refused(
+            raise malformed(
                 name,
                 f"the PLY header has a line that makes no sense here: {line[:80]!r}",
                 wanted="format, element, property or comment",
             )
     if not form:
-        raise refused(name, "the PLY header has no 'format' line", wanted=", ".join(_FORMATS))
+        raise malformed(name, "the PLY header has no 'format' line", wanted=", ".join(_FORMATS))
     if form == "ascii":
-        raise refused(
+        raise malformed(
             name, "a page does not read ascii PLY", wanted="a binary one", hint=BUILD_HINT
         )
     return Header(form, elements, tuple(comments), end.end())
@@ -100,7 +101,7 @@ def _add_property(element: Element, words: list[str], name: str) -> None:
     """Add a column to an element, from the words of its header line."""
     listed = len(words) == 5 and words[1] == "list"
     if not listed and (len(words) != 3 or words[1] not in TYPES):
-        raise refused(
+        raise malformed(
             name,
             f"property of element '{element.name}' cannot be understood",
             wanted="'property TYPE NAME'",
@@ -108,7 +109,7 @@ def _add_property(element: Element, words: list[str], name: str) -> None:
         )
     label = words[-1]
     if label in element.columns:
-        raise refused(name, f"property '{label}' of element '{element.name}' appears twice")
+        raise malformed(name, f"property '{label}' of element '{element.name}' appears twice")
     if listed or element.stride_bytes < 0:
         element.stride_bytes = -1
         return
@@ -122,7 +123,7 @@ def located(header: Header, label: str, file: Bytes, name: str) -> int:
     start = header.data_byte
     for element in header.elements.values():
         if element.stride_bytes < 0:
-            raise refused(
+            raise malformed(
                 name,
                 f"element '{element.name}' has a list property",
                 wanted=f"'{label}' before it, and no list in '{label}'",
@@ -131,7 +132,7 @@ def located(header: Header, label: str, file: Bytes, name: str) -> int:
         size = element.count * element.stride_bytes
         if element.name == label:
             if start + size > file.size_bytes:
-                raise refused(
+                raise malformed(
                     name,
                     f"the file ends inside element '{label}'",
                     wanted=f"{start + size} bytes for {element.count} rows",
@@ -140,7 +141,7 @@ def located(header: Header, label: str, file: Bytes, name: str) -> int:
                 )
             return start
         start += size
-    raise refused(name, f"no element '{label}'", wanted="one row a splat")
+    raise malformed(name, f"no element '{label}'", wanted="one row a splat")
 
 
 def antialiased(header: Header, name: str) -> bool:
@@ -153,7 +154,7 @@ def antialiased(header: Header, name: str) -> bool:
         elif words in (["antialiased", "0"], ["antialiased", "1"]):
             mode = "mip" if words[1] == "1" else "default"
     if mode == "2dgs":
-        raise refused(
+        raise malformed(
             name,
             "comment 'SplatRenderMode: 2dgs' marks flat surfels",
             wanted="three-dimensional Gaussians",

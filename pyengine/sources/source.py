@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyengine.bundle import CHUNK_SIZE
-from pyengine.errors import FormatError
+from pyengine.errors import malformed
 from pyengine.structs import SourceTable
 
-__all__ = ["BUILD_HINT", "MAX_BYTES", "Bytes", "Source", "refused"]
+__all__ = ["BUILD_HINT", "MAX_BYTES", "Bytes", "Source"]
 
 BUILD_HINT = "Convert it with: vitrine build FILE -o DIR."
 MAX_BYTES = 0xFFFF_FF00
@@ -95,22 +95,10 @@ def sh_flips(axis_flips: int) -> int:
     return sum(1 << index for index, flips in enumerate(odd) if flips)
 
 
-def refused(
-    name: str, what: str, *, wanted: object = None, got: object = None, hint: str | None = None
-) -> FormatError:
-    """A FormatError of one line: where, what is wrong, wanted, got and what to do."""
-    text = f"{name}: {what}"
-    if wanted is not None:
-        text += f"; wanted {wanted}"
-    if got is not None:
-        text += f"; got {got}"
-    return FormatError(text + (f". {hint}" if hint else "."))
-
-
 def checked_size(name: str, what: str, end_byte: int, file: Bytes) -> None:
     """Refuse rows that end beyond the file, or beyond what a shader can count."""
     if end_byte > file.size_bytes:
-        raise refused(
+        raise malformed(
             name,
             f"the file ends inside {what}",
             wanted=f"{end_byte} bytes",
@@ -118,7 +106,7 @@ def checked_size(name: str, what: str, end_byte: int, file: Bytes) -> None:
             hint="The file is truncated: download or export it again.",
         )
     if end_byte > MAX_BYTES:
-        raise refused(
+        raise malformed(
             name,
             f"{what} is larger than a page can unpack",
             wanted=f"at most {MAX_BYTES >> 20} MiB",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pyengine.sources.source import Bytes, Source, checked_size, refused
+from pyengine.errors import malformed
+from pyengine.sources.source import Bytes, Source, checked_size
 
 __all__ = ["ROW_BYTES", "parse"]
 
@@ -18,7 +19,7 @@ def parse(file: Bytes, name: str) -> Source:
         The size is no multiple of a row's.
     """
     if file.size_bytes % ROW_BYTES:
-        raise refused(
+        raise malformed(
             name,
             "not a .splat file",
             wanted=f"a multiple of {ROW_BYTES} bytes",

@@ -18,7 +18,8 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pyengine.sources.source import BUILD_HINT, Bytes, Source, checked_size, refused
+from pyengine.errors import malformed
+from pyengine.sources.source import BUILD_HINT, Bytes, Source, checked_size
 
 __all__ = [
     "EXTENSIONS_LIMIT_BYTES",
@@ -155,7 +156,7 @@ def unpack_streams(
     toc = _TAIL.unpack(data[_HEADER.size : fixed])[0] if len(data) >= fixed else -1
     at = toc + header.streams * _STREAM.size
     if toc < fixed or at > len(data):
-        raise refused(
+        raise malformed(
             name,
             "the table of streams lies outside the file",
             wanted=f"an offset from {fixed} on and {header.streams} entries",
@@ -166,12 +167,12 @@ def unpack_streams(
     named = zip(_ARRAYS, sizes, strict=True)
     present = [(label, size) for label, size in named if size or header.streams == len(_ARRAYS)]
     if len(present) != header.streams:
-        raise refused(name, "wrong number of streams", wanted=len(present), got=header.streams)
+        raise malformed(name, "wrong number of streams", wanted=len(present), got=header.streams)
     arrays = []
     for index, (label, size) in enumerate(present):
         compressed, claimed = _STREAM.unpack_from(data, toc + index * _STREAM.size)
         if claimed != size or compressed > len(data) - at:
-            raise refused(
+            raise malformed(
                 name,
                 f"stream '{label}' has a wrong size",
                 wanted=f"{size} bytes from at most {len(data) - at}",
@@ -187,7 +188,7 @@ def unpack_streams(
 def _parsed(head: bytes, file_bytes: int, name: str, versions: tuple[int, ...]) -> _Header:
     """The header, once its claims are checked."""
     if len(head) < HEADER_BYTES:
-        raise refused(
+        raise malformed(
             name,
             "the SPZ header is incomplete",
             wanted=f"{HEADER_BYTES} bytes",
@@ -196,18 +197,18 @@ def _parsed(head: bytes, file_bytes: int, name: str, versions: tuple[int, ...]) 
         )
     magic, version, count, degree, bits, flags, streams = _HEADER.unpack(head[:HEADER_BYTES])
     if magic != MAGIC:
-        raise refused(name, "not an SPZ file", wanted=MAGIC, got=magic)
+        raise malformed(name, "not an SPZ file", wanted=MAGIC, got=magic)
     if version not in versions:
         listed = ", ".join(map(str, versions))
-        raise refused(name, "SPZ version", wanted=f"one of {listed}", got=version)
+        raise malformed(name, "SPZ version", wanted=f"one of {listed}", got=version)
     if degree > 4:
-        raise refused(name, "SH degree is out of range", wanted="0 to 4", got=degree)
+        raise malformed(name, "SH degree is out of range", wanted="0 to 4", got=degree)
     if version > 1 and bits > 30:
-        raise refused(name, "fractional bits are out of range", wanted="0 to 30", got=bits)
+        raise malformed(name, "fractional bits are out of range", wanted="0 to 30", got=bits)
     header = _Header(version, count, degree, bits, flags, streams)
     needed = sum(header.sizes()) + count * _GPU_BYTES
     if needed > _FACTOR * file_bytes + _SLACK_BYTES:
-        raise refused(
+        raise malformed(
             name,
             f"{count} splats of SH degree {degree} would need {needed} bytes of memory",
             wanted=f"at most {_FACTOR} times the file's size",
@@ -224,7 +225,7 @@ def _system(records: bytes, name: str) -> int:
         kind, length = _RECORD.unpack_from(records, offset)
         offset += _RECORD.size
         if length > len(records) - offset:
-            raise refused(
+            raise malformed(
                 name,
                 f"extension {kind:#010x} runs past its end",
                 wanted=f"at most {len(records) - offset} bytes",
@@ -240,7 +241,7 @@ def _axis_flips(system: int, name: str) -> int:
     """Axes to negate for PLY's right, down, forward: 1 x, 2 y, 4 z."""
     letters = _SYSTEMS[system] if system < len(_SYSTEMS) else ""
     if not letters or letters[1] not in "UD":
-        raise refused(
+        raise malformed(
             name,
             "the coordinate system of the extension is not one that a page turns",
             wanted="x to the side, y up or down, z forward or back",
@@ -255,7 +256,7 @@ def _zstd(name: str) -> Inflate:
     try:
         from compression import zstd  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
-        raise refused(
+        raise malformed(
             name, "SPZ version 4 needs zstd, which this engine lacks", hint=BUILD_HINT
         ) from None
 
@@ -280,7 +281,9 @@ def _inflated(inflate: Inflate, frame: bytes, size: int, label: str, name: str) 
     try:
         result = inflate(frame, size)
     except ValueError as error:
-        raise refused(name, f"stream '{label}' is damaged ({error})") from None
+        raise malformed(name, f"stream '{label}' is damaged ({error})") from None
     if len(result) != size:
-        raise refused(name, f"stream '{label}' ends early", wanted=f"{size} bytes", got=len(result))
+        raise malformed(
+            name, f"stream '{label}' ends early", wanted=f"{size} bytes", got=len(result)
+        )
     return result
