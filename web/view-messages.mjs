@@ -20,6 +20,12 @@ export function opens(name) {
 
 export const GPU_LOST = "The GPU was lost; bringing it back…";
 
+/** Where a download neither goes on nor ends. */
+export const SILENT = /** @type {const} */ ({
+  title: "Nothing comes any more",
+  body: "The connection is very slow, or it is lost. The scene goes on by itself when it is back.",
+});
+
 /** Shown where no scene is. */
 export const INVITATION = /** @type {const} */ ({
   title: "Drop a scene here",

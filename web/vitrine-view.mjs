@@ -21,6 +21,7 @@ import { VIEW_ATTRIBUTES, VIEWING, viewWishes } from "./view-looking.mjs";
 import { FILTER, PLAYER, wishes } from "./view-playing.mjs";
 import { Pointers, takesWheel } from "./view-pointer.mjs";
 import { Deferred, Session, VitrineError } from "./view-session.mjs";
+import { Silence } from "./view-silence.mjs";
 import { pass } from "./view-told.mjs";
 import { Ui } from "./view-ui.mjs";
 import { Viewing } from "./view-viewing.mjs";
@@ -51,6 +52,7 @@ export class VitrineView extends ArrangingElement {
   });
 
   #patience = new Patience(this.#ui.stage);
+  #silence = new Silence(this.#ui, () => this.#start(this.#source));
   /** @type {Session | null} */
   #session = null;
   /** What is loaded or being loaded. @type {string | File | null} */
@@ -234,12 +236,14 @@ export class VitrineView extends ArrangingElement {
     if (this[FRAMES].heard) this[FRAMES].changed();
     this.#pickFilter();
     if (source instanceof File) this.#session.open(source, this.#unread);
+    else this.#silence.heard(true);
   }
 
   /** @param {Error | null} error  For whoever waits; null when another start follows. */
   #end(error) {
     this.#pointers.release();
     this.#patience.end();
+    this.#silence.end();
     this.#session?.end();
     this.#session = null;
     this.#info = null;
@@ -258,6 +262,7 @@ export class VitrineView extends ArrangingElement {
     switch (message.type) {
       case "progress":
         if (!this.#info || this.#opening) this.#ui.showProgress(this.#loading.add(message));
+        if (message.stage === "scene" && !this.#info) this.#silence.heard(message.loaded < message.total);
         this.#tell("progress", { stage: message.stage, loaded: message.loaded, total: message.total });
         break;
       case "preview":
@@ -285,6 +290,7 @@ export class VitrineView extends ArrangingElement {
   #shown(info) {
     const again = this.#info !== null && !this.#opening; // The device came back.
     this.#info = info;
+    this.#silence.heard(false);
     if (!again) {
       this[PLAYER].begin(info, this.#session);
       this[FILTER].begin(info.filters ?? [], this.#session);
