@@ -137,10 +137,11 @@ class Staged:
         display.shown = replace(
             self._stage, engine=engine or self._stage.engine, camera=rig or self._stage.camera
         )
+        given = plain(asked)
         try:
-            text = json.dumps({"do": do, **plain(asked)}, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise ViewError(f"{do}: wanted numbers and texts: {error}") from None
+            text = json.dumps({"do": do, **given}, allow_nan=False)
+        except (TypeError, ValueError):
+            raise ViewError(f"{do}: wanted texts and finite numbers, got {given}") from None
         answer = json.loads(ViewHost(display).ask(text))
         if "error" in answer:
             raise ViewError(answer["error"])

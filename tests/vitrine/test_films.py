@@ -84,7 +84,7 @@ def test_a_film_through_a_filter_allocates_nothing(
 def test_a_film_of_a_generator_allocates_nothing(
     scene: vitrine.Scene, made: Counter[str], tmp_path: Path
 ) -> None:
-    """With a state, several steps a frame, and an input that changes between frames."""
+    """With a state, of which it does six steps a frame."""
     with vitrine.load(saved(stepping(), tmp_path), size=SIZE) as stepped:
         film = stepped.frames("clip", fps=10, seconds=1)
         places = [middle(next(film))[0]]

@@ -408,7 +408,10 @@ WRONG: dict[str, tuple[Callable[[vitrine.Scene], object], str]] = {
     "camera's key": (lambda s: s.render({"eyes": (0, 0, 1)}), "unknown key 'eyes'; did you mean"),
     "camera's kind": (lambda s: s.render("front"), "camera: wanted a Camera"),  # type: ignore[arg-type]
     "camera's point": (lambda s: s.set_camera(eye=(0, 0)), "eye: wanted three numbers"),
-    "camera not finite": (lambda s: s.set_camera(eye=(0, 0, np.inf)), "wanted numbers"),
+    "camera not finite": (
+        lambda s: s.set_camera(eye=(0, 0, np.inf)),
+        "camera: wanted texts and finite numbers, got {'eye': ",
+    ),
     "one point": (lambda s: s.render({"eye": (1, 1, 1), "target": (1, 1, 1)}), "the same point"),
     "fov": (lambda s: s.set_camera(fov=0), "fov: wanted a number from 1 to 170, got 0"),
     "view": (lambda s: s.set_view({"width": 3}), "missing; a view has"),
