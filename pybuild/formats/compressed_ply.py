@@ -13,6 +13,7 @@ Source: the compressed PLY format of PlayCanvas' splat-transform.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from pybuild.formats.bounds import Buffer, Progress, mapped
 from pybuild.formats.intake import empty, finished
 from pybuild.formats.morton import morton_order
-from pybuild.formats.ply_header import Element, antialiased, column, locate, parse_header
+from pybuild.formats.ply_header import columns
 from pybuild.formats.quantised import (
     bytes_of_logits,
     dc_of_rgb,
@@ -32,6 +33,10 @@ from pybuild.formats.quantised import (
 )
 from pybuild.gaussians import Gaussians
 from pyengine.errors import malformed
+from pyengine.sources.compressed_ply import sh_columns
+from pyengine.sources.ply import DEGREES
+from pyengine.sources.ply_header import LIST, TYPES, Element, antialiased, located, parse_header
+from pyengine.sources.source import Bytes
 
 __all__ = ["encode", "parse", "read", "recognises", "write"]
 
@@ -71,25 +76,24 @@ def parse(
     data: Buffer, name: str, up: str | None = None, progress: Progress | None = None
 ) -> Gaussians:
     """Read a compressed PLY in memory; parameters and errors as in `ply.parse`."""
-    header = parse_header(data, name)
+    file = Bytes.of(data)
+    header = parse_header(file, name)
     mip = antialiased(header, name)
     if header.form == "ascii":
         raise malformed(name, "a compressed PLY in ascii", wanted="binary_little_endian")
-    found = {element.name: element for element in header.elements}
+    found = header.elements
     views: dict[str, dict[str, NDArray[np.generic]]] = {}
     for label in ("chunk", "vertex", "sh"):
         if label in found:
-            element = found[label]
-            offset = locate(header, element, data, name)
-            views[label] = {p: column(data, offset, element, p) for p in element.types}
+            views[label] = columns(data, located(header, label, file, name), header, label)
         elif label != "sh":
             raise malformed(name, f"no element '{label}'", wanted="a PlayCanvas compressed PLY")
     count = found["vertex"].count
     bounds = _chunk_bounds(views["chunk"], name)
     _check_codes(found, name)
-    rest = _sh_columns(found.get("sh"), count, name)
+    rest = sh_columns(header, name)
 
-    result = empty(name, count, {0: 0, 9: 1, 24: 2, 45: 3}[rest], mip)
+    result = empty(name, count, DEGREES[rest], mip)
     logits, sh_values = logit_table(), _sh_table()
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, count, _BLOCK):
@@ -131,15 +135,12 @@ def _chunk_bounds(
     return result
 
 
-def _check_codes(found: dict[str, Element], name: str) -> None:
+def _check_codes(found: Mapping[str, Element], name: str) -> None:
     """Check that the vertex element has its four codes and that there are chunks enough."""
     vertex, chunks = found["vertex"], found["chunk"].count
     for label in _CODES:
-        kind = vertex.types.get(label)
-        if kind is None or (kind.kind, kind.itemsize) != ("u", 4):
-            raise malformed(
-                name, f"property '{label}' of element 'vertex'", wanted="uint", got=kind
-            )
+        if vertex.columns.get(label, (0, LIST))[1] != TYPES["uint"]:
+            raise malformed(name, f"property '{label}' of element 'vertex'", wanted="uint")
     if chunks * _CHUNK < vertex.count:
         raise malformed(
             name,
@@ -147,25 +148,6 @@ def _check_codes(found: dict[str, Element], name: str) -> None:
             wanted=-(-vertex.count // _CHUNK),
             got=chunks,
         )
-
-
-def _sh_columns(sh: Element | None, count: int, name: str) -> int:
-    """How many f_rest bytes a splat has, checked: 0, 9, 24 or 45."""
-    if sh is None:
-        return 0
-    rest = len(sh.types)
-    wanted = {f"f_rest_{i}" for i in range(rest)}
-    bytes_only = all((kind.kind, kind.itemsize) == ("u", 1) for kind in sh.types.values())
-    if rest not in (9, 24, 45) or set(sh.types) != wanted or not bytes_only:
-        raise malformed(
-            name,
-            "element 'sh' makes no degree from 1 to 3",
-            wanted="9, 24 or 45 uchar properties f_rest_0, f_rest_1, ...",
-            got=f"{rest} properties",
-        )
-    if sh.count != count:
-        raise malformed(name, "element 'sh' is of another length", wanted=count, got=sh.count)
-    return rest
 
 
 def _lerp(low: Floats, high: Floats, codes: Codes, bits: tuple[tuple[int, int], ...]) -> Floats:

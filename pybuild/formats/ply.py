@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,12 @@ from numpy.typing import NDArray
 
 from pybuild.formats.bounds import Buffer, Progress, mapped
 from pybuild.formats.intake import empty, finished
-from pybuild.formats.ply_header import Element, Header, antialiased, column, locate, parse_header
+from pybuild.formats.ply_header import columns as columns_of
 from pybuild.gaussians import Gaussians
 from pyengine.errors import malformed
+from pyengine.sources.ply import DEGREES, sh_columns
+from pyengine.sources.ply_header import Element, Header, antialiased, located, parse_header
+from pyengine.sources.source import Bytes
 
 __all__ = ["encode", "parse", "read", "recognises", "write"]
 
@@ -29,8 +33,6 @@ _POSITION = ("x", "y", "z")
 _SCALE = ("scale_0", "scale_1", "scale_2")
 _ROTATION = ("rot_0", "rot_1", "rot_2", "rot_3")
 _DC = ("f_dc_0", "f_dc_1", "f_dc_2")
-_REQUIRED = (*_POSITION, *_DC, "opacity", *_SCALE, *_ROTATION)
-_REST_COUNTS = (0, 9, 24, 45)
 _BLOCK = 8192
 
 Columns = Callable[[str], NDArray[np.generic]]
@@ -69,59 +71,30 @@ def parse(
     FormatError
         The file is damaged, or holds something else than Gaussians.
     """
-    header = parse_header(data, name)
-    vertex = header.element("vertex")
+    file = Bytes.of(data)
+    header = parse_header(file, name)
+    vertex = header.elements.get("vertex")
     if vertex is None:
         raise malformed(
             name,
             "no element 'vertex'",
             wanted="one row a splat",
-            got=[element.name[:40] for element in header.elements[:8]],
+            got=[label[:40] for label in list(header.elements)[:8]],
         )
-    rest = _checked_properties(vertex, name)
+    rest = sh_columns(vertex, name)
     mip = antialiased(header, name)
     if header.form == "ascii":
         blocks = _ascii_blocks(data, header, vertex, name)
     else:
-        blocks = _binary_blocks(data, locate(header, vertex, data, name), vertex)
-    result = empty(name, vertex.count, {0: 0, 9: 1, 24: 2, 45: 3}[rest], mip)
+        start = located(header, "vertex", file, name)
+        blocks = _binary_blocks(columns_of(data, start, header, "vertex"), vertex.count)
+    result = empty(name, vertex.count, DEGREES[rest], mip)
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, columns in blocks:
             _fill(result, rows, columns, rest // 3)
             if progress:
                 progress(rows.stop / vertex.count)
     return finished(result, name, up)
-
-
-def _checked_properties(vertex: Element, name: str) -> int:
-    """How many f_rest columns there are, once every needed property is known to be there."""
-    missing = [label for label in _REQUIRED if label not in vertex.offsets]
-    if missing == ["scale_2"]:
-        raise malformed(
-            name,
-            "property 'scale_2' is missing; a 2DGS file?",
-            wanted="three scales",
-            hint="Vitrine draws 3D Gaussians; train or export the scene as 3DGS.",
-        )
-    if missing:
-        listed = ", ".join(missing)
-        what = f"properties {listed} are missing from element 'vertex'"
-        if "packed_position" in vertex.offsets:
-            hint = "It looks like a PlayCanvas compressed PLY; its element 'chunk' is missing."
-        elif "scale_0" in missing and "rot_0" in missing:
-            hint = "It looks like a point cloud; train Gaussians from it first."
-        else:
-            hint = "Export the scene again with these properties."
-        raise malformed(name, what, hint=hint)
-    rest = sum(label.startswith("f_rest_") for label in vertex.offsets)
-    if rest not in _REST_COUNTS or any(f"f_rest_{i}" not in vertex.offsets for i in range(rest)):
-        raise malformed(
-            name,
-            "the spherical harmonics make no degree from 0 to 3",
-            wanted="f_rest_0 to f_rest_8, _23 or _44, or none",
-            got=f"{rest} f_rest properties",
-        )
-    return rest
 
 
 def _fill(result: Gaussians, rows: slice, columns: Columns, per_channel: int) -> None:
@@ -140,11 +113,12 @@ def _fill(result: Gaussians, rows: slice, columns: Columns, per_channel: int) ->
             result.sh[rows, 1 + k, channel] = columns(f"f_rest_{channel * per_channel + k}")
 
 
-def _binary_blocks(data: Buffer, offset: int, vertex: Element) -> Iterator[tuple[slice, Columns]]:
+def _binary_blocks(
+    views: Mapping[str, NDArray[np.generic]], count: int
+) -> Iterator[tuple[slice, Columns]]:
     """Blocks of rows as views into the file; a block's rows stay in the processor's cache."""
-    views = {label: column(data, offset, vertex, label) for label in vertex.types}
-    for start in range(0, vertex.count, _BLOCK):
-        rows = slice(start, min(start + _BLOCK, vertex.count))
+    for start in range(0, count, _BLOCK):
+        rows = slice(start, min(start + _BLOCK, count))
         yield rows, lambda label, rows=rows: views[label][rows]  # type: ignore[misc]
 
 
@@ -152,14 +126,15 @@ def _ascii_blocks(
     data: Buffer, header: Header, vertex: Element, name: str
 ) -> Iterator[tuple[slice, Columns]]:
     """Blocks of rows parsed from text, one line a row."""
-    width = len(vertex.types)
+    width = len(vertex.columns)
     if vertex.stride_bytes < 0:
         raise malformed(name, "element 'vertex' has a list property", wanted="scalars only")
-    text = bytes(data[header.data_offset :])
+    text = bytes(data[header.data_byte :])
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
     if text and not text.endswith(b"\n"):
         ends = np.append(ends, len(text))
-    skipped = sum(e.count for e in header.elements[: header.elements.index(vertex)])
+    before = takewhile(lambda e: e is not vertex, header.elements.values())
+    skipped = sum(element.count for element in before)
     if skipped + vertex.count > len(ends) or 2 * width * vertex.count > len(text) + 1:
         raise malformed(
             name,
@@ -175,7 +150,7 @@ def _parsed_lines(
     text: bytes, ends: NDArray[np.intp], skipped: int, vertex: Element, name: str
 ) -> Iterator[tuple[slice, Columns]]:
     """The numbers of the vertex lines, a block of lines at a time."""
-    place = {label: index for index, label in enumerate(vertex.types)}
+    place = {label: index for index, label in enumerate(vertex.columns)}
     for start in range(0, vertex.count, _BLOCK):
         rows = slice(start, min(start + _BLOCK, vertex.count))
         first = skipped + rows.start

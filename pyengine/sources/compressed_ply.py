@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from pyengine.errors import malformed
 from pyengine.sources.ply import DEGREES
-from pyengine.sources.ply_header import TYPES, Element, Header, antialiased, located, parse_header
+from pyengine.sources.ply_header import TYPES, Element, Header, antialiased, binary_header, located
 from pyengine.sources.source import Bytes, Source, checked_size
 
-__all__ = ["parse", "recognises"]
+__all__ = ["parse", "recognises", "sh_columns"]
 
 _CHUNK = 256
 _HEAD_BYTES = 1 << 16
@@ -33,7 +33,7 @@ def recognises(file: Bytes) -> bool:
 
 def parse(file: Bytes, name: str) -> Source:
     """Read the header; errors as in `ply.parse`."""
-    header = parse_header(file, name)
+    header = binary_header(file, name)
     mip = antialiased(header, name)
     if header.form != "binary_little_endian":
         raise malformed(name, "the byte order", wanted="binary_little_endian", got=header.form)
@@ -42,7 +42,7 @@ def parse(file: Bytes, name: str) -> Source:
             raise malformed(name, f"no element '{label}'", wanted="a PlayCanvas compressed PLY")
     chunk, vertex = header.elements["chunk"], header.elements["vertex"]
     has_colours = _checked(chunk, vertex, name)
-    rest = _sh_columns(header, name)
+    rest = sh_columns(header, name)
     places = [(chunk, *_place(header, chunk, file, name))]
     places += [(vertex, *_place(header, vertex, file, name))]
     if rest:
@@ -102,7 +102,7 @@ def _checked(chunk: Element, vertex: Element, name: str) -> bool:
     return not missing
 
 
-def _sh_columns(header: Header, name: str) -> int:
+def sh_columns(header: Header, name: str) -> int:
     """How many f_rest bytes a splat has, checked: 0, 9, 24 or 45."""
     sh = header.elements.get("sh")
     if sh is None:

@@ -8,15 +8,16 @@ opacity, DC 3, rest.
 from __future__ import annotations
 
 from pyengine.errors import malformed
-from pyengine.sources.ply_header import Element, antialiased, located, parse_header
+from pyengine.sources.ply_header import Element, antialiased, binary_header, located
 from pyengine.sources.source import Bytes, Source, checked_size
 
-__all__ = ["parse"]
+__all__ = ["DEGREES", "parse", "sh_columns"]
 
-_REQUIRED = (
-    *("x", "y", "z", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"),
-    *("opacity", "f_dc_0", "f_dc_1", "f_dc_2"),
-)
+_POSITION = ("x", "y", "z")
+_SCALE = ("scale_0", "scale_1", "scale_2")
+_ROTATION = ("rot_0", "rot_1", "rot_2", "rot_3")
+_DC = ("f_dc_0", "f_dc_1", "f_dc_2")
+_REQUIRED = (*_POSITION, *_DC, "opacity", *_SCALE, *_ROTATION)
 DEGREES = {0: 0, 9: 1, 24: 2, 45: 3}
 """SH degree by the number of coefficients above DC, of three channels."""
 _MAX_STRIDE_BYTES = 1 << 16
@@ -30,7 +31,7 @@ def parse(file: Bytes, name: str) -> Source:
     FormatError
         The file is damaged, or holds something else than Gaussians.
     """
-    header = parse_header(file, name)
+    header = binary_header(file, name)
     mip = antialiased(header, name)
     vertex = header.elements.get("vertex")
     if vertex is None:
@@ -40,7 +41,7 @@ def parse(file: Bytes, name: str) -> Source:
             wanted="one row a splat",
             got=[label[:40] for label in list(header.elements)[:8]],
         )
-    rest = _checked_properties(vertex, name)
+    rest = sh_columns(vertex, name)
     start = located(header, "vertex", file, name)
     if vertex.stride_bytes > _MAX_STRIDE_BYTES:
         raise malformed(
@@ -51,7 +52,8 @@ def parse(file: Bytes, name: str) -> Source:
         )
     size = vertex.count * vertex.stride_bytes
     checked_size(name, "element 'vertex'", start + size, file)
-    labels = (*_REQUIRED, *(f"f_rest_{i}" for i in range(rest)))
+    labels = (*_POSITION, *_SCALE, *_ROTATION, "opacity", *_DC)
+    labels += tuple(f"f_rest_{i}" for i in range(rest))
     skipped = start // 4 * 4
     columns = (
         start - skipped,
@@ -71,7 +73,7 @@ def parse(file: Bytes, name: str) -> Source:
     )
 
 
-def _checked_properties(vertex: Element, name: str) -> int:
+def sh_columns(vertex: Element, name: str) -> int:
     """How many f_rest columns there are, once every needed property is known to be there."""
     missing = [label for label in _REQUIRED if label not in vertex.columns]
     if missing == ["scale_2"]:

@@ -1,6 +1,6 @@
 """The text header of a PLY file: its elements, and where their bytes lie.
 
-The standard-library twin of pybuild/formats/ply_header.py, which is its oracle.
+The page and the build read it here; pybuild/formats/ply_header.py has numpy's view of a column.
 Source: Greg Turk, "The PLY Polygon File Format", 1994.
 """
 
@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from pyengine.errors import malformed
 from pyengine.sources.source import BUILD_HINT, Bytes
 
-__all__ = ["Element", "Header", "antialiased", "located", "parse_header"]
+__all__ = ["Element", "Header", "antialiased", "binary_header", "located", "parse_header"]
 
 _LIMIT_BYTES = 1 << 18
 _NAMES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 _ALIASES = ("char", "uchar", "short", "ushort", "int", "uint", "float", "double")
 TYPES = {name: code for names in (_NAMES, _ALIASES) for code, name in enumerate(names)}
 """Codes of the scalar types, as shaders/decode/bytes.wgsl has them."""
+LIST = -1
+"""The code of a list, whose size is another one in each row."""
 SIZES = (1, 1, 2, 2, 4, 4, 4, 8)
 _FORMATS = ("ascii", "binary_little_endian", "binary_big_endian")
 
@@ -27,7 +29,8 @@ _FORMATS = ("ascii", "binary_little_endian", "binary_big_endian")
 class Element:
     """One element: ``columns`` maps a property to its byte in a row and its type's code.
 
-    ``stride_bytes`` is the size of a row, or -1 if a list makes rows uneven.
+    ``stride_bytes`` is the size of a row, or -1 if a list makes rows uneven; then the bytes behind
+    the list are -1 too.
     """
 
     name: str
@@ -47,12 +50,12 @@ class Header:
 
 
 def parse_header(file: Bytes, name: str) -> Header:
-    """Read the header of a binary file; nothing of the body is looked at.
+    """Read the header; nothing of the body is looked at.
 
     Raises
     ------
     FormatError
-        It is no PLY header, it is inconsistent, or the body is text.
+        It is no PLY header, or one that is inconsistent.
     """
     head = file.read(0, _LIMIT_BYTES)
     if not re.match(rb"ply\r?\n", head):
@@ -90,11 +93,17 @@ def parse_header(file: Bytes, name: str) -> Header:
             )
     if not form:
         raise malformed(name, "the PLY header has no 'format' line", wanted=", ".join(_FORMATS))
-    if form == "ascii":
+    return Header(form, elements, tuple(comments), end.end())
+
+
+def binary_header(file: Bytes, name: str) -> Header:
+    """The header of a file that a page can read: `parse_header`, and a body of text is refused."""
+    header = parse_header(file, name)
+    if header.form == "ascii":
         raise malformed(
             name, "a page does not read ascii PLY", wanted="a binary one", hint=BUILD_HINT
         )
-    return Header(form, elements, tuple(comments), end.end())
+    return header
 
 
 def _add_property(element: Element, words: list[str], name: str) -> None:
@@ -110,12 +119,12 @@ def _add_property(element: Element, words: list[str], name: str) -> None:
     label = words[-1]
     if label in element.columns:
         raise malformed(name, f"property '{label}' of element '{element.name}' appears twice")
+    kind = LIST if listed else TYPES[words[1]]
+    element.columns[label] = (element.stride_bytes, kind)
     if listed or element.stride_bytes < 0:
         element.stride_bytes = -1
-        return
-    kind = TYPES[words[1]]
-    element.columns[label] = (element.stride_bytes, kind)
-    element.stride_bytes += SIZES[kind]
+    else:
+        element.stride_bytes += SIZES[kind]
 
 
 def located(header: Header, label: str, file: Bytes, name: str) -> int:
