@@ -52,8 +52,8 @@ def parse(file: Bytes, name: str) -> Source:
         )
     size = vertex.count * vertex.stride_bytes
     checked_size(name, "element 'vertex'", start + size, file)
-    labels = (*_POSITION, *_SCALE, *_ROTATION, "opacity", *_DC)
-    labels += tuple(f"f_rest_{i}" for i in range(rest))
+    labels = [*_POSITION, *_SCALE, *_ROTATION, "opacity", *_DC]
+    labels += [f"f_rest_{i}" for i in range(rest)]
     skipped = start // 4 * 4
     columns = (
         start - skipped,
