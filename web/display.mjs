@@ -46,6 +46,8 @@ const HOSTS = {
  * @typedef {object} Page What all displays of a page have in common.
  * @property {import("./gpu.mjs").Gpu} gpu
  * @property {() => Promise<any>} python
+ * @property {(device: GPUDevice) => Map<string, import("./executor.mjs").Compiled>} compiled Pipelines
+ *   of what is shown: scenes of one kind have the same ones.
  */
 
 /** @param {GPUDevice} device @returns {Promise<boolean>} */
@@ -234,6 +236,11 @@ export class Display {
     counters: ({ id }) => this.#tell({ type: "counters", id, calls: this.#calls }),
   };
 
+  /** Pipelines that it has on a device. @param {GPUDevice} device */
+  compiled(device) {
+    return this.#executor?.device === device ? [...this.#executor.compiled] : [];
+  }
+
   /** Free all that is its own; the device and Python stay. */
   dispose() {
     this.#gone.abort();
@@ -346,7 +353,7 @@ export class Display {
     let bands;
     const made = new Executor(device, answer.plan, context, format, adopted);
     try {
-      const compiled = made.compile(this.#progress("shaders"));
+      const compiled = made.compile(this.#progress("shaders"), this.#page.compiled(device));
       await Promise.all(made.plan.buffers.map(async ({ name, source }) => {
         if (!source || !(source in files)) return;
         const written = files[source].then((bytes) => made.write(name, 0, bytes));

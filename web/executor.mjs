@@ -105,8 +105,9 @@ export class Executor {
   /**
    * Compile every shader and pipeline, all at once and off the thread.
    * @param {(done: number, total: number) => void} report
+   * @param {Map<string, Compiled>} others Pipelines of the device that are there already.
    */
-  async compile(report) {
+  async compile(report, others = new Map()) {
     const { device, plan } = this;
     /** @type {Map<string, GPUShaderModule>} */
     const modules = new Map();
@@ -123,7 +124,7 @@ export class Executor {
     const keep = async (pipeline, make) => {
       const { name, shader, ...rest } = pipeline;
       const key = JSON.stringify([shaderText(plan, shader), rest]);
-      const known = this.known.get(key);
+      const known = this.known.get(key) ?? others.get(key);
       if (known) this.layouts.set(name, known.layout);
       const made = known?.pipeline ?? await make();
       this.pipelines.set(name, made);

@@ -28,7 +28,9 @@ function startedPython(base) {
 /** @param {import("./view-protocol.mjs").InitMessage & {element: number}} message */
 function begin(message) {
   const { element, base } = message;
-  const page = { gpu, python: () => startedPython(base) };
+  const compiled = (/** @type {GPUDevice} */ device) =>
+    new Map([...displays.values()].flatMap((display) => display.compiled(device)));
+  const page = { gpu, python: () => startedPython(base), compiled };
   gpu.get().catch(() => {}); // told by whoever waits for it
   displays.set(element, new Display(page, message, (told) => self.postMessage({ element, ...told })));
 }

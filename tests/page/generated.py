@@ -282,10 +282,10 @@ def part(selector: str) -> str:
     return f"{VIEW}.shadowRoot.querySelector('{selector}')"
 
 
-def pixels(page: Page) -> Pixels:
-    """What is on screen in the box of the element, without its controls."""
+def pixels(page: Page, index: int = 0) -> Pixels:
+    """What is on screen in the box of an element, without its controls."""
     style = ".ring, .panel, .poster, .progress { display: none !important }"
-    png = page.locator("vitrine-view").screenshot(style=style)
+    png = page.locator("vitrine-view").nth(index).screenshot(style=style)
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
