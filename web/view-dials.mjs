@@ -84,6 +84,7 @@ export class Dials {
     const words = document.createElement("span");
     words.textContent = label || name;
     const value = document.createElement("output");
+    value.setAttribute("aria-live", "off"); // the slider says its value itself
     const slider = document.createElement("input");
     slider.type = "range";
     Object.assign(slider, { min: String(min), max: String(max), step: "any" });

@@ -163,6 +163,19 @@ def test_a_slider_sends_its_value(show: Show) -> None:
     assert len(heard(page, "reset")) == 1, "the others do what they always do"
 
 
+def test_a_slider_is_spoken_once(show: Show) -> None:
+    """An output is a live region: the number beside a slider was spoken after the slider's own."""
+    page = begun(show())
+    page.get_by_role("button", name="Inputs").click()
+    session = page.context.new_cdp_session(page)
+    tree = session.send("Accessibility.getFullAXTree")["nodes"]
+    numbers = [node for node in tree if node.get("role", {}).get("value") == "status"]
+    assert len(numbers) >= 1, "the slider's"
+    for node in numbers:
+        told = {item["name"]: item["value"].get("value") for item in node.get("properties", [])}
+        assert told.get("live", "off") == "off"
+
+
 def test_an_input_answers(show: Show) -> None:
     page = begun(show())
     page.evaluate(f"() => void (window.done = {VIEW}.setInput('lift', [2]).then(() => 'taken'))")
