@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,6 @@ from pybuild.programs import (
 from pyengine.errors import BundleError, DeviceError, InputError, PlanError
 from pyengine.plan import DEFAULT_LIMITS, Adapter
 from tests.small_programs import CASES, add, assert_outputs, counted, perceptron, tensor
-
-
-@pytest.fixture(scope="module")
-def runner(adapter: Any) -> Iterator[NativeRunner]:
-    """One device for all tests here."""
-    with NativeRunner(adapter) as runner:
-        yield runner
 
 
 @pytest.mark.gpu

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,13 +50,6 @@ def with_slow(case: Case, first: bool, text: bytes = SLOW) -> Case:
         ),
         files={**case.files, "kernels/slow.wgsl": text},
     )
-
-
-@pytest.fixture(scope="module")
-def runner(adapter: Any) -> Iterator[NativeRunner]:
-    """One device for all tests here."""
-    with NativeRunner(adapter) as runner:
-        yield runner
 
 
 @pytest.mark.gpu

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -320,13 +319,6 @@ def test_an_image_of_another_size_is_resized(size: tuple[int, int]) -> None:
 
 
 # -------------------------------------------------------------------------------------- on adapters
-
-
-@pytest.fixture(scope="module")
-def runner(adapter: Any) -> Iterator[NativeRunner]:
-    """One device for all."""
-    with NativeRunner(adapter) as made:
-        yield made
 
 
 def run_on(

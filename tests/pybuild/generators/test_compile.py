@@ -26,13 +26,6 @@ CLOSE = 1e-4
 pytestmark = pytest.mark.gpu
 
 
-@pytest.fixture(scope="module")
-def runner(adapter: Any) -> Any:
-    """One device for all."""
-    with NativeRunner(adapter) as made:
-        yield made
-
-
 def compiled(model: Any, **options: Any) -> GeneratorProgram:
     """By its own contract."""
     return compile_generator(model, describe(model), **options)

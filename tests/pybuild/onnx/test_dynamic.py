@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -182,13 +181,6 @@ def test_a_program_starts_full() -> None:
 
 
 # ------------------------------------------------------------------------------------------ the GPU
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[NativeRunner]:
-    """One device for all."""
-    with NativeRunner() as runner:
-        yield runner
 
 
 @pytest.mark.gpu

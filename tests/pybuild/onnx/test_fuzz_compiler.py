@@ -106,13 +106,6 @@ def check_rows(seed: int, runner: NativeRunner) -> None:
             assert error <= TOLERANCE, (tensor, error, chosen)
 
 
-@pytest.fixture(scope="module")
-def runner(adapter: Any) -> Iterator[NativeRunner]:
-    """One device for all networks."""
-    with NativeRunner(adapter) as runner:
-        yield runner
-
-
 COMMON = settings(
     max_examples=EXAMPLES,
     deadline=None,

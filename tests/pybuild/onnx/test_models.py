@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,6 @@ ARENA_SHARE = 1.1
 def models(shared: Path) -> Path:
     """Their folder."""
     return shared / "models"
-
-
-@pytest.fixture(scope="module")
-def runner(adapter: object) -> Iterator[NativeRunner]:
-    """One device for all."""
-    with NativeRunner(adapter) as runner:
-        yield runner
 
 
 def test_all_models_are_tested(models: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +23,6 @@ from tests.packed_models import CASES, graph_of, made, packed_model, restored
 SUMS = 2e-5
 """Sums of products in another order, of a result's largest magnitude."""
 PACKINGS: tuple[Packing, ...] = ("f16", "i8", "i4")
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[NativeRunner]:
-    """One device for all."""
-    with NativeRunner() as runner:
-        yield runner
 
 
 def random(*shape: int) -> np.ndarray:

@@ -5,7 +5,7 @@ Run natively, once for every candidate of each dispatch, beside the interpreter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -81,13 +81,6 @@ MAPS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "still": still,
 }
 SIZES = {"even": (34, 66), "ragged": (29, 37), "small": (5, 4), "a row": (3, 40)}
-
-
-@pytest.fixture(scope="module")
-def runner(adapter: Any) -> Iterator[NativeRunner]:
-    """One device for all tests here."""
-    with NativeRunner(adapter) as runner:
-        yield runner
 
 
 def compiled(make: Callable[[Tensor], Tensor], size: tuple[int, int], packed: bool) -> Compiled:

@@ -7,7 +7,7 @@ dispatches, and compared with the interpreter, to which a texture is an array.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -170,13 +170,6 @@ def test_a_program_with_textures_does_not_run_by_itself(tmp_path: Any) -> None:
 
 
 # ----------------------------------------------------------------------------------------- values
-
-
-@pytest.fixture(scope="module")
-def runner(adapter: Any) -> Iterator[NativeRunner]:
-    """One device for all tests here."""
-    with NativeRunner(adapter) as runner:
-        yield runner
 
 
 def example(tensor: Tensor, rng: np.random.Generator) -> Array:

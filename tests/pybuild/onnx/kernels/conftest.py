@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -16,13 +13,6 @@ from tests.pybuild.onnx.kernels.tensors import Array, Check, example
 
 TOLERANCE = 2e-5
 """Of an output's largest magnitude: sums of up to a hundred thousand products in another order."""
-
-
-@pytest.fixture(scope="module")
-def runner(adapter: Any) -> Iterator[NativeRunner]:
-    """One device for all tests here."""
-    with NativeRunner(adapter) as runner:
-        yield runner
 
 
 def assert_near(got: Array, wanted: Array, label: str) -> None:
