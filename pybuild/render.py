@@ -6,7 +6,6 @@ Gaussians, for render modes and filters: a `vitrine.Scene` has several, ``vitrin
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from pybuild.pack import Report, pack
 from pyengine.bundle import Scene
 from pyengine.engine import Engine
 from pyengine.errors import DeviceError, InputError
+from pyengine.film import passing
 from pyengine.filter import Filter
 from pyengine.hosts.native import NativeHost, open_adapter
 from pyengine.passes.filter import FAULTS, Filtering
@@ -36,8 +36,6 @@ __all__ = ["Renderer", "in_memory", "render", "write_image"]
 
 Image8 = NDArray[np.uint8]
 _NO_MEMORY = "not enough memory"
-_SAME_STEP = 1e-6
-"""Share of a state's step by which sums of frames' times may differ from it."""
 _TEXTURE_LIMIT = "max-texture-dimension-2d"
 
 
@@ -170,20 +168,9 @@ class Renderer:
         seconds : float
             Of the one who looks; the timeline goes so many times its speed, if it plays.
         """
-        engine, timeline, generator = self.engine, self.engine.timeline, self.engine.generator
-        if generator is None or not generator.spec.stateful or not timeline.playing:
-            engine.advance(seconds)
-            return
-        speed, left = timeline.speed, seconds * abs(timeline.speed)
-        timeline.speed = math.copysign(1.0, speed)
-        try:
-            with self._told():
-                while left > generator.step_s * (1 + _SAME_STEP) and timeline.playing:
-                    engine.skip(view, generator.step_s)
-                    left -= generator.step_s
-                engine.advance(left)  # the frame that is drawn next does the step that is due
-        finally:
-            timeline.speed = speed
+        with self._told():
+            for _ in passing(self.engine, view, seconds):
+                pass
 
     def draw(self, view: View, time_s: float | None = None, transparent: bool = False) -> Image8:
         """Draw an image and read it back.

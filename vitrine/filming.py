@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Unpack
 
 from pyengine.camera_rig import Bookmark
-from pyengine.hosts import page_capture
+from pyengine.film import begin_film
 from vitrine.cameras import CameraPath
 from vitrine.drawing import Drawing, Drawn, Image8
 from vitrine.film import Film
@@ -94,15 +94,13 @@ class Filming(Drawing):
         self._live()
         rig = self._stage.camera
         kept = dict(vars(rig))
-        asked = plain({"seconds": seconds, "fps": fps})
-        least, most = page_capture.MIN_FPS, page_capture.MAX_FPS
-        rate = page_capture._number(asked, "fps", 30.0, least, most)
         kind = "path" if isinstance(what, CameraPath) else what
+        asked = plain({"what": kind, "seconds": seconds, "fps": fps})
         if isinstance(what, CameraPath):
             rig.bookmarks = [Bookmark("", camera.shot) for camera in what.cameras]
             rig.loop, rig.duration_s = what.loop, None
         try:
-            begun = page_capture._begun(self._stage, kind, rate, asked)
+            begun = begin_film(rig, self._stage.engine, asked)
         except BaseException:
             vars(rig).update(kept)
             raise

@@ -7,7 +7,8 @@ import { Failure } from "./loading.mjs";
 import { png } from "./png.mjs";
 
 /**
- * @typedef {{picture: Function, begin_film: Function, film_frame: Function, end_film: Function}} Host
+ * @typedef {{picture: Function, begin_film: Function, film_step: Function,
+ *   film_frame: Function, end_film: Function}} Host
  * @typedef {object} Hooks
  * @property {() => Promise<Host>} host
  * @property {() => Executor | null} executor That is shown.
@@ -106,7 +107,8 @@ export class Capture {
       const pixels = new Uint8ClampedArray(4 * width * height);
       for (let i = 0; i < frames; i++) {
         if (this.#cancelled.delete(message.id)) throw new Failure("view", "The film was cancelled");
-        await beside.draw(host.film_frame(i, width, height), (bytes, pitch) =>
+        for (let step; (step = host.film_step(i, width, height)) >= 0;) this.#hooks.replay(beside.made, step);
+        await beside.draw(host.film_frame(width, height), (bytes, pitch) =>
           copy(bytes, pitch, beside.swapped, pixels, width, 0, 0, width, height));
         await film.add(pixels, i);
         this.#hooks.tell({ type: "filming", id: message.id, done: i + 1, total: frames });

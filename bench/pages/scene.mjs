@@ -35,8 +35,8 @@ export class Scene {
     const text = await web.fetchText(url);
     const bundle = await web.fetchBundle(text, url, () => {});
     const python = await web.startPython(base);
-    scene.host = python.pyimport("pyengine.hosts.page");
-    scene.filterHost = python.pyimport("pyengine.hosts.page_filter");
+    scene.host = python.pyimport("pyengine.hosts.page").Display();
+    scene.filterHost = python.pyimport("pyengine.hosts.page_filter").FilterHost(scene.host);
     const adapterText = JSON.stringify(web.openDevice.describe(adapter));
     const answer = JSON.parse(scene.host.open_scene(text, adapterText, bundle.program, bundle.shaders));
     if (answer.error) throw new Error(answer.error);
@@ -47,13 +47,14 @@ export class Scene {
       if (source && source in bundle.files) executor.write(name, 0, await bundle.files[source]);
     }
     scene.#take(executor, answer);
-    if (filter) await scene.#put(filter, adapter, url, answer.info.filters);
+    if (filter) await scene.#put(filter, adapterText, url, answer.info.filters);
     return scene;
   }
 
-  async #put(name, adapter, url, listed) {
+  async #put(name, text, url, listed) {
     const filters = new this.web.Filters({
       host: () => this.filterHost,
+      gpu: async () => ({ text }),
       executor: () => this.executor,
       size: () => ({ width: this.size[0], height: this.size[1] }),
       swap: (made, answer) => {
@@ -63,7 +64,7 @@ export class Scene {
       tell: (message) => { this.told = message; },
     });
     await filters.choose(name); // before it begins: what it then begins with
-    filters.begin(adapter, url.href, listed);
+    filters.begin(url.href, listed);
     await filters.choose(name);
   }
 

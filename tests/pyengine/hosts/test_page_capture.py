@@ -34,6 +34,13 @@ def begun(display: Hosted, **asked: Any) -> int:
     return frames
 
 
+def filmed(display: Hosted, index: int) -> int:
+    """Draw a frame of the film."""
+    while display.capture.film_step(index, *SIZE) != IDLE:
+        pass
+    return display.capture.film_frame(*SIZE)
+
+
 def eye(display: Hosted) -> tuple[float, ...]:
     return display.stage.camera.shot.eye
 
@@ -72,7 +79,7 @@ def test_a_film_of_the_turntable_is_one_turn_and_leaves_the_camera(display: Host
     assert begun(display, what="turntable", fps=2) == 20
     yaws = []
     for index in range(20):
-        assert display.capture.film_frame(index, *SIZE) >= 0
+        assert filmed(display, index) >= 0
         yaws.append(math.remainder(display.stage.camera.shot.yaw - yaw, math.tau))
     assert yaws[0] == 0
     assert yaws[1] == pytest.approx(-math.tau / 20)
@@ -89,10 +96,10 @@ def test_a_film_of_the_path_shows_both_ends(display: Hosted) -> None:
         camera.orbit(0.2, 0.1)
     before, first, last = camera.shot, *(mark.shot for mark in camera.bookmarks)
     assert begun(display, what="path", fps=10, seconds=1) == 11
-    display.capture.film_frame(0, *SIZE)
+    filmed(display, 0)
     assert eye(display) == pytest.approx(first.eye)
     for index in range(1, 11):
-        display.capture.film_frame(index, *SIZE)
+        filmed(display, index)
     assert eye(display) == pytest.approx(last.eye)
     display.capture.end_film()
     assert (camera.shot, camera.moving, camera.duration_s) == (before, "", None)
@@ -110,7 +117,7 @@ def test_a_film_of_a_clip_begins_at_its_beginning_and_leaves_the_time(display: H
     assert frames == round(10 * length) + (not stage.engine.timeline.loop)
     times = []
     for index in range(4):
-        display.capture.film_frame(index, *SIZE)
+        filmed(display, index)
         times.append(stage.engine.timeline.time_s)
     assert times == pytest.approx([0, 0.1, 0.2, 0.3])
     display.capture.end_film()
@@ -136,3 +143,26 @@ def test_what_cannot_be_filmed_is_told_and_nothing_changes(
     before = camera.shot, camera.mode, camera.turn_deg_s, camera.duration_s
     assert wrong in json.loads(display.capture.begin_film(json.dumps(asked)))["error"]
     assert (camera.shot, camera.mode, camera.turn_deg_s, camera.duration_s) == before
+
+
+@pytest.mark.parametrize("fps", [12, 30, 60])
+def test_a_state_does_all_its_steps_in_a_film(display: Hosted, fps: int) -> None:
+    """As many as its rate says; the page replays each, and the last with the frame."""
+    made = generator(300, stateful=True)
+    assert "error" not in shown(display, made)
+    state = display.stage.engine.generator
+    assert state is not None
+    rate = round(1 / state.step_s)
+    begun(display, what="clip", fps=fps, seconds=1)
+    filmed(display, 0)
+    first = state.steps
+    for index in range(1, 1 + fps // 2):
+        replayed = 0
+        while (step := display.capture.film_step(index, *SIZE)) != IDLE:
+            replayed += 1
+            assert step >= 0
+        assert replayed == max(0, rate // fps - 1)
+        assert display.capture.film_frame(*SIZE) >= 0
+    assert state.steps - first == pytest.approx(rate / 2, abs=1)
+    display.capture.end_film()
+    assert display.stage.engine.timeline.speed == 1.0
