@@ -27,7 +27,7 @@ LAYERS = (
     ),
     ("passes", "program", "tuning"),
     ("inputs", "generator", "filter", "governor"),
-    ("scene_plan", "engine", "drop"),
+    ("scene_plan", "engine", "film", "drop"),
     ("hosts",),
 )
 """Of pyengine: a layer imports from itself and from those before it."""

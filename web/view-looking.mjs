@@ -149,10 +149,14 @@ export function follow(element, { time, playing, filter, look, inputs, show, not
   const player = element[PLAYER];
   if (typeof time === "number") player.seek(time);
   if (typeof playing === "boolean" && !(playing && player.still)) player.play(playing);
-  const set = () => Promise.all(Object.entries(inputs ?? {}).map(([name, values]) =>
-    element.setInput(name, values)));
+  const given = Object.entries(inputs ?? {});
+  const set = (/** @type {[string, number[] | null][]} */ some) =>
+    Promise.all(some.map(([name, values]) => element.setInput(name, values)));
+  // what is given back may be an input of the filter that goes, what is set one of the filter that comes
+  const left = set(given.filter(([, values]) => values === null));
   const filtered = typeof filter === "string" || Object.keys(look ?? {}).length > 0;
-  return [filtered ? element.setFilter(filter ?? element.filter, look).then(set) : set()];
+  const chosen = left.then(() => (filtered ? element.setFilter(filter ?? element.filter, look) : undefined));
+  return [chosen.then(() => set(given.filter(([, values]) => values !== null)))];
 }
 
 /** Attributes of the look, and what they are called in one. */

@@ -19,6 +19,7 @@ from tests.page.generated import (
     Pixels,
     centre,
     open_page,
+    part,
     pixels,
     settle,
     write_site,
@@ -60,6 +61,7 @@ def show(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
 def test_a_link_a_picture_and_a_film(show: Callable[..., Page]) -> None:
     page = show()
     plain = pixels(page)
+    first = page.evaluate(f"{VIEW}.link()").partition("#")[2]
     page.evaluate(
         f"""async () => {{
             {VIEW}.seek(0.5);
@@ -72,8 +74,8 @@ def test_a_link_a_picture_and_a_film(show: Callable[..., Page]) -> None:
     wanted = pixels(page)
     assert (wanted != plain).any()
     link = page.evaluate(f"{VIEW}.link()").partition("#")[2]
-    for part in ("time=0.5", "play=0", "strength=0.75", "in.lift=0.25", "in.gain=1.5"):
-        assert part in link
+    for told in ("time=0.5", "play=0", "strength=0.75", "in.lift=0.25", "in.gain=1.5"):
+        assert told in link
 
     picture = decoded(taken(page, "screenshot", width=300, height=300)[1])
     assert np.abs(picture.astype(int) - wanted).max() <= 1, "the filter's picture, too"
@@ -86,8 +88,12 @@ def test_a_link_a_picture_and_a_film(show: Callable[..., Page]) -> None:
     assert other.evaluate(f"{VIEW}.time") == pytest.approx(0.5)
     assert (pixels(other) == wanted).all()
 
-    other.evaluate(f"{VIEW}.setFilter(null)")
-    other.evaluate(f"{VIEW}.setInput('lift', 0)")
+    other.evaluate("(hash) => { location.hash = hash; }", first)
+    other.wait_for_function(f"!{VIEW}.filter && {VIEW}.time === 0")
+    settle(other)
+    assert (pixels(other) == plain).all()
+    assert other.evaluate(part(".hint") + ".textContent") == "", "the filter's slider went with it"
+    other.evaluate(f"{VIEW}.seek(0.5)")
     settle(other)
     asked = {"what": "clip", "fps": 5, "width": 300, "height": 300}
     before = pixels(other)
