@@ -2,9 +2,9 @@
 
 A site is built by `pybuild.site` and served by the project's own server. Cold: a browser just
 started, with a fresh profile on disk and an empty HTTP cache. Warm: the second navigation of that
-browser. The end is the element's `settled()`, "the frame for the current state is on screen". Bytes
-are what came over the wire (encodedDataLength of the DevTools protocol, headers included), workers
-included.
+browser, once the service worker keeps the site. The end is the element's `settled()`, "the frame
+for the current state is on screen". Bytes are what came over the wire (encodedDataLength of the
+DevTools protocol, headers included), workers included.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -107,6 +107,7 @@ def navigate(context: BrowserContext, url: str) -> Start:
     for worker in page.workers:
         for name, at in worker.evaluate("self.__marks ?? {}").items():
             marks[name] = at - told["origin"]
+    page.evaluate(within("bench.kept()"), None)
     page.close()
     return Start(marks, wire.bytes, wire.requests)
 
@@ -167,6 +168,9 @@ def arguments() -> argparse.Namespace:
     add_scenes(parser)
     add_browser(parser)
     parser.add_argument("--runs", type=int, default=3, help="fresh profiles (default: 3)")
+    parser.add_argument(
+        "--no-offline", action="store_true", help="without a service worker: the HTTP cache alone"
+    )
     return parser.parse_args()
 
 
@@ -183,7 +187,8 @@ def bench_scene(scene: BenchScene, given: argparse.Namespace) -> dict[str, Any]:
     """Build, serve and open one scene."""
     with tempfile.TemporaryDirectory(prefix="vitrine-bench-") as temporary:
         folder = Path(temporary) / "site"
-        for notice in build_site(scene.path, folder, scene.options).notices:
+        options = replace(scene.options, offline=not given.no_offline)
+        for notice in build_site(scene.path, folder, options).notices:
             print(notice)
         with serving(folder) as url:
             return report(scene.name, starts_of(url, given))

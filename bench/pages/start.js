@@ -72,6 +72,10 @@
       marks["first frame settled"] = performance.now();
       await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
     },
+    /** The service worker has all files, where the site has one. */
+    async kept() {
+      if (document.querySelector("script[data-offline]")) await navigator.serviceWorker.ready;
+    },
     marks() {
       const paint = performance.getEntriesByName("first-contentful-paint")[0];
       if (paint) marks["first paint"] = paint.startTime;
