@@ -92,7 +92,7 @@ def test_a_link_a_picture_and_a_film(show: Callable[..., Page]) -> None:
     other.wait_for_function(f"!{VIEW}.filter && {VIEW}.time === 0")
     settle(other)
     assert (pixels(other) == plain).all()
-    assert other.evaluate(part(".hint") + ".textContent") == "", "the filter's slider went with it"
+    assert other.evaluate(part(".message") + ".textContent") == "", "its slider went with it"
     other.evaluate(f"{VIEW}.seek(0.5)")
     settle(other)
     asked = {"what": "clip", "fps": 5, "width": 300, "height": 300}
