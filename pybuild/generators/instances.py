@@ -13,7 +13,6 @@ from pybuild.onnx.expr import Expr, variable
 from pybuild.onnx.fuse import readers
 from pybuild.onnx.ir import (
     Compute,
-    Constant,
     Input,
     Scan,
     Scatter,
@@ -22,6 +21,7 @@ from pybuild.onnx.ir import (
     sources,
     topological,
 )
+from pybuild.onnx.rereading import reread
 from pybuild.onnx.substitution import substitute
 
 __all__ = ["batched", "spread", "with_inputs"]
@@ -33,39 +33,14 @@ SMALL_WORK = 4096
 def with_inputs(outputs: Sequence[Tensor], given: Mapping[Tensor, Tensor]) -> list[Tensor]:
     """The same tensors, reading others of the same shape in the place of some."""
     new: dict[Tensor, Tensor] = {}
-
-    def loads(tensor: Tensor, index: tuple[Expr, ...]) -> Expr | None:
-        there = new[tensor]
-        return None if there is tensor else there[index]
-
     for tensor in topological(outputs):
         if tensor in given:
             new[tensor] = given[tensor]
         elif any(new[source] is not source for source in sources(tensor)):
-            new[tensor] = tensor.computed(_reading(tensor, new, loads))
+            new[tensor] = reread(tensor, new)
         else:
             new[tensor] = tensor
     return [new[tensor] for tensor in outputs]
-
-
-def _reading(
-    tensor: Tensor, new: Mapping[Tensor, Tensor], loads: object
-) -> Compute | Scan | Scatter:
-    source = tensor.source
-    assert not isinstance(source, Input | Constant)
-
-    def changed(expr: Expr) -> Expr:
-        return substitute(expr, {}, loads)  # type: ignore[arg-type]
-
-    if isinstance(source, Scatter):
-        return replace(
-            source,
-            data=new[source.data],
-            index=tuple(map(changed, source.index)),
-            value=changed(source.value),
-            where=changed(source.where),
-        )
-    return replace(source, body=changed(source.body))
 
 
 def batched(

@@ -12,12 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pybuild.onnx.expr import Expr, load
+from pybuild.onnx.expr import load
 from pybuild.onnx.ir import (
-    Compute,
     Constant,
     Input,
-    Scan,
     Scatter,
     Tensor,
     is_texture,
@@ -25,7 +23,7 @@ from pybuild.onnx.ir import (
     sources,
     topological,
 )
-from pybuild.onnx.substitution import substitute
+from pybuild.onnx.rereading import reread
 from pybuild.onnx.words import packing_of
 
 __all__ = ["MAX_BINDINGS", "Uses", "least_bindings", "put_together", "spread_reads"]
@@ -99,29 +97,8 @@ def spread_reads(outputs: Sequence[Tensor]) -> list[Tensor]:
                     f"{source.name} (copy)", source.shape, lambda *i, t=there: load(t, i)
                 )
             swapped[source] = touched[source] = copy
-        new[tensor] = _rewired(tensor, swapped) if swapped else tensor
+        new[tensor] = reread(tensor, swapped) if swapped else tensor
     return [new[tensor] for tensor in outputs]
-
-
-def _rewired(tensor: Tensor, swapped: Mapping[Tensor, Tensor]) -> Tensor:
-    def loads(source: Tensor, index: tuple[Expr, ...]) -> Expr | None:
-        return load(swapped[source], index) if source in swapped else None
-
-    made = tensor.source
-    match made:
-        case Compute() | Scan():
-            made = replace(made, body=substitute(made.body, {}, loads))
-        case Scatter():
-            made = replace(
-                made,
-                data=swapped.get(made.data, made.data),
-                index=tuple(substitute(part, {}, loads) for part in made.index),
-                value=substitute(made.value, {}, loads),
-                where=substitute(made.where, {}, loads),
-            )
-        case Constant() | Input():
-            pass
-    return Tensor(tensor.name, tensor.shape, tensor.type, made)
 
 
 # --------------------------------------------------------------------------------- shared bindings

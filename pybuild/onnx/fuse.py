@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from pybuild.onnx.bindings import MAX_BINDINGS, least_bindings
-from pybuild.onnx.expr import Expr, const
+from pybuild.onnx.expr import Expr, const, load
 from pybuild.onnx.interpret import evaluate
 from pybuild.onnx.ir import (
     Compute,
@@ -34,6 +33,7 @@ from pybuild.onnx.ir import (
     topological,
 )
 from pybuild.onnx.nest import Nest, nest_of, split_axes, with_epilogue
+from pybuild.onnx.rereading import reread
 from pybuild.onnx.substitution import substitute, walk
 
 __all__ = [
@@ -127,38 +127,15 @@ def rewrite(
             flat = source.array.ravel()
             if there.size and there.type != "f32" and np.all(flat == flat[0]):
                 return const(flat[0].item(), there.type)
-        return None if there is tensor else _load(there, index)
+        return None if there is tensor else load(there, index)
 
     for tensor in topological(outputs):
-        source = tensor.source
-        renewed = tensor
-        match source:
-            case Compute() | Scan():
-                body = substitute(source.body, {}, loads)
-                if body is not source.body:
-                    renewed = tensor.computed(replace(source, body=body))
-            case Scatter():
-                renewed = tensor.computed(
-                    replace(
-                        source,
-                        data=new[source.data],
-                        index=tuple(substitute(part, {}, loads) for part in source.index),
-                        value=substitute(source.value, {}, loads),
-                        where=substitute(source.where, {}, loads),
-                    ),
-                )
-            case Input() | Constant():
-                pass
-        new[tensor] = renewed
+        renewed = new[tensor] = reread(tensor, new, loads)
         back[renewed] = tensor
         plain = isinstance(renewed.source, Compute) and renewed.source.combine is None
         if plain and tensor not in kept and inlined(tensor, renewed, back):
             through.add(renewed)
     return [new[tensor] for tensor in outputs]
-
-
-def _load(tensor: Tensor, index: tuple[Expr, ...]) -> Expr:
-    return tensor[index] if index else tensor[()]
 
 
 def fold_constants(outputs: Sequence[Tensor]) -> list[Tensor]:
@@ -167,29 +144,9 @@ def fold_constants(outputs: Sequence[Tensor]) -> list[Tensor]:
     Views of constants stay.
     """
     new: dict[Tensor, Tensor] = {}
-
-    def loads(tensor: Tensor, index: tuple[Expr, ...]) -> Expr | None:
-        there = new[tensor]
-        return None if there is tensor else _load(there, index)
-
     for tensor in topological(outputs):
         source = tensor.source
-        new[tensor] = tensor
-        if isinstance(source, Compute | Scan):
-            body = substitute(source.body, {}, loads)
-            if body is not source.body:
-                new[tensor] = tensor.computed(replace(source, body=body))
-        elif isinstance(source, Scatter):
-            new[tensor] = tensor.computed(
-                replace(
-                    source,
-                    data=new[source.data],
-                    index=tuple(substitute(part, {}, loads) for part in source.index),
-                    value=substitute(source.value, {}, loads),
-                    where=substitute(source.where, {}, loads),
-                ),
-            )
-        here = new[tensor]
+        here = new[tensor] = reread(tensor, new)
         if isinstance(source, Input | Constant) or (isinstance(source, Compute) and source.pixels):
             continue
         if not tensor.size:  # whatever it would read need not be computed for it

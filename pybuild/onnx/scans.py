@@ -14,14 +14,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from pybuild.onnx.expr import Expr, binary, logical_and, logical_or, maximum, minimum, select
 from pybuild.onnx.ir import (
     Combine,
-    Compute,
     Scan,
-    Scatter,
     Tensor,
     bind,
     map_tensor,
@@ -30,6 +27,7 @@ from pybuild.onnx.ir import (
     sources,
     topological,
 )
+from pybuild.onnx.rereading import reread
 from pybuild.onnx.substitution import substitute
 
 __all__ = ["split_scans"]
@@ -42,27 +40,10 @@ MOST_LINES = 256
 def split_scans(outputs: Sequence[Tensor]) -> list[Tensor]:
     """Scans of few long lines as two scans of shorter ones each, and a map that adds them."""
     new: dict[Tensor, Tensor] = {}
-
-    def loads(tensor: Tensor, index: tuple[Expr, ...]) -> Expr | None:
-        there = new[tensor]
-        return None if there is tensor else there[index]
-
     for tensor in topological(outputs):
-        source = tensor.source
         here = tensor
         if any(new[given] is not given for given in sources(tensor)):
-            if isinstance(source, Scatter):
-                here = tensor.computed(
-                    replace(
-                        source,
-                        data=new[source.data],
-                        index=tuple(substitute(part, {}, loads) for part in source.index),
-                        value=substitute(source.value, {}, loads),
-                        where=substitute(source.where, {}, loads),
-                    )
-                )
-            elif isinstance(source, Compute | Scan):
-                here = tensor.computed(replace(source, body=substitute(source.body, {}, loads)))
+            here = reread(tensor, new)
         new[tensor] = _split(here) if isinstance(here.source, Scan) else here
     return [new[tensor] for tensor in outputs]
 
