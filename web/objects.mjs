@@ -6,7 +6,7 @@ const MOVED_AT = 16;
 const FAULTS_AT = 20;
 
 /**
- * @typedef {{object_faults: () => string, redraw: () => void}} Host Of pyengine/hosts/page.py.
+ * @typedef {{object_faults: () => string}} Host Of pyengine/hosts/page.py.
  * @typedef {object} Hooks
  * @property {() => Host | null} host
  * @property {() => void} resume Ask for a frame.
@@ -22,7 +22,6 @@ export class Objects {
   #asked = [];
   /** Numbers of those that the frame took. @type {number[]} */
   #taken = [];
-  #watched = false;
 
   /** @param {Hooks} hooks */
   constructor(hooks) {
@@ -49,17 +48,6 @@ export class Objects {
     return failed ? 1 : 0;
   }
 
-  /** A frame was drawn: tell whoever lays handles over it where its camera is.
-   * @param {Uint8Array} frame The struct Frame. @param {Record<string, number>} at Where its fields are. */
-  drawn({ buffer, byteOffset }, at) {
-    if (!this.#watched) return;
-    const data = new DataView(buffer, byteOffset);
-    const numbers = (/** @type {string} */ name, /** @type {number} */ count) =>
-      Array.from({ length: count }, (_, i) => data.getFloat32(at[name] + 4 * i, true));
-    const lens = [...numbers("focal_px", 2), ...numbers("principal_px", 2), ...numbers("viewport_px", 2)];
-    this.#hooks.tell({ type: "seen", view: numbers("view", 16), lens });
-  }
-
   /** Of the element's messages. @type {Record<string, (message: any) => void>} */
   handlers = {
     object: ({ name, changes, id }) => {
@@ -68,11 +56,6 @@ export class Objects {
         return;
       }
       this.#asked.push([id, name, changes]);
-      this.#hooks.resume();
-    },
-    watch: ({ on }) => {
-      this.#watched = on;
-      if (on) this.#hooks.host()?.redraw();
       this.#hooks.resume();
     },
   };

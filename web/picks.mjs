@@ -20,8 +20,6 @@ const NUMBERS = 4;
  * @property {() => Promise<Host>} host
  * @property {() => Promise<import("./gpu.mjs").Given>} gpu
  * @property {() => Executor | null} executor That is shown.
- * @property {() => {bytes: Uint8Array<ArrayBuffer>, at: Record<string, number>}} frame The struct of the
- *   last frame, and where its fields are.
  * @property {(message: Record<string, unknown>) => void} tell
  */
 
@@ -32,7 +30,6 @@ export class Picks {
   #built = null;
   /** One after the other: they share what they write and read. @type {Promise<unknown>} */
   #chain = Promise.resolve();
-  #followed = false;
 
   /** @param {Hooks} hooks */
   constructor(hooks) {
@@ -48,27 +45,12 @@ export class Picks {
       return JSON.parse(host.found(word));
     }),
     probe: ({ points, id }) => this.#answer(id, () => this.#probe(points)),
-    follow: ({ on }) => {
-      this.#followed = on;
-      if (on && this.#hooks.executor()) this.drawn();
-    },
   };
 
   /** What it was made beside is shown no more. */
   end() {
     this.#built?.made.drop();
     this.#built = null;
-  }
-
-  /** A frame was drawn: tell whoever lays something over it where its camera is. */
-  drawn() {
-    if (!this.#followed) return;
-    const { bytes: { buffer, byteOffset }, at } = this.#hooks.frame();
-    const frame = new DataView(buffer, byteOffset);
-    const numbers = (/** @type {string} */ name, /** @type {number} */ count) =>
-      Array.from({ length: count }, (_, i) => frame.getFloat32(at[name] + 4 * i, true));
-    const lens = [...numbers("focal_px", 2), ...numbers("principal_px", 2), ...numbers("viewport_px", 2)];
-    this.#hooks.tell({ type: "drawn", view: numbers("view", 16), lens });
   }
 
   /** @param {number} id @param {() => Promise<unknown>} work */

@@ -6,7 +6,7 @@
 import { make } from "./view-parts.mjs";
 
 /** @typedef {[number, number, number]} Point */
-/** @typedef {{view: number[], lens: number[]}} Drawn  View matrix; fx, fy, cx, cy, width, height in pixels. */
+/** @import {Seen} from "./view-protocol.mjs" */
 /** @typedef {{id: string, position: Point, text: string}} Annotation */
 /** @typedef {{note: Annotation, element: HTMLElement}} Label */
 
@@ -48,7 +48,7 @@ export class Marks {
   #labels = [];
   /** @type {Point[]} */
   #ends = [];
-  /** @type {Drawn | null} */
+  /** @type {Seen | null} */
   #drawn = null;
 
   /** @param {HTMLElement} stage */
@@ -101,7 +101,7 @@ export class Marks {
     this.#labels.forEach(({ element }, i) => element.classList.toggle("behind", Boolean(hidden[i])));
   }
 
-  /** A frame was drawn from there. @param {Drawn} drawn */
+  /** A frame was drawn from there. @param {Seen} drawn */
   follow(drawn) {
     this.#drawn = drawn;
     this.#lay();
@@ -116,7 +116,7 @@ export class Marks {
 
   /** @param {HTMLElement} element @param {Point} at In the camera's space, or on the canvas. @param {string} shift */
   #put(element, at, shift) {
-    const place = at[2] > NEAR ? onCanvas(/** @type {Drawn} */ (this.#drawn), at) : null;
+    const place = at[2] > NEAR ? onCanvas(/** @type {Seen} */ (this.#drawn), at) : null;
     element.hidden = !place || place.some((share) => share < 0 || share > 1);
     if (!place || element.hidden) return;
     const { clientWidth, clientHeight } = this.element;
@@ -124,7 +124,7 @@ export class Marks {
     element.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px) translate(${shift})`;
   }
 
-  /** @param {Drawn} drawn */
+  /** @param {Seen} drawn */
   #line(drawn) {
     const ends = this.#ends.map((end) => seen(drawn, end));
     const cut = clipped(ends);
@@ -146,13 +146,13 @@ export class Marks {
   }
 }
 
-/** A point in the camera's space: x right, y down, z forward. @param {Drawn} drawn @param {Point} point @returns {Point} */
+/** A point in the camera's space: x right, y down, z forward. @param {Seen} drawn @param {Point} point @returns {Point} */
 function seen({ view: m }, [x, y, z]) {
   const row = (/** @type {number} */ i) => m[i] * x + m[4 + i] * y + m[8 + i] * z + m[12 + i];
   return [row(0), row(1), row(2)];
 }
 
-/** Shares of the canvas. @param {Drawn} drawn @param {Point} at */
+/** Shares of the canvas. @param {Seen} drawn @param {Point} at */
 function onCanvas({ lens: [fx, fy, cx, cy, width, height] }, [x, y, z]) {
   return [(fx * x / z + cx) / width, (fy * y / z + cy) / height];
 }
@@ -169,7 +169,7 @@ function clipped(ends) {
   return [cut(a, b), cut(b, a)];
 }
 
-/** Of a line on the canvas, as a point in the camera's space at depth 1. @param {Drawn} drawn @param {Point[]} line @returns {Point} */
+/** Of a line on the canvas, as a point in the camera's space at depth 1. @param {Seen} drawn @param {Point[]} line @returns {Point} */
 function middle(drawn, line) {
   const [[x1, y1], [x2, y2]] = line.map((end) => onCanvas(drawn, end));
   const [fx, fy, cx, cy, width, height] = drawn.lens;

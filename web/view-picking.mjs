@@ -7,7 +7,8 @@ import { Marks } from "./view-marks.mjs";
 import { make } from "./view-parts.mjs";
 import { VitrineError } from "./view-session.mjs";
 
-/** @import {Annotation, Drawn, Point} from "./view-marks.mjs" */
+/** @import {Annotation, Point} from "./view-marks.mjs" */
+/** @import {Seen} from "./view-protocol.mjs" */
 /** @import {Session} from "./view-session.mjs" */
 
 /**
@@ -51,7 +52,8 @@ export class Picking {
   /** The camera of the last frame, as a text. */
   #camera = "";
   #resting = 0;
-  #following = false;
+  /** While something follows the camera. @type {(() => void) | null} */
+  #unfollow = null;
   /** @type {HTMLFormElement | null} */
   #form = null;
 
@@ -75,8 +77,8 @@ export class Picking {
     if (this.#shown) this.#clear();
     this.#shown = true;
     this.#session = session;
-    this.#following = false;
-    if (session) session.ondrawn = (drawn) => this.#drawn(drawn);
+    this.#unfollow?.();
+    this.#unfollow = null;
     this.#follow();
   }
 
@@ -229,12 +231,12 @@ export class Picking {
   /** Ask the worker for the camera of each frame while something has to follow it. */
   #follow() {
     const on = this.#marks?.any ?? false;
-    if (!this.#session || on === this.#following) return;
-    this.#following = on;
-    this.#session.post({ type: "follow", on });
+    if (!this.#session || on === (this.#unfollow !== null)) return;
+    this.#unfollow?.();
+    this.#unfollow = on ? this.#session.follow((seen) => this.#drawn(seen)) : null;
   }
 
-  /** @param {Drawn} drawn */
+  /** @param {Seen} drawn */
   #drawn(drawn) {
     this.#marks?.follow(drawn);
     const camera = String(drawn.view) + drawn.lens;

@@ -168,8 +168,7 @@
  *   | {type: "pick", x: number, y: number, id: number}
  *   | {type: "probe", points: number[][], id: number}
  *   | {type: "follow", on: boolean}
- *   | {type: "object", name: string, changes: object, id: number}
- *   | {type: "watch", on: boolean}} ToWorker
+ *   | {type: "object", name: string, changes: object, id: number}} ToWorker
  *
  * @typedef {{type: "progress"} & Progress
  *   | {type: "ready", info: SceneInfo}
@@ -179,7 +178,6 @@
  *   | {type: "view", id: number, error: string | null}
  *   | {type: "set", id: number, error: string | null}
  *   | {type: "told", id: number, error: string | null, value: any, state: ViewState}
- *   | {type: "drawn", view: number[], lens: number[]}
  *   | {type: "filming", id: number, done: number, total: number}
  *   | {type: "moving", what: Moving}
  *   | {type: "filtered", id: number, error: string | null}

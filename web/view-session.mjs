@@ -5,7 +5,7 @@
 
 import { joinWorker } from "./view-worker.mjs";
 
-/** @import {ErrorCode, FromWorker, ToWorker, ViewJson, ViewState} from "./view-protocol.mjs" */
+/** @import {ErrorCode, FromWorker, Seen, ToWorker, ViewJson, ViewState} from "./view-protocol.mjs" */
 
 /** Whose fault an answer's error is. */
 const CODES = /** @type {const} */ (
@@ -59,11 +59,10 @@ export class Session {
   #reports = new Map();
   /** Told of each message to the worker, by its type. @type {(type: string) => void} */
   onpost = () => {};
-  /** Told of the camera of each frame, once the worker was asked to `watch`. @type {(seen: import("./view-protocol.mjs").Seen) => void} */
-  onseen = () => {};
-
-  /** Told of the camera of each frame, once the worker was asked to. @type {(drawn: import("./view-marks.mjs").Drawn) => void} */
-  ondrawn = () => {};
+  /** Told of the camera of each frame. @type {Set<(seen: Seen) => void>} */
+  #followers = new Set();
+  /** That of the last frame, while anybody is told. @type {Seen | null} */
+  #seen = null;
 
   /**
    * @param {HTMLCanvasElement} canvas  Fresh; it is handed over to the worker here.
@@ -131,6 +130,18 @@ export class Session {
   /** Draw depth, normals, outlines or overdraw instead of colours. @param {string} mode */
   render(mode) {
     return this.#ask((id) => ({ type: "mode", mode, id }));
+  }
+
+  /** Be told of the camera of each frame. @param {(seen: Seen) => void} hear @returns {() => void} No longer. */
+  follow(hear) {
+    this.#followers.add(hear);
+    if (this.#seen) hear(this.#seen);
+    if (this.#followers.size === 1) this.post({ type: "follow", on: true });
+    return () => {
+      if (!this.#followers.delete(hear) || this.#followers.size) return;
+      this.#seen = null;
+      this.post({ type: "follow", on: false });
+    };
   }
 
   /** What is seen at a place of the canvas, 0 to 1. @param {number} x @param {number} y */
@@ -218,12 +229,11 @@ export class Session {
       const error = message.type === "settled" ? null : message.error;
       if (error) waiting?.reject?.(new VitrineError(CODES[message.type], error));
       else waiting?.resolve?.(message.type === "told" ? message : undefined);
-    } else if (message.type === "drawn") {
-      this.ondrawn(message);
     } else if (message.type === "filming") {
       this.#reports.get(message.id)?.(message.done, message.total);
     } else if (message.type === "seen") {
-      this.onseen(message);
+      this.#seen = message;
+      for (const hear of this.#followers) hear(message);
     } else {
       receive(message);
     }

@@ -39,8 +39,8 @@ import { VitrineError } from "./view-session.mjs";
  */
 
 /** Messages that change nothing that a link says. */
-const SILENT = new Set(["init", "resize", "visible", "settle", "overlay", "picture", "film", "cancel", "dispose", "pointer", "bands", "image",
-  "pick", "probe", "follow", "watch", "mode"]);
+const SILENT = new Set(["init", "resize", "visible", "settle", "overlay", "picture", "film", "cancel", "pointer", "bands", "image",
+  "pick", "probe", "follow", "mode"]);
 const READING = new Set(["state", "share"]);
 const COLOURS = "colour";
 
@@ -54,6 +54,8 @@ export class Viewing {
   #picking;
   /** @type {Session | null} */
   #session = null;
+  /** Whoever watches is told no longer. */
+  #unwatch = () => {};
   /** What is drawn: "colour", or a mode. */
   #shown = COLOURS;
   /** When what is to be drawn is. @type {Promise<void>} */
@@ -154,9 +156,8 @@ export class Viewing {
 
   /** Be told of the camera of each frame; no longer for null. @param {((seen: Seen) => void) | null} follow */
   watch(follow) {
-    if (!this.#session) return;
-    this.#session.onseen = follow ?? (() => {});
-    this.#session.post({ type: "watch", on: follow !== null });
+    this.#unwatch();
+    this.#unwatch = (follow && this.#session?.follow(follow)) || (() => {});
   }
 
   /** Change an object; rejects with the code `object`. @param {string} name @param {object} changes */
