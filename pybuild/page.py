@@ -41,10 +41,9 @@ _EARLY = """
         const keeper = offline ? navigator.serviceWorker : null;
         const urls = new Set(JSON.parse(files).map((file) => new URL(file, document.baseURI).href));
         if (keeper) {
-          document.addEventListener("ready", async ({ target }) => {
-            await target.settled();
-            await keeper.register(offline);
-          }, { capture: true, once: true });
+          const register = ({ target }) =>
+            target.settled().then(() => keeper.register(offline)).catch(() => {});
+          document.addEventListener("ready", register, { capture: true, once: true });
         }
         if (keeper?.controller) {
           const scope = new URL(".", new URL(offline, document.baseURI));

@@ -72,11 +72,12 @@ def visitor(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-def opened(visitor: BrowserContext, url: str) -> Page:
-    """The site in a tab of its own, drawn."""
+def opened(visitor: BrowserContext, url: str, drawn: bool = True) -> Page:
+    """The site in a tab of its own."""
     page = visitor.new_page()
     page.goto(url)
-    page.evaluate(SETTLED)
+    if drawn:
+        page.evaluate(SETTLED)
     return page
 
 
@@ -93,6 +94,7 @@ def test_a_page_opens_again_without_its_server(
     """Below a path, in a new tab too; then a new build, whose files alone stay."""
     site = tmp_path / "some" / "where"
     build_site(cloud, site, OPTIONS)
+    (site / "own.html").write_text("mine")
     (old,) = site.glob("scene/geometry-*.bin")
     with serving(tmp_path) as root:
         url = f"{root}some/where/"
@@ -117,7 +119,10 @@ def test_a_page_opens_again_without_its_server(
         assert np.abs(fewer - picture).mean() > 1, "what the server has, at once"
         assert page.evaluate(INSTALLED) == "installed"
         page.close()  # the last one of the old version
-        page = opened(visitor, url)
+        page = opened(visitor, f"{url}own.html", drawn=False)
+        assert page.inner_text("body") == "mine", "a page of the user's own"
+        page.goto(url)
+        page.evaluate(SETTLED)
     page.reload()
     page.evaluate(SETTLED)
     assert np.array_equal(pixels(page), fewer)

@@ -21,8 +21,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pybuild import rendering
+from pybuild import arguments, rendering
 from pybuild.options import BuildOptions
+from pyengine.errors import InputError
 from pyengine.view import View
 from tests.pybuild.command import Run
 
@@ -58,6 +59,10 @@ FAULTS: dict[str, tuple[list[str], str]] = {
     "bad background": (["render", "SCENE", "-o", "x.png", "--background", "0,0,2"], "from 0 to 1"),
     "bad size": (["render", "SCENE", "-o", "x.png", "--size", "99999x1"], "--size wants"),
     "bad up": (["inspect", "SCENE", "--up", "w"], "--up"),
+    "no poster": (["build", "SCENE", "-o", "new", "--poster", "no.png"], "no.png: no such file"),
+    "poster no picture": (["build", "SCENE", "-o", "new", "--poster", "JUNK"], "is no picture"),
+    "exported poster": (["export", "SCENE", "-o", "x.html", "--poster", "JUNK"], "is no picture"),
+    "bad url": (["build", "SCENE", "-o", "new", "--url", "example.org"], "--url wants the address"),
     "no png": (["render", "SCENE", "-o", "x.gif"], "the image is a PNG"),
     "no folder for the png": (["render", "SCENE", "-o", "no/x.png"], "the folder no is missing"),
     "view and eye": (
@@ -195,6 +200,28 @@ def test_the_camera_of_render() -> None:
     view = rendering.Camera(target=(1, 0, 0)).for_scene(scene)
     assert view.position == pytest.approx((1, 0, -2))
     assert (view.width, view.height) == rendering.DEFAULT_SIZE
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("https://example.org/garden", "https://example.org/garden/"),
+        ("http://example.org/", "http://example.org/"),
+        ("https://example.org/garden.html", "https://example.org/garden.html"),
+        ("example.org/garden/", None),
+        ("https://", None),
+        ("https://example.org/?a=1", None),
+        ("https://[/", None),
+        ("ftp://example.org/", None),
+    ],
+)
+def test_the_address_of_a_page(text: str, address: str | None) -> None:
+    """A folder ends with a slash, so that the poster's address is right."""
+    if address is not None:
+        assert arguments.address(text) == address
+        return
+    with pytest.raises(InputError, match="--url wants the address of the page"):
+        arguments.address(text)
 
 
 def test_flags_give_the_options_back() -> None:

@@ -87,11 +87,14 @@ async function lasting(name, event) {
   return answer;
 }
 
+/** The server's answer; the browser has asked for a page while it started this worker. @param {any} event */
+const passed = async (event) => (await event.preloadResponse) ?? fetch(event.request);
+
 /** From the server, while there is one. @param {string} name @param {any} event */
 async function newest(name, event) {
   let answer;
   try {
-    answer = (await event.preloadResponse) ?? (await fetch(event.request));
+    answer = await passed(event);
     if (answer.status < 500) return answer;
   } catch {
     // no network
@@ -123,4 +126,5 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
   if (name === null) return;
   if (named.has(name)) event.respondWith(lasting(name, event));
   else if (asked.has(name)) event.respondWith(newest(name, event));
+  else if (event.request.mode === "navigate") event.respondWith(passed(event));
 });
