@@ -24,9 +24,9 @@ from pybuild.formats.quantised import (
     quaternions_of_three,
     smallest_three,
 )
-from pybuild.formats.spz_container import SYSTEMS, Header
 from pybuild.gaussians import Gaussians
 from pyengine.errors import InputError, malformed
+from pyengine.sources.spz_header import ANTIALIASED, MAGIC, SYSTEMS, Header
 
 __all__ = ["encode", "parse", "read", "recognises", "write"]
 
@@ -44,7 +44,7 @@ _SH_STEPS = (8, 16)
 def recognises(data: Buffer) -> bool:
     """Whether the first bytes are an SPZ file's."""
     head = bytes(data[:4])
-    return head == spz_container.MAGIC or head[:2] == spz_container.GZIP_MAGIC
+    return head == MAGIC or head[:2] == spz_container.GZIP_MAGIC
 
 
 def read(
@@ -61,13 +61,13 @@ def parse(
 
     Degree 4 is read without its last band. ``up`` overrides the coordinate-system extension.
     """
-    header, arrays = spz_container.unpack(data, name)
-    if up is None and header.system >= len(SYSTEMS):
+    header, system, arrays = spz_container.unpack(data, name)
+    if up is None and system >= len(SYSTEMS):
         raise malformed(
             name,
             "unknown coordinate system in the extension",
             wanted=f"0 to {len(SYSTEMS) - 1}",
-            got=header.system,
+            got=system,
             hint="Say which axis is up (y, -y, z, -z).",
         )
     rows = {
@@ -81,7 +81,7 @@ def parse(
         _decode(result, rows, header)
     if progress:
         progress(1.0)
-    return finished(result, name, up, SYSTEMS[header.system] if up is None else "RUB")
+    return finished(result, name, up, SYSTEMS[system] if up is None else "RUB")
 
 
 def _decode(result: Gaussians, rows: dict[str, Bytes], header: Header) -> None:
@@ -157,7 +157,8 @@ def encode(gaussians: Gaussians, version: int = 3) -> bytes:
         "rotations": _first_three(cloud) if version == 2 else _rotation_words(cloud),
         "sh": _byte(codes * steps[:, None]),
     }
-    header = Header(version, cloud.count, cloud.sh_degree, bits, cloud.antialiased)
+    flags = ANTIALIASED if cloud.antialiased else 0
+    header = Header(version, cloud.count, cloud.sh_degree, bits, flags, 0)
     return spz_container.pack(header, {label: a.tobytes() for label, a in arrays.items()})
 
 

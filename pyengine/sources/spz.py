@@ -1,25 +1,27 @@
-"""SPZ, versions 1 to 4: header, extensions and the places of the six arrays.
-
-::
-
-    versions 1-3   gzip( header 16 | positions alphas colors scales rotations sh | extensions )
-    version 4      header 32 | extensions | sizes of the streams | one zstd stream an array
+"""SPZ, versions 1 to 4: where the six arrays lie; `pyengine.sources.spz_header` draws a file.
 
 The host inflates gzip, up to `inflated_bytes`; `unpack_streams` joins the arrays of a version 4
 file, the one case in which rows pass through Python. Columns, as shaders/decode/source_spz.wgsl
 reads them: version, fractional bits, bytes a splat of the harmonics, first byte of each array.
-
-Source: nianticlabs/spz, load-spz.cc and extensions/README.md.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pyengine.errors import malformed
 from pyengine.sources.source import BUILD_HINT, Bytes, Source, checked_size
+from pyengine.sources.spz_header import (
+    EXTENSIONS_LIMIT_BYTES,
+    HEADER,
+    MAGIC,
+    STREAM,
+    SYSTEMS,
+    TAIL,
+    Header,
+    parse_header,
+    system_of,
+)
 
 __all__ = [
     "EXTENSIONS_LIMIT_BYTES",
@@ -31,24 +33,7 @@ __all__ = [
     "version_of",
 ]
 
-MAGIC = b"NGSP"
-HEADER_BYTES = 16
-EXTENSIONS_LIMIT_BYTES = 1 << 16
-"""Most bytes behind the arrays that the host inflates."""
-
-_ARRAYS = ("positions", "alphas", "colors", "scales", "rotations", "sh")
-_SYSTEMS = (
-    *("RUB", "LDB", "RDB", "LUB", "RUB", "LDF", "RDF", "LUF", "RUF"),
-    *("LFD", "RFD", "LFU", "RFU", "LBD", "RBD", "LBU", "RBU"),
-)
-"""Coordinate system of each code of the extension; 0, unspecified, means SPZ's own RUB."""
-
-_COORDINATE_SYSTEM = 0xADBE0003
-_ANTIALIASED, _EXTENSIONS = 1, 2
-_HEADER = struct.Struct("<4sIIBBBB")
-_TAIL = struct.Struct("<I12x")
-_STREAM = struct.Struct("<QQ")
-_RECORD = struct.Struct("<II")
+HEADER_BYTES = HEADER.size
 _FACTOR, _SLACK_BYTES = 64, 1 << 20
 _GPU_BYTES = 112
 """A splat's packed row and its share of the sort, at most."""
@@ -57,46 +42,27 @@ Inflate = Callable[[bytes, int], bytes]
 """Decompress one zstd frame, to a size that it must have; ValueError if it is damaged."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
-    version: int
-    count: int
-    sh_degree: int
-    fractional_bits: int
-    flags: int
-    streams: int
-
-    def sizes(self) -> tuple[int, ...]:
-        """Bytes of each array."""
-        rows = (
-            6 if self.version == 1 else 9,
-            *(1, 3, 3),
-            3 if self.version < 3 else 4,
-            3 * ((self.sh_degree + 1) ** 2 - 1),
-        )
-        return tuple(self.count * row for row in rows)
-
-    def source(self, name: str, first_byte: int, system: int) -> Source:
-        """The source whose arrays lie one behind the other from ``first_byte`` on."""
-        starts = [first_byte]
-        for size in self.sizes():
-            starts.append(starts[-1] + size)
-        return Source(
-            name,
-            "spz",
-            self.count,
-            min(self.sh_degree, 3),
-            bool(self.flags & _ANTIALIASED),
-            0,
-            starts[-1],
-            (
-                self.version,
-                self.fractional_bits,
-                3 * ((self.sh_degree + 1) ** 2 - 1),
-                *starts[:-1],
-            ),
-            axis_flips=_axis_flips(system, name),
-        )
+def _source(header: Header, name: str, first_byte: int, system: int) -> Source:
+    """The source whose arrays lie one behind the other from ``first_byte`` on."""
+    starts = [first_byte]
+    for size in header.sizes().values():
+        starts.append(starts[-1] + size)
+    return Source(
+        name,
+        "spz",
+        header.count,
+        min(header.sh_degree, 3),
+        header.antialiased,
+        0,
+        starts[-1],
+        (
+            header.version,
+            header.fractional_bits,
+            3 * ((header.sh_degree + 1) ** 2 - 1),
+            *starts[:-1],
+        ),
+        axis_flips=_axis_flips(system, name),
+    )
 
 
 def version_of(head: bytes) -> int:
@@ -112,7 +78,7 @@ def inflated_bytes(head: bytes, file_bytes: int, name: str) -> int:
     FormatError
         It is no SPZ header, or it claims more than a file of ``file_bytes`` can hold.
     """
-    return HEADER_BYTES + sum(_parsed(head, file_bytes, name, (1, 2, 3)).sizes())
+    return HEADER_BYTES + sum(_parsed(head, file_bytes, name, (1, 2, 3)).sizes().values())
 
 
 def parse(file: Bytes, name: str) -> Source:
@@ -124,12 +90,12 @@ def parse(file: Bytes, name: str) -> Source:
         It is damaged, of another version, or in a coordinate system that needs `vitrine build`.
     """
     header = _parsed(file.read(0, HEADER_BYTES), file.size_bytes, name, (1, 2, 3))
-    end = HEADER_BYTES + sum(header.sizes())
+    end = HEADER_BYTES + sum(header.sizes().values())
     checked_size(name, f"its {header.count} splats", end, file)
     records = b""
-    if header.flags & _EXTENSIONS:
+    if header.has_extensions:
         records = file.read(end, min(file.size_bytes, end + EXTENSIONS_LIMIT_BYTES))
-    return header.source(name, HEADER_BYTES, _system(records, name))
+    return _source(header, name, HEADER_BYTES, system_of(records, name))
 
 
 def unpack_streams(
@@ -152,9 +118,9 @@ def unpack_streams(
     """
     header = _parsed(bytes(data[:HEADER_BYTES]), len(data), name, (4,))
     inflate = inflate or _zstd(name)
-    fixed = _HEADER.size + _TAIL.size
-    toc = _TAIL.unpack(data[_HEADER.size : fixed])[0] if len(data) >= fixed else -1
-    at = toc + header.streams * _STREAM.size
+    fixed = HEADER.size + TAIL.size
+    toc = TAIL.unpack(data[HEADER.size : fixed])[0] if len(data) >= fixed else -1
+    at = toc + header.streams * STREAM.size
     if toc < fixed or at > len(data):
         raise malformed(
             name,
@@ -163,14 +129,15 @@ def unpack_streams(
             got=f"offset {toc} in {len(data)} bytes",
         )
     sizes = header.sizes()
-    checked_size(name, "its splats", sum(sizes), Bytes(sum(sizes), lambda *_: b""))
-    named = zip(_ARRAYS, sizes, strict=True)
-    present = [(label, size) for label, size in named if size or header.streams == len(_ARRAYS)]
+    whole = sum(sizes.values())
+    checked_size(name, "its splats", whole, Bytes(whole, lambda *_: b""))
+    all_there = header.streams == len(sizes)
+    present = [(label, size) for label, size in sizes.items() if size or all_there]
     if len(present) != header.streams:
         raise malformed(name, "wrong number of streams", wanted=len(present), got=header.streams)
     arrays = []
     for index, (label, size) in enumerate(present):
-        compressed, claimed = _STREAM.unpack_from(data, toc + index * _STREAM.size)
+        compressed, claimed = STREAM.unpack_from(data, toc + index * STREAM.size)
         if claimed != size or compressed > len(data) - at:
             raise malformed(
                 name,
@@ -181,36 +148,19 @@ def unpack_streams(
         if size:
             arrays.append(_inflated(inflate, bytes(data[at : at + compressed]), size, label, name))
         at += compressed
-    records = bytes(data[fixed:toc]) if header.flags & _EXTENSIONS else b""
-    return header.source(name, 0, _system(records, name)), b"".join(arrays)
+    records = bytes(data[fixed:toc]) if header.has_extensions else b""
+    return _source(header, name, 0, system_of(records, name)), b"".join(arrays)
 
 
-def _parsed(head: bytes, file_bytes: int, name: str, versions: tuple[int, ...]) -> _Header:
+def _parsed(head: bytes, file_bytes: int, name: str, versions: tuple[int, ...]) -> Header:
     """The header, once its claims are checked."""
-    if len(head) < HEADER_BYTES:
-        raise malformed(
-            name,
-            "the SPZ header is incomplete",
-            wanted=f"{HEADER_BYTES} bytes",
-            got=f"{len(head)} bytes",
-            hint="The file is truncated.",
-        )
-    magic, version, count, degree, bits, flags, streams = _HEADER.unpack(head[:HEADER_BYTES])
-    if magic != MAGIC:
-        raise malformed(name, "not an SPZ file", wanted=MAGIC, got=magic)
-    if version not in versions:
-        listed = ", ".join(map(str, versions))
-        raise malformed(name, "SPZ version", wanted=f"one of {listed}", got=version)
-    if degree > 4:
-        raise malformed(name, "SH degree is out of range", wanted="0 to 4", got=degree)
-    if version > 1 and bits > 30:
-        raise malformed(name, "fractional bits are out of range", wanted="0 to 30", got=bits)
-    header = _Header(version, count, degree, bits, flags, streams)
-    needed = sum(header.sizes()) + count * _GPU_BYTES
+    header = parse_header(head, name, versions)
+    needed = sum(header.sizes().values()) + header.count * _GPU_BYTES
     if needed > _FACTOR * file_bytes + _SLACK_BYTES:
         raise malformed(
             name,
-            f"{count} splats of SH degree {degree} would need {needed} bytes of memory",
+            f"{header.count} splats of SH degree {header.sh_degree} would need {needed} bytes of "
+            "memory",
             wanted=f"at most {_FACTOR} times the file's size",
             got=f"a file of {file_bytes} bytes",
             hint="The file is truncated or damaged.",
@@ -218,28 +168,9 @@ def _parsed(head: bytes, file_bytes: int, name: str, versions: tuple[int, ...]) 
     return header
 
 
-def _system(records: bytes, name: str) -> int:
-    """Code of the coordinate system that extension records name, or 0."""
-    system = offset = 0
-    while offset + _RECORD.size <= len(records):
-        kind, length = _RECORD.unpack_from(records, offset)
-        offset += _RECORD.size
-        if length > len(records) - offset:
-            raise malformed(
-                name,
-                f"extension {kind:#010x} runs past its end",
-                wanted=f"at most {len(records) - offset} bytes",
-                got=length,
-            )
-        if kind == _COORDINATE_SYSTEM and length >= 4:
-            system = int.from_bytes(records[offset : offset + 4], "little")
-        offset += length
-    return system
-
-
 def _axis_flips(system: int, name: str) -> int:
     """Axes to negate for PLY's right, down, forward: 1 x, 2 y, 4 z."""
-    letters = _SYSTEMS[system] if system < len(_SYSTEMS) else ""
+    letters = SYSTEMS[system] if system < len(SYSTEMS) else ""
     if not letters or letters[1] not in "UD":
         raise malformed(
             name,

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from pybuild.formats import ply, spz
 from pybuild.formats.axes import placed, system_matrix
-from pybuild.formats.spz_container import SYSTEMS
 from pybuild.gaussians import Gaussians
 from pyengine.errors import FormatError, InputError
+from pyengine.sources.spz_header import SYSTEMS
 
 POSITION = 0.5 / 4096 + 1e-6
 """Half a step of twelve fractional bits."""
