@@ -91,6 +91,10 @@ select:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
 .field > span:first-child { flex: 1; }
 .field select, .row select { height: 30px; padding: 0 10px; background: rgb(255 255 255 / 0.1); color: inherit; text-align: left;
   text-align-last: left; }
+/* An arrow down, of two triangles: a picture would need the leave of a page's policy. */
+:is(.field, .row, .filter) select { padding: 0 18px 0 8px; background-repeat: no-repeat; background-size: 4px 4px;
+  background-image: linear-gradient(45deg, transparent 50%, var(--quiet) 50%), linear-gradient(-45deg, transparent 50%, var(--quiet) 50%);
+  background-position: right 10px center, right 6px center; }
 .check { display: inline-flex; gap: 6px; align-items: center; cursor: pointer; }
 input[type="checkbox"] { accent-color: var(--accent); width: 15px; height: 15px; margin: 0; }
 .segments { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 2px; padding: 2px; border-radius: 9px;
@@ -201,7 +205,8 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
 .drop small { display: block; font-weight: 400; font-size: 13px; color: var(--quiet); }
 
 @container (max-width: 639px) {
-  .player:not(.short) { right: var(--gap); bottom: calc(var(--gap) + 48px); }
+  .player { bottom: calc(var(--gap) + 48px); }
+  .player:not(.short) { right: var(--gap); }
   .plays .hint { bottom: 112px; }
   .dials, .viewing { left: var(--gap); width: auto; max-height: 46%; }
   .viewing { max-height: calc(100% - 2 * var(--gap) - 54px); }
@@ -240,7 +245,8 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
 }
 @media (pointer: coarse) {
   @container (max-width: 639px) {
-    .player:not(.short) { right: var(--gap); bottom: calc(var(--gap) + 56px); }
+    .player { bottom: calc(var(--gap) + 56px); }
+    .player:not(.short) { right: var(--gap); }
     .plays .hint { bottom: 128px; }
     .viewing { max-height: calc(100% - 2 * var(--gap) - 62px); }
     .plays .viewing { max-height: calc(100% - 2 * var(--gap) - 118px); }

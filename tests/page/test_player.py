@@ -43,6 +43,7 @@ FEEDS: list[dict[str, Any]] = [
     PLACE | {"name": "sound", "role": "audio.mel", "shape": [8]},
     PLACE | {"name": "follow", "role": "pointer", "shape": [2]},
 ]
+STATE = PLACE | {"name": "moved", "role": "state", "shape": [3]}
 CLIP = {"duration": 80.0, "loop": True}
 CLOCK = {"type": "clock", "time": 0, "phase": 0, "playing": False, "speed": 1, "steps": 0}
 
@@ -222,8 +223,7 @@ def test_the_pointer_is_sent(show: Show) -> None:
 
 
 def test_a_state_without_a_clip_begins_anew(show: Show) -> None:
-    feeds = [PLACE | {"name": "moved", "role": "state", "shape": [3]}]
-    page = begun(show(), feeds=feeds, clip=None, rate=60)
+    page = begun(show(), feeds=[STATE], clip=None, rate=60)
     assert page.get_by_role("slider", name="Time").is_hidden()
     assert page.get_by_role("button", name="Loop").is_hidden()
     page.get_by_role("button", name="From the start").click()
@@ -263,33 +263,39 @@ def test_without_controls_there_are_keys_and_methods_only(show: Show) -> None:
     assert asked(page)[-1] == ["play", True]
 
 
+@pytest.mark.parametrize("stepped", [False, True], ids=["clip", "state"])
 @pytest.mark.parametrize("touch", [False, True], ids=["mouse", "touch"])
-def test_the_controls_fit(show: Show, page: Page, touch: bool) -> None:
-    """Side by side or one above the other, inside the box, whatever its width."""
+def test_the_controls_fit(show: Show, page: Page, touch: bool, stepped: bool) -> None:
+    """Side by side or one above the other, inside the box, whatever its width.
+
+    Without a slider for its time the bar of a phone lay over the toolbar.
+    """
     session = page.context.new_cdp_session(page)
     session.send("Emulation.setTouchEmulationEnabled", {"enabled": touch})
     page.set_viewport_size({"width": 900, "height": 560})
-    begun(show())
+    begun(show(), **({"feeds": [*FEEDS, STATE]} if stepped else {}))
     assert page.locator("vitrine-view .dials").is_hidden(), "400 px are left to the scene"
     page.get_by_role("button", name="Inputs").click()
     for width in (320, 390, 639, 640, 900):
         page.evaluate(f"{VIEW}.style.cssText = 'width: {width}px; height: 560px'")
-        names = (".player", ".toolbar", ".dials", ".scrub")
+        names = (".player", ".toolbar", ".dials")
         boxes = [page.locator(f"vitrine-view {name}").bounding_box() for name in names]
-        player, toolbar, dials, scrub = (box or pytest.fail("hidden") for box in boxes)
-        for box in (player, toolbar, dials):
+        shown = [box or pytest.fail("hidden") for box in boxes]
+        for box in shown:
             assert box["x"] >= 0
             assert box["y"] >= 0
             assert box["x"] + box["width"] <= width
             assert box["y"] + box["height"] <= 560
-        for one, two in combinations((player, toolbar, dials), 2):
+        for one, two in combinations(shown, 2):
             beside = sorted((one, two), key=lambda box: box["x"])
             above = sorted((one, two), key=lambda box: box["y"])
             assert (
                 beside[0]["x"] + beside[0]["width"] <= beside[1]["x"]
                 or above[0]["y"] + above[0]["height"] <= above[1]["y"]
             )
-        assert scrub["width"] >= 60
+        scrub = page.locator("vitrine-view .scrub").bounding_box()
+        assert (scrub is None) == stepped
+        assert scrub is None or scrub["width"] >= 60
 
 
 def test_a_wide_box_has_room_for_the_inputs(show: Show, page: Page) -> None:
