@@ -141,7 +141,7 @@ def _node(core: Path, engine: Path, out: Path) -> None:
         raise PyodideMissing("Node.js is not installed")
     try:
         done = subprocess.run(
-            [node, str(_SCRIPT), str(core), str(engine), str(out)],
+            [node, str(_SCRIPT), str(core), str(engine), str(out), str(_LAYOUT)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

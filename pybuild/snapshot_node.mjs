@@ -1,19 +1,19 @@
-// Run by pybuild/snapshot.py: node snapshot_node.mjs CORE ENGINE OUT, three paths. Makes in OUT
+// Run by pybuild/snapshot.py: node snapshot_node.mjs CORE ENGINE OUT LAYOUT, four paths. Makes in OUT
 //   library.zip    CORE's standard library as bytecode, unless it is there
-//   snapshot.raw   Python's memory with the engine imported, in the layout of web/snapshot.mjs
+//   snapshot.raw   Python's memory with the engine imported, in the layout of LAYOUT, web/snapshot.mjs
 //   modules.json   which files of library.zip are in it
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { difference } from "../web/snapshot.mjs";
 
 process.on("uncaughtException", (error) => {
   console.error(error.message); // without the line of source, which is Pyodide's, a megabyte long
   process.exit(1);
 });
 
-const [core, engine, out] = process.argv.slice(2);
+const [core, engine, out, layout] = process.argv.slice(2);
+const { difference } = await import(pathToFileURL(layout).href);
 const { loadPyodide } = await import(pathToFileURL(join(core, "pyodide.mjs")).href);
 const { default: createModule } = await import(pathToFileURL(join(core, "pyodide.asm.mjs")).href);
 const { info } = JSON.parse(readFileSync(join(core, "pyodide-lock.json"), "utf8"));

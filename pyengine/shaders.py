@@ -17,7 +17,10 @@ from pyengine.structs import STRUCTS
 
 __all__ = ["SHADER_FOLDER", "assemble", "keep_texts"]
 
-SHADER_FOLDER = Path(__file__).resolve().parent.parent / "shaders"
+_HERE = Path(__file__).resolve().parent
+_CHECKOUT = _HERE.parent / "shaders"
+SHADER_FOLDER = _CHECKOUT if _CHECKOUT.is_dir() else _HERE / "wgsl"
+"""Where they are in a checkout, or where an installation has them."""
 
 _DIRECTIVE = re.compile(r"^//\s*#(include|struct)\s+(.*?)\s*$", re.MULTILINE)
 _kept: dict[str, str] = {}
