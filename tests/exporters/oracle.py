@@ -10,13 +10,18 @@ import pytest
 from numpy.typing import NDArray
 
 from pybuild.generators.describe import describe
-from pybuild.reference import Ellipsoids
+from pybuild.reference import Ellipsoids, render, to_uint8
 from pyengine.contract import Contract
+from pyengine.view import View
 
 Array = NDArray[Any]
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "assets" / "generators"
 LARGEST_BYTES = 1_500_000
+CLOSE = 1e-3
+"""Of a column's largest magnitude: the GPU against onnxruntime."""
+FRAME_DB = 40
+"""The bar of a frame, drawn by the renderer of onnxruntime's Gaussians."""
 
 
 def contract_of(path: Path) -> Contract:
@@ -99,3 +104,28 @@ def psnr(image: Array, wanted: Array) -> float:
     """Decibels between images of 0 to 255."""
     error = np.mean((image.astype(np.float64) - wanted.astype(np.float64)) ** 2)
     return float(10 * np.log10(255**2 / max(error, 1e-12)))
+
+
+def assert_same_rows(packs: Array, shade: Array, wanted: dict[str, Array]) -> None:
+    """Rows that the GPU made against the first ones of onnxruntime's.
+
+    Parameters
+    ----------
+    packs : (n, 10)
+    shade : (n, 3) or (n, k, 3)
+        Colours or SH.
+    wanted : dict
+        Of an `Oracle`.
+    """
+    rows = packed(wanted)[: len(packs)]
+    for columns in (slice(0, 3), slice(3, 4), slice(4, 10)):
+        assert relative_error(packs[:, columns], rows[:, columns]) < CLOSE
+    colours = wanted["sh"] if "sh" in wanted else wanted["color"]
+    assert relative_error(shade, colours[: len(shade)]) < CLOSE
+
+
+def drawn(
+    rows: dict[str, Array], view: View, background: tuple[float, float, float] | None
+) -> Array:
+    """An `Oracle`'s Gaussians as the reference draws them: 8-bit pixels."""
+    return to_uint8(render(ellipsoids(rows), view, background or (0, 0, 0)))

@@ -19,7 +19,7 @@ from pybuild.reference import render as oracle
 from pybuild.render import Renderer
 from pyengine.passes.network import PREFIX
 from pyengine.view import View
-from tests.exporters.oracle import psnr
+from tests.exporters.oracle import psnr, relative_error
 
 ORACLE_DB = 40.0
 """The bar of a generated frame, drawn of onnxruntime's Gaussians by the oracle."""
@@ -111,6 +111,17 @@ def output(renderer: Renderer, made: Made, name: str) -> NDArray[np.float32]:
         feed = next(f for f in made.scene.generator.feeds if f.state == name[6:])
         buffer = next(t for t in program.inputs if t.name == feed.name).buffer
     return renderer.read(PREFIX + buffer)[:size]
+
+
+def assert_follows(
+    renderer: Renderer, made: Made, image: NDArray[Any], wanted: Arrays, steps: int
+) -> None:
+    """States, Gaussians and frame after some steps, against what `Stepped.after` gave."""
+    for name, expected in wanted.items():
+        role = "gaussian" if name in ("packed", "color") else "state"
+        found = output(renderer, made, f"{role}.{name}").reshape(expected.shape)
+        assert relative_error(found, expected) < RELATIVE, (name, steps)
+    assert picture_db(made, image, wanted) >= ORACLE_DB, steps
 
 
 def picture_db(made: Made, image: NDArray[Any], wanted: Arrays) -> float:

@@ -10,34 +10,25 @@ import pytest
 
 from pybuild.generators.bundle import make_generator
 from pybuild.generators.compile import compile_generator
-from pybuild.reference import render, to_uint8
 from pybuild.render import Renderer
 from pybuild.runner import NativeRunner
 from pyengine.view import View
 from tests.exporters.oracle import (
     FOLDER,
+    FRAME_DB,
     Oracle,
+    assert_same_rows,
     contract_of,
-    ellipsoids,
-    packed,
+    drawn,
     psnr,
-    relative_error,
 )
 
 MODEL = FOLDER / "compact.onnx"
-CLOSE = 1e-3
-FRAME_DB = 40
 EYES = ((0.86, -0.56, -2.95), (-2.0, -1.1, 1.4), (0.5, -0.3, 1.6))
 WIDTH_PX, HEIGHT_PX = 160, 120
 PLY_BYTES = 60_000 * 62 * 4
 """Of the scene that it was fitted to."""
 DISPATCHES = 2
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    """One session for all."""
-    return Oracle(MODEL)
 
 
 def test_the_contract_and_the_size() -> None:
@@ -71,11 +62,7 @@ def test_the_gpu_and_onnxruntime_make_the_same(adapter: Any, oracle: Oracle) -> 
     eye = np.array(EYES[1], np.float32)
     with NativeRunner(adapter) as runner:
         got = runner.run(made.compiled.program, made.compiled.files, {"eye": eye})
-    wanted = oracle(eye=eye)
-    rows = packed(wanted)
-    for columns in (slice(0, 3), slice(3, 4), slice(4, 10)):
-        assert relative_error(got["gaussian.packed"][:, columns], rows[:, columns]) < CLOSE
-    assert relative_error(got["gaussian.color"], wanted["color"]) < CLOSE
+    assert_same_rows(got["gaussian.packed"], got["gaussian.color"], oracle(eye=eye))
 
 
 @pytest.mark.gpu
@@ -87,6 +74,5 @@ def test_frames_are_those_of_onnxruntimes_gaussians(adapter: Any, oracle: Oracle
     ) as renderer:
         for eye in EYES:
             view = View.look_at(eye, (0, 0.075, 0), (0, -1, 0), 40, WIDTH_PX, HEIGHT_PX)
-            cloud = ellipsoids(oracle(eye=np.array(eye, np.float32)))
-            wanted = to_uint8(render(cloud, view, made.contract.background or (0, 0, 0)))
+            wanted = drawn(oracle(eye=np.array(eye, np.float32)), view, made.contract.background)
             assert psnr(renderer.draw(view), wanted) > FRAME_DB

@@ -16,19 +16,19 @@ from pybuild.render import Renderer
 from pybuild.runner import NativeRunner
 from pyengine.view import View
 from tests.exporters.oracle import (
+    CLOSE,
     FOLDER,
+    FRAME_DB,
     Array,
     Oracle,
+    assert_same_rows,
     contract_of,
-    ellipsoids,
-    packed,
+    drawn,
     psnr,
     relative_error,
 )
 
 MODEL = FOLDER / "hexplane.onnx"
-CLOSE = 1e-3
-FRAME_DB = 40
 TIMES_S = (0.215, 2.005, 4.405)
 FIT_RMS, FIT_MOST = 0.005, 0.06
 """World units, the bell's radius is 1: what the training printed is 0.0036 and 0.033."""
@@ -36,12 +36,6 @@ FIT_DB = 38
 MOST_DISPATCHES = 4
 WIDTH_PX, HEIGHT_PX = 150, 180
 VIEW = View.look_at((1.6, -1.2, -5.6), (0.02, 0.6, 0.0), (0, -1, 0), 38, WIDTH_PX, HEIGHT_PX)
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    """One session for all."""
-    return Oracle(MODEL)
 
 
 def seconds(time_s: float) -> Array:
@@ -102,9 +96,7 @@ def test_it_looks_as_the_jellyfish_does(oracle: Oracle) -> None:
     for phase in (0.0437, 0.5113):
         true = subject().gaussians(subject().at(phase))
         wanted = to_uint8(render(true, VIEW, background))
-        made = to_uint8(
-            render(ellipsoids(oracle(time=seconds(phase * DURATION_S))), VIEW, background)
-        )
+        made = drawn(oracle(time=seconds(phase * DURATION_S)), VIEW, background)
         assert psnr(made, wanted) > FIT_DB
 
 
@@ -117,25 +109,20 @@ def test_the_gpu_and_onnxruntime_make_the_same(adapter: Any, oracle: Oracle) -> 
     with NativeRunner(adapter) as runner, runner.prepare(program, made.compiled.files) as prepared:
         for time_s in TIMES_S:
             got, wanted = prepared.run({"time": seconds(time_s)}), oracle(time=seconds(time_s))
-            rows = packed(wanted)
-            for columns in (slice(0, 3), slice(3, 4), slice(4, 10)):
-                error = relative_error(got["gaussian.packed"][:, columns], rows[:, columns])
-                assert error < CLOSE
-            assert relative_error(got["gaussian.color"], wanted["color"]) < CLOSE
+            assert_same_rows(got["gaussian.packed"], got["gaussian.color"], wanted)
 
 
 @pytest.mark.gpu
 def test_frames_are_those_of_onnxruntimes_gaussians(adapter: Any, oracle: Oracle) -> None:
     """At three times, in no order; and the picture of one differs from another's."""
     made = make_generator(MODEL)
-    background = made.contract.background or (0, 0, 0)
     pictures = []
     with Renderer(
         made.scene, lambda _: b"", WIDTH_PX, HEIGHT_PX, made.network, adapter
     ) as renderer:
         for time_s in (TIMES_S[2], TIMES_S[0], TIMES_S[1]):
             picture = renderer.draw(VIEW, time_s)
-            cloud = ellipsoids(oracle(time=seconds(time_s)))
-            assert psnr(picture, to_uint8(render(cloud, VIEW, background))) > FRAME_DB
+            wanted = drawn(oracle(time=seconds(time_s)), VIEW, made.contract.background)
+            assert psnr(picture, wanted) > FRAME_DB
             pictures.append(picture)
     assert psnr(pictures[0], pictures[1]) < 0.8 * FRAME_DB

@@ -10,23 +10,21 @@ import pytest
 
 from pybuild.generators.bundle import make_generator
 from pybuild.generators.compile import compile_generator
-from pybuild.reference import render, to_uint8
 from pybuild.render import Renderer
 from pybuild.runner import NativeRunner
 from pyengine.view import View
 from tests.exporters.oracle import (
     FOLDER,
+    FRAME_DB,
     Oracle,
+    assert_same_rows,
     contract_of,
-    ellipsoids,
+    drawn,
     packed,
     psnr,
-    relative_error,
 )
 
 MODEL = FOLDER / "scaffold.onnx"
-CLOSE = 1e-3
-FRAME_DB = 40
 EYES = ((0.86, -0.56, -2.95), (-2.0, -1.1, 1.4), (0.5, -0.3, 1.6))
 WIDTH_PX, HEIGHT_PX = 160, 120
 
@@ -34,12 +32,6 @@ WIDTH_PX, HEIGHT_PX = 160, 120
 def view_from(eye: tuple[float, float, float]) -> View:
     """Of the sample's middle."""
     return View.look_at(eye, (0, 0.075, 0), (0, -1, 0), 40, WIDTH_PX, HEIGHT_PX)
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    """One session for all."""
-    return Oracle(MODEL)
 
 
 def test_the_contract() -> None:
@@ -85,11 +77,7 @@ def test_the_gpu_and_onnxruntime_make_the_same(adapter: Any, oracle: Oracle) -> 
     wanted = oracle(eye=eye)
     count = int(wanted["count"][0])
     assert got["gaussian.count"][0] == count
-    rows = packed(wanted)[:count]
-    for columns in (slice(0, 3), slice(3, 4), slice(4, 10)):
-        error = relative_error(got["gaussian.packed"][:count, columns], rows[:, columns])
-        assert error < CLOSE
-    assert relative_error(got["gaussian.color"][:count], wanted["color"][:count]) < CLOSE
+    assert_same_rows(got["gaussian.packed"][:count], got["gaussian.color"][:count], wanted)
 
 
 @pytest.mark.gpu
@@ -101,8 +89,7 @@ def test_frames_are_those_of_onnxruntimes_gaussians(adapter: Any, oracle: Oracle
     ) as renderer:
         for eye in EYES:
             view = view_from(eye)
-            cloud = ellipsoids(oracle(eye=np.array(eye, np.float32)))
-            wanted = to_uint8(render(cloud, view, made.contract.background or (0, 0, 0)))
+            wanted = drawn(oracle(eye=np.array(eye, np.float32)), view, made.contract.background)
             assert psnr(renderer.draw(view), wanted) > FRAME_DB
 
 
