@@ -94,6 +94,17 @@ function restore(memory, file) {
   return description.state;
 }
 
+/** Pyodide says in the console alone that its module did not come whole, and waits for ever: have the
+ * worker fail, which the element hears of. */
+function tellOfModules() {
+  const { instantiateStreaming } = WebAssembly;
+  WebAssembly.instantiateStreaming = (...given) => {
+    const made = instantiateStreaming(...given);
+    made.catch((error) => reportError(new Error(`pyodide.asm.wasm did not load (${error})`)));
+    return made;
+  };
+}
+
 /**
  * Options for loadPyodide that start it from a snapshot. Its file may still be on its way: the
  * module is compiled meanwhile.
@@ -102,6 +113,7 @@ function restore(memory, file) {
  * @param {Promise<ArrayBuffer>} file
  */
 export function fromSnapshot(home, size, file) {
+  tellOfModules();
   return {
     _loadSnapshot: new Uint8Array(size), // tells the size alone: `restoreSnapshot` is ours
     /** @param {any} settings */

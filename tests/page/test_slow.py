@@ -163,13 +163,24 @@ def test_a_visitor_may_leave(page: Page, url: str, gate: Gate) -> None:
     assert gate.left.wait(READY_MS / 1000)
 
 
-def test_a_download_that_breaks_off_can_be_tried_again(page: Page, url: str, gate: Gate) -> None:
-    """The message names the file."""
-    gate.cut = True
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("geometry-", r"scene/geometry-\w+\.bin broke off after \d+ bytes"),
+        ("pyodide.asm.wasm", r"pyodide\.asm\.wasm did not load"),
+        ("config.json", "Failed to fetch"),
+        ("worker.mjs", "did not start"),
+    ],
+)
+def test_a_download_that_breaks_off_can_be_tried_again(
+    page: Page, url: str, gate: Gate, name: str, words: str
+) -> None:
+    """The message says what it is."""
+    gate.name, gate.cut = name, True
     page.goto(url)
     told = page.locator("vitrine-view .message")
     told.get_by_role("button", name="Retry").wait_for()
-    assert re.search(r"scene/geometry-\w+\.bin broke off after \d+ bytes", told.inner_text())
+    assert re.search(words, told.inner_text())
     expect(page.locator("vitrine-view .picture")).to_be_visible()
     gate.name = ""
     told.get_by_role("button", name="Retry").click()
