@@ -120,7 +120,7 @@ def build_gallery(table: Path, out: Path, *, pyodide: bool = True) -> Gallery:
 def _write_parts(folder: Path) -> dict[str, str]:
     """What the gallery's own pages need, named by its content; those names by the plain ones."""
     names = {}
-    for path in sorted((WEB_FOLDER / "gallery").iterdir()):
+    for path in sorted((WEB_FOLDER / "gallery").glob("*.*")):
         data = path.read_bytes()
         names[path.name] = file_name(f"gallery-{path.stem}", data, path.suffix)
         write_bytes(folder / names[path.name], data)

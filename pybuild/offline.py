@@ -27,6 +27,9 @@ __all__ = [
 
 OFFLINE_FILE = "vitrine-offline.js"
 PAGE = "index.html"
+LARGE_BYTES = 32 << 20
+"""Browsers' HTTP caches leave out files that are larger, or not by much: to keep such a one at the
+first visit would be to download it twice. It is kept when it is asked for again."""
 _LIST = re.compile(r"self\.SITE = (.*);\n")
 _SOURCE = WEB_FOLDER / "offline" / "service-worker.mjs"
 _LASTING = re.compile(
@@ -53,7 +56,8 @@ def offline_script(files: Mapping[str, Path], needed: Iterable[str]) -> bytes:
         Names that every start asks for. Of these the ones that do not last are kept with the
         page; other files that do not last come from the server alone.
     """
-    wanted = {name for name in needed if name in files}
+    sizes = {name: files[name].stat().st_size for name in needed if name in files}
+    wanted = {name for name, size in sizes.items() if size <= LARGE_BYTES}
     pages = {name for name in files if name.rpartition("/")[2] == PAGE and name in wanted}
     found = hashlib.sha256()
     asked = sorted(name for name in wanted if not is_lasting(name))

@@ -28,7 +28,6 @@ _HERE = Path(__file__).resolve().parent
 _CHECKOUT = _HERE.parent / "web"
 WEB_FOLDER = _CHECKOUT if _CHECKOUT.is_dir() else _HERE / "web"
 """The page's modules: where they are in a checkout, or where an installation has them."""
-"""The element's modules."""
 ELEMENT = "vitrine/vitrine-view.mjs"
 """Where a site has the element, for pages of others."""
 POSTER = "scene/poster.webp"

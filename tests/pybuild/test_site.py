@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pybuild import poster, site
+from pybuild import offline, poster, site
 from pybuild.archive import NOT_IN_THE_PAGE, engine_archive
 from pybuild.bundle import read_bundle
 from pybuild.filters.bundle import add_filters, make_filters
@@ -260,7 +260,9 @@ def kept_by(out: Path) -> dict[str, Any]:
     return found
 
 
-def test_what_a_service_worker_keeps(cloud: Gaussians, tmp_path: Path) -> None:
+def test_what_a_service_worker_keeps(
+    cloud: Gaussians, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All that a start asks for; the version is news when a file without a hash is."""
     out = tmp_path / "site"
     build_site(cloud, out, BuildOptions(title="one"))
@@ -275,6 +277,12 @@ def test_what_a_service_worker_keeps(cloud: Gaussians, tmp_path: Path) -> None:
     build_site(cloud, out, BuildOptions(title="two"))
     assert kept_by(out)["version"] != kept["version"]
     assert {**kept_by(out), "version": ""} == {**kept, "version": ""}
+    geometry = next(name for name in kept["needed"] if "geometry-" in name)
+    size = (out / geometry).stat().st_size
+    monkeypatch.setattr(offline, "LARGE_BYTES", size - 1)
+    build_site(cloud, out, BuildOptions(title="two"))
+    assert geometry not in kept_by(out)["needed"], "it would be downloaded twice"
+    assert geometry in kept_by(out)["others"]
     build_site(cloud, out, BuildOptions(title="two", offline=False))
     assert (out / OFFLINE_FILE).read_bytes().startswith(b"self.SITE = null;\n")
     assert "data-offline" not in (out / "index.html").read_text()
