@@ -30,6 +30,12 @@ export class Loading {
     return { text: this.text, share: this.#share };
   }
 
+  /** Whether something has to come over the network yet. */
+  get waits() {
+    const [scene, engine] = [this.#stages.get("scene"), this.#stages.get("engine")];
+    return !(scene && finished(scene) && engine && finished(engine));
+  }
+
   get text() {
     const scene = this.#stages.get("scene");
     const shaders = this.#stages.get("shaders");

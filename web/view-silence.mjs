@@ -7,7 +7,7 @@ import { SILENT } from "./view-messages.mjs";
 
 /** @import {Ui} from "./view-ui.mjs" */
 
-const SILENCE_MS = 20_000;
+const SILENCE_MS = 30_000;
 
 export class Silence {
   #ui;

@@ -262,7 +262,7 @@ export class VitrineView extends ArrangingElement {
     switch (message.type) {
       case "progress":
         if (!this.#info || this.#opening) this.#ui.showProgress(this.#loading.add(message));
-        if (message.stage === "scene" && !this.#info) this.#silence.heard(message.loaded < message.total);
+        if (!this.#info && !(this.#source instanceof File)) this.#silence.heard(this.#loading.waits);
         this.#tell("progress", { stage: message.stage, loaded: message.loaded, total: message.total });
         break;
       case "preview":

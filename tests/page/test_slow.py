@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.page, pytest.mark.gpu]
 
 VIEW = "document.querySelector('vitrine-view')"
 LOADING = re.compile(r"Loading the scene, [1-9]\d? %")
-SILENCE_MS = 25_000
+SILENCE_MS = 35_000
 """Longer than the element is patient."""
 LOOK_S = 0.02
 
@@ -149,6 +149,22 @@ def test_meanwhile_there_is_the_poster_and_how_far_it_is(page: Page, url: str, g
     assert np.ptp(pixels(page)) > 100
     page.clock.fast_forward(SILENCE_MS)
     expect(told).to_be_hidden()
+
+
+def test_an_engine_that_does_not_come_is_told_too(page: Page, url: str, gate: Gate) -> None:
+    """When all of the scene is there; it goes on by itself."""
+    gate.name = "pyodide.asm.wasm"
+    page.clock.install()
+    page.goto(url)
+    assert gate.reached.wait(READY_MS / 1000)
+    words = page.locator("vitrine-view .words")
+    expect(words).to_have_text("Starting the engine", timeout=READY_MS)
+    page.clock.fast_forward(SILENCE_MS)
+    told = page.locator("vitrine-view .message")
+    expect(told.get_by_role("button", name="Retry")).to_be_visible(timeout=READY_MS)
+    gate.opened.set()
+    page.evaluate(SETTLED)
+    expect(told).to_be_hidden(timeout=READY_MS)
 
 
 def test_a_visitor_may_leave(page: Page, url: str, gate: Gate) -> None:
