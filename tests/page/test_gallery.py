@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
 from pybuild.gallery import build_gallery
+from pybuild.server import serving
 from tests.page.generated import TIMEOUT_MS, pixels, settle
 
 pytestmark = [pytest.mark.page, pytest.mark.gpu]
@@ -31,14 +32,15 @@ background = [0, 0, 1]
 """
 
 
-def test_a_demo_is_a_key_away(
-    browser: Browser, serve: Callable[[Path], str], scene_file: Path, tmp_path: Path
-) -> None:
-    """Posters and the page at first; then the demo, with the shared engine; and back."""
+def test_a_demo_is_a_key_away(browser: Browser, scene_file: Path, tmp_path: Path) -> None:
+    """Posters and the page at first; then the demo, with the shared engine; and back. Without the
+    server there are the cards and the demo that was seen.
+    """
     (tmp_path / "cloud.ply").write_bytes(scene_file.read_bytes())
     (tmp_path / "demos.toml").write_text(ROWS)
     build_gallery(tmp_path / "demos.toml", tmp_path / "out")
-    url = serve(tmp_path / "out")
+    server = ExitStack()
+    url = server.enter_context(serving(tmp_path / "out"))
     context = browser.new_context(viewport={"width": 390, "height": 500}, device_scale_factor=1)
     page = context.new_page()
     try:
@@ -67,5 +69,13 @@ def test_a_demo_is_a_key_away(
         page.wait_for_url(url)
         assert page.get_by_role("link").count() == 2
         assert failed == []
+        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        server.close()
+        page.reload()
+        assert page.get_by_role("list").evaluate("({ offsetHeight }) => offsetHeight") > 300
+        page.get_by_role("link", name="Two").click()
+        settle(page)
+        assert pixels(page)[..., 2].mean() > 200
     finally:
+        server.close()
         context.close()
