@@ -8,12 +8,13 @@ GALLERY := .cache/gallery
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help setup run test check needs pyodide clean
+.PHONY: help setup run gallery screenshots test check needs pyodide clean
 
 help:
 	@echo "make setup             .venv with the vitrine command, and Pyodide"
 	@echo "make run               show the demos on http://127.0.0.1:$(PORT)/"
 	@echo "make run SCENE=FILE    show that file"
+	@echo "make screenshots       the pictures of docs/gallery.md, in Chromium"
 	@echo "make test              install what the tests lack, run them all"
 	@echo "make check             lint, types, layers"
 
@@ -36,11 +37,16 @@ run: setup
 	$(BIN)/vitrine build "$(SCENE)" -o $(SITE)
 	$(BIN)/vitrine serve $(SITE) --port $(PORT)
 else
-run: setup $(SAMPLE)
-	@echo "Building the demos that have changed: the first time takes a minute"
-	$(BIN)/python -m pybuild.gallery assets/demos.toml $(GALLERY)
+run: gallery
 	$(BIN)/vitrine serve $(GALLERY) --port $(PORT)
 endif
+
+gallery: setup $(SAMPLE)
+	@echo "Building the demos that have changed: the first time takes a minute"
+	$(BIN)/python -m pybuild.gallery assets/demos.toml $(GALLERY)
+
+screenshots: gallery .venv/.dev
+	$(BIN)/python bench/screenshots.py $(GALLERY)
 
 $(SAMPLE): .venv/.installed $(wildcard assets/*.py assets/sample/*.py)
 	@mkdir -p $(@D)
