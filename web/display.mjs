@@ -9,6 +9,7 @@ import { Hosts } from "./hosts.mjs";
 import { Failure, fetchText } from "./loading.mjs";
 import { Loop } from "./loop.mjs";
 import { Picks } from "./picks.mjs";
+import { Recall } from "./recall.mjs";
 
 /** The `source` of SH: most of a scene's bytes, without which it can be drawn already. */
 const BANDS = "sh";
@@ -42,6 +43,8 @@ export class Display {
   #hosts;
   #loop;
   #picks;
+  /** Of the scene; files are not remembered. @type {Recall | null} */
+  #recall = null;
   /** The file that is shown, in case the device is lost. @type {{name: string, blob: Blob} | null} */
   #dropped = null;
   /** What opens one scene after the other. @type {Promise<void>} */
@@ -81,7 +84,9 @@ export class Display {
     /** Of the element's messages. @type {Record<string, (message: any) => void>} */
     this.handlers = { ...this.#loop.handlers, ...this.#picks.handlers, ...this.#handlers };
     page.python().then(() => this.#progress("engine")(1, 1), () => {});
-    if (init.src) this.#open((given) => this.#download(given));
+    if (!init.src) return;
+    this.#recall = new Recall(init.base, init.src, hooks.gpu);
+    this.#open((given) => this.#download(given));
   }
 
   get #ended() {
@@ -183,12 +188,17 @@ export class Display {
     this.#dropped = { name, blob: new Blob([data]) };
   }
 
+  /** Pipelines that are there already. @param {GPUDevice} device */
+  async #known(device) {
+    return new Map([...this.#page.compiled(device), ...await this.#recall?.compiled(device) ?? []]);
+  }
+
   /** Build a scene's plan and draw it from now on; the one before goes, with all it holds.
    * @param {Given} given @param {any} answer
    * @param {Map<string, GPUBuffer>} adopted
    * @param {Bundle["files"]} files By the `source` of the plan's buffers.
    * @param {(() => void) | null} change Tells Python that its scene is the one that is shown now: of a file. */
-  async #present({ adapter, device }, answer, adopted, files, change) {
+  async #present({ adapter, device, text }, answer, adopted, files, change) {
     const context = /** @type {GPUCanvasContext} */ (this.#canvas.getContext("webgpu"));
     const format = navigator.gpu.getPreferredCanvasFormat();
     let complete = true;
@@ -196,7 +206,8 @@ export class Display {
     let bands;
     const made = new Executor(device, answer.plan, context, format, adopted);
     try {
-      const compiled = made.compile(this.#progress("shaders"), this.#page.compiled(device));
+      const compiled = this.#known(device).then((known) => made.compile(this.#progress("shaders"), known));
+      compiled.catch(() => {}); // told below
       await Promise.all(made.plan.buffers.map(async ({ name, source }) => {
         if (!source || !(source in files)) return;
         const written = files[source].then((bytes) => made.write(name, 0, bytes));
@@ -231,6 +242,7 @@ export class Display {
     await this.#loop.filters.begin(change ? "" : this.#sceneUrl, listed, (marked) => {
       this.#tell({ type: "ready", info: listed.length ? { ...info, filters: marked } : info });
     });
+    if (!change) await this.#recall?.keep(text, answer.plan);
   }
 
   /** Pictures and films need modules of their own, which come when one is asked for.

@@ -32,7 +32,7 @@
     if (!self.GPUDevice) return;
     around(GPU.prototype, "requestAdapter", null, () => first("GPU adapter"));
     around(GPUAdapter.prototype, "requestDevice", null, () => first("GPU device"));
-    around(GPUDevice.prototype, "createShaderModule", () => first("plan made"));
+    around(GPUDevice.prototype, "createBuffer", () => first("plan made"));
     for (const name of ["createComputePipelineAsync", "createRenderPipelineAsync"]) {
       around(GPUDevice.prototype, name, null, () => last("shaders compiled"));
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +238,7 @@ def open_page(
     attributes: str = 'controls="none"',
     size: tuple[str, str] = ("300px", "300px"),
     hooked: bool = False,
+    modules: Mapping[str, str] | None = None,
     script: str = "",
     context: BrowserContext | None = None,
     wait: bool = True,
@@ -245,7 +246,7 @@ def open_page(
 ) -> Page:
     """A page that shows a scene, once it is there; whoever asks closes its context.
 
-    ``hooked``: see `hooks`. ``script`` runs before the page's own.
+    ``hooked``, ``modules``: see `hooks.install`. ``script`` runs before the page's own.
     """
     context = context or browser.new_context(
         **({"viewport": {"width": 700, "height": 500}, "device_scale_factor": 1} | options)
@@ -257,7 +258,7 @@ def open_page(
     text = HTML.format(scene=scene, attributes=attributes, width=size[0], height=size[1])
     page.route("**/test.html", lambda r: r.fulfill(content_type="text/html", body=text))
     if hooked:
-        hooks.install(page)
+        hooks.install(page, modules=modules)
     page.goto(url + "test.html")
     if wait:
         settle(page)

@@ -64,11 +64,17 @@ DISPLAY = "next(d for d in __import__('gc').get_objects() if type(d).__name__ ==
 """Python's side of the page's one element."""
 
 
-def install(page: Page, override: Mapping[str, Any] | None = None) -> None:
-    """Before the page is opened; ``override`` replaces what the engine is told of the adapter."""
+def install(
+    page: Page, override: Mapping[str, Any] | None = None, modules: Mapping[str, str] | None = None
+) -> None:
+    """Before the page is opened.
+
+    ``override`` replaces what the engine is told of the adapter, ``modules`` texts of modules.
+    """
     worker = WORKER.replace("%OVERRIDE%", json.dumps(override or {}))
     worker += (WEB_FOLDER / "worker.mjs").read_text(encoding="utf-8")
-    for name, text in {"pyodide.mjs": PYODIDE, "worker.mjs": worker}.items():
+    own = {"pyodide.mjs": PYODIDE, "worker.mjs": worker}
+    for name, text in (own | dict(modules or {})).items():
         page.route(f"**/{name}", _answer(text))
 
 
