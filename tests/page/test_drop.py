@@ -23,6 +23,7 @@ from pybuild.gaussians import Gaussians
 from pybuild.render import in_memory, render
 from pybuild.site import build_site
 from pyengine.view import WORLD_UP, View
+from tests.page.test_element import lose_device
 from tests.pyengine.scenes import psnr_db
 
 pytestmark = [pytest.mark.page, pytest.mark.gpu]
@@ -32,6 +33,7 @@ PAGE_DB = 40.0
 TIMEOUT_MS = 90_000
 """Pyodide and SwiftShader on two busy cores."""
 SIZE_PX = 256
+VIEW = "document.querySelector('vitrine-view')"
 
 HTML = f"""<!doctype html><meta charset="utf-8">
 <style>body {{{{ margin: 0 }}}}
@@ -219,24 +221,19 @@ def test_a_bad_file_leaves_the_scene(page: Page, name: str) -> None:
     check_shown(page, "plain.splat", good)
 
 
-DROP = """([name, text]) => {
-    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    const dataTransfer = new DataTransfer();
-    dataTransfer.items.add(new File([bytes], name));
-    const view = document.querySelector('vitrine-view');
-    const shown = new Promise((resolve) =>
-        view.addEventListener('ready', ({ detail }) => resolve(detail.count), { once: true }));
-    for (const type of ['dragenter', 'dragover', 'drop']) {
-        view.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
-    }
-    return shown;
-}"""
-
-
-def test_a_real_drop(page: Page) -> None:
-    """By the browser's own events."""
+def test_a_real_drop(page: Page, tmp_path: Path) -> None:
+    """A file of the disk, by the browser's own drag: it drops nothing where nobody has asked."""
     data = FILES["plain.splat"]()
-    assert page.evaluate(DROP, argument("plain.splat", data)) == 2000
+    (tmp_path / "plain.splat").write_bytes(data)
+    page.evaluate(f"window.shown = new Promise((done) => {VIEW}.on('ready', done)); null")
+    session = page.context.new_cdp_session(page)
+    dragged = {"items": [], "files": [str(tmp_path / "plain.splat")], "dragOperationsMask": 1}
+    over = page.locator("vitrine-view .drop")
+    for kind in ("dragEnter", "dragOver", "drop"):
+        place = {"type": kind, "x": 40, "y": 40, "data": dragged}
+        session.send("Input.dispatchDragEvent", place)
+        assert over.is_visible() == (kind != "drop")
+    assert page.evaluate("shown.then(({ count }) => count)") == 2000
     check_shown(page, "plain.splat", data)
 
 
@@ -256,8 +253,6 @@ def test_a_lost_device_brings_the_file_back(open_page: Callable[[str], Page]) ->
     load(page, "plain.splat", data)
     view = view_of(formats.parse(data, "plain.splat"))
     show(page, view)
-    page.workers[0].evaluate("() => self.onmessage({ data: { type: 'lose' } })")
-    page.wait_for_timeout(500)
-    settle(page)
+    lose_device(page)
     native = render(*in_memory(formats.parse(data, "plain.splat")), view)
     assert psnr_db(pixels(page), native) >= PAGE_DB

@@ -494,6 +494,7 @@ def test_a_lost_device_keeps_the_time_and_the_inputs(panel: Page) -> None:
 
 
 def test_a_hidden_page_stands_still(panel: Page) -> None:
+    """No frame is drawn, none is asked for; and then it goes on."""
     panel.evaluate(f"{VIEW}.speed = 0.25; {VIEW}.play()")
     panel.wait_for_function(f"{VIEW}.time > 0")
     hide = """(state) => {
@@ -502,12 +503,14 @@ def test_a_hidden_page_stands_still(panel: Page) -> None:
     }"""
     panel.evaluate(hide, "hidden")
     panel.wait_for_timeout(200)
-    stopped = clock(panel)
+    stopped, before = clock(panel), counts(panel)
     panel.wait_for_timeout(400)
     assert clock(panel) == stopped
+    assert counts(panel) == before
     panel.evaluate(hide, "visible")
     panel.wait_for_function(f"{VIEW}.time > {stopped}")
     assert clock(panel) - stopped < 0.1, "what passed meanwhile is not made up for"
+    assert counts(panel)["submit"] > before["submit"]
 
 
 def test_an_input_follows_its_track_until_it_is_set(browser: Browser, url: str) -> None:
