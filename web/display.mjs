@@ -85,7 +85,7 @@ export class Display {
     this.handlers = { ...this.#loop.handlers, ...this.#picks.handlers, ...this.#handlers };
     page.python().then(() => this.#progress("engine")(1, 1), () => {});
     if (!init.src) return;
-    this.#recall = new Recall(init.base, init.src, hooks.gpu);
+    this.#recall = new Recall(init.base, init.src, hooks.gpu, page.compiled);
     this.#open((given) => this.#download(given));
   }
 

@@ -27,7 +27,12 @@ async function get(url, signal) {
 
 /** @param {URL} url @param {AbortSignal} [signal] */
 export async function fetchText(url, signal) {
-  return (await get(url, signal)).text();
+  const response = await get(url, signal);
+  try {
+    return await response.text();
+  } catch (error) {
+    throw new Failure("download", `${url.href} broke off (${error}).`);
+  }
 }
 
 /**

@@ -23,11 +23,12 @@ export class Recall {
    * @param {string} base URL of the modules, which tells their version.
    * @param {string} scene URL of scene.json.
    * @param {() => Promise<import("./gpu.mjs").Given>} gpu
+   * @param {(device: GPUDevice) => Map<string, Compiled>} there Pipelines that need not be compiled.
    */
-  constructor(base, scene, gpu) {
+  constructor(base, scene, gpu, there) {
     this.#base = base;
     this.#key = new URL(`shaders?scene=${encodeURIComponent(scene)}`, base).href;
-    this.#made = this.#compile(gpu).catch(() => null); // all is compiled later then
+    this.#made = this.#compile(gpu, there).catch(() => null); // all is compiled later then
   }
 
   /** Pipelines of a device, once they are there; none where nothing was remembered.
@@ -58,15 +59,15 @@ export class Recall {
     }
   }
 
-  /** @param {() => Promise<import("./gpu.mjs").Given>} gpu */
-  async #compile(gpu) {
+  /** @param {() => Promise<import("./gpu.mjs").Given>} gpu @param {(device: GPUDevice) => Map<string, Compiled>} there */
+  async #compile(gpu, there) {
     const [given, answer] = await Promise.all([gpu(), caches.open(CACHE).then((cache) => cache.match(this.#key))]);
     if (!answer) return null;
     this.#text = await answer.text();
     const { adapter, plan } = JSON.parse(this.#text);
     if (adapter !== given.text) return null;
     const made = new Executor(given.device, plan, null, navigator.gpu.getPreferredCanvasFormat());
-    await made.compile(() => {});
+    await made.compile(() => {}, there(given.device));
     return made;
   }
 }
