@@ -27,6 +27,15 @@ LOADING = re.compile(r"Loading the scene, [1-9]\d? %")
 SILENCE_MS = 35_000
 """Longer than the element is patient."""
 LOOK_S = 0.02
+LEFT_S = 20.0
+TWO = """<!doctype html><meta charset="utf-8">
+<style>vitrine-view { width: 90px; height: 90px }</style>
+<script type="module" src="vitrine/vitrine-view.mjs"></script>
+<vitrine-view src="scene/scene.json"></vitrine-view><vitrine-view id="other"></vitrine-view>
+<script type="module">
+window.shown = other.loadFile(new File([new Uint8Array(32).fill(63)], "dot.splat")).then(() => 0);
+</script>"""
+"""One element loads the scene, the other shows a file of one splat."""
 
 
 @dataclass
@@ -168,22 +177,28 @@ def test_an_engine_that_does_not_come_is_told_too(page: Page, url: str, gate: Ga
 
 
 def test_a_visitor_may_leave(page: Page, url: str, gate: Gate) -> None:
-    """The download ends with the element, though another one has the same worker."""
+    """The download ends with the page."""
     loading(page, url, gate)
-    page.evaluate(
-        f"""() => {{
-            const other = {VIEW}.cloneNode();
-            document.body.append(other);
-            other.load(other.src);
-        }}"""
-    )
     assert (
         page.evaluate(f"({VIEW}.dispose(), {VIEW}.ready.catch(({{ code }}) => code))") == "disposed"
     )
-    expect(page.locator("vitrine-view .picture").first).to_be_visible()
-    expect(page.locator("vitrine-view .message").first).to_be_hidden()
+    expect(page.locator("vitrine-view .picture")).to_be_visible()
+    expect(page.locator("vitrine-view .message")).to_be_hidden()
+    page.goto("about:blank")
     assert gate.left.wait(READY_MS / 1000)
-    assert len(page.workers) == 1
+
+
+def test_an_element_that_goes_takes_its_download_along(page: Page, url: str, gate: Gate) -> None:
+    """Though another one of the page goes on in the same worker."""
+    page.route("**/two.html", lambda r: r.fulfill(content_type="text/html", body=TWO))
+    page.goto(url + "two.html")
+    assert gate.reached.wait(READY_MS / 1000)
+    page.evaluate("shown")
+    (worker,) = page.workers
+    page.evaluate(f"{VIEW}.remove()")
+    assert gate.left.wait(LEFT_S)
+    page.evaluate("other.settled()")
+    assert page.workers == [worker]
 
 
 @pytest.mark.parametrize(
