@@ -71,7 +71,7 @@ select:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
 .dials, .viewing { right: var(--gap); top: var(--gap); width: 236px; max-height: calc(100% - 2 * var(--gap) - 54px);
   padding: 12px 14px; overflow: auto; touch-action: pan-y; }
 .dials .body { display: grid; gap: 10px; }
-.dial { display: grid; grid-template-columns: 1fr auto; gap: 1px 10px; }
+.dial { display: grid; grid-template-columns: 1fr auto; gap: 1px 10px; min-width: 0; }
 .dial output { color: var(--quiet); font-variant-numeric: tabular-nums; }
 .dial input { grid-column: 1 / -1; width: 100%; }
 .dials .above:not([hidden]) + .body:not([hidden]) { border-top: 1px solid var(--line); margin-top: 12px; padding-top: 12px; }
@@ -212,6 +212,10 @@ kbd { font: 500 11px/18px system-ui, sans-serif; min-width: 20px; padding: 0 5px
   .viewing { max-height: calc(100% - 2 * var(--gap) - 54px); }
   .plays .viewing { max-height: calc(100% - 2 * var(--gap) - 102px); }
   .root .viewing:has(.own:not([hidden])) { max-height: 40%; } /* the handles of an object are to be seen */
+}
+@container (min-width: 360px) and (max-width: 639px) { /* in pairs: half as high over the scene */
+  .dials > .body { grid-template-columns: 1fr 1fr; gap: 10px 20px; align-items: center; }
+  .dials > .body > :is(.filter, .feed, .dial:last-child:nth-child(odd)) { grid-column: 1 / -1; }
 }
 @container (max-width: 560px) {
   .help { left: var(--gap); }

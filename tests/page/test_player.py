@@ -298,6 +298,16 @@ def test_the_controls_fit(show: Show, page: Page, touch: bool, stepped: bool) ->
         assert scrub is None or scrub["width"] >= 60
 
 
+def test_sliders_stand_in_pairs_over_a_phones_scene(show: Show) -> None:
+    """One below the other they hid half of it; a narrower box has no room for two."""
+    page = begun(show(), feeds=[FEEDS[1], FEEDS[1] | {"name": "bend"}])
+    page.get_by_role("button", name="Inputs").click()
+    for width, rows in ((390, 1), (320, 2)):
+        page.evaluate(f"{VIEW}.style.cssText = 'width: {width}px; height: 700px'")
+        boxes = [slider.bounding_box() for slider in page.locator("vitrine-view .dial").all()]
+        assert len({box["y"] for box in boxes if box}) == rows
+
+
 def test_a_wide_box_has_room_for_the_inputs(show: Show, page: Page) -> None:
     page.set_viewport_size({"width": 900, "height": 560})
     page.add_init_script(
