@@ -116,10 +116,10 @@ export class Capture {
       return await film.end();
     } finally {
       film?.close();
-      host.end_film();
       beside.end();
       this.#cancelled.delete(message.id);
       this.#hooks.hold(false);
+      host.end_film(); // last: where the element is gone, so is the host
     }
   }
 

@@ -15,7 +15,8 @@ import { Recall } from "./recall.mjs";
 const BANDS = "sh";
 /** The schedule that a plan with a filter has. */
 const PRESENT = "present";
-/** How often a scene is opened where the device goes away meanwhile, and how soon that is known. */
+/** How often a scene is opened where the device goes away meanwhile; and how long an error waits for the
+ * news that it did. */
 const TRIES = 3, LOST_MS = 100;
 
 /** @typedef {import("./generator.mjs").Bundle} Bundle */
@@ -38,6 +39,8 @@ export class Display {
   #page;
   #tell;
   #canvas;
+  /** @type {GPUCanvasContext | null} */
+  #context = null;
   #sceneUrl;
   #sceneText = "";
   #hosts;
@@ -71,7 +74,7 @@ export class Display {
       canvas: init.canvas,
       hosts: this.#hosts,
       gpu: () => page.gpu.get(),
-      fail: (/** @type {unknown} */ error) => this.#fail(error),
+      fail: (/** @type {unknown} */ error) => this.fail(error),
       tell: this.#tell,
     };
     this.#loop = new Loop(hooks, init);
@@ -119,6 +122,7 @@ export class Display {
     this.#picks.end();
     this.#loop.end();
     this.#hosts.end();
+    this.#context?.unconfigure();
   }
 
   /** The device went away: bring the same scene back on another one.
@@ -128,8 +132,9 @@ export class Display {
     this.#picks.end();
     this.#loop.leave();
     this.#tell({ type: "lost", message: info.message || "the GPU device was lost" });
-    const dropped = this.#dropped;
     this.#open(async (given) => {
+      const dropped = this.#dropped;
+      if (this.#loop.executor) return; // what was being opened then is shown by now
       if (dropped) await this.#showFile(given, dropped.name, await dropped.blob.arrayBuffer());
       else await this.#show(given, await this.#bundle());
       this.#tell({ type: "restored" });
@@ -148,7 +153,7 @@ export class Display {
           return await work(given);
         } catch (error) {
           const again = given && tries < TRIES && await isLost(given.device);
-          if (!again) return this.#fail(error);
+          if (!again) return this.fail(error);
         }
       }
     });
@@ -199,7 +204,7 @@ export class Display {
    * @param {Bundle["files"]} files By the `source` of the plan's buffers.
    * @param {(() => void) | null} change Tells Python that its scene is the one that is shown now: of a file. */
   async #present({ adapter, device, text }, answer, adopted, files, change) {
-    const context = /** @type {GPUCanvasContext} */ (this.#canvas.getContext("webgpu"));
+    const context = this.#context ??= /** @type {GPUCanvasContext} */ (this.#canvas.getContext("webgpu"));
     const format = navigator.gpu.getPreferredCanvasFormat();
     let complete = true;
     /** @type {Promise<void> | undefined} */
@@ -217,7 +222,8 @@ export class Display {
         bands.catch(() => {}); // told below
       }));
       await compiled;
-      if (this.#ended) throw new Error("the element is gone");
+      const lost = (await this.#page.gpu.get()).device !== device; // what was built on it draws nothing
+      if (lost || this.#ended) throw new Error(lost ? "the GPU device was lost" : "the element is gone");
       change?.();
     } catch (error) {
       made.destroy();
@@ -226,12 +232,12 @@ export class Display {
     this.#picks.end();
     this.#loop.show(made, answer);
     if (bands && !complete) {
-      const { shown } = this.#loop;
+      const { epoch } = this.#loop;
       this.#hosts.display?.bands(0);
       this.#tell({ type: "preview" });
       this.#loop.schedule();
       await bands;
-      if (this.#loop.shown !== shown) return; // the device was lost, and what came after it is shown
+      if (this.#loop.epoch !== epoch) return; // the device was lost, and what came after it is shown
       this.#hosts.display?.bands(1);
     }
     this.#loop.schedule();
@@ -270,7 +276,7 @@ export class Display {
   }
 
   /** @param {unknown} error */
-  #fail(error) {
+  fail(error) {
     const code = error instanceof Failure ? error.code : "engine";
     this.#tell({ type: "error", code, message: error instanceof Error ? error.message : String(error) });
   }

@@ -139,11 +139,9 @@ async function uploadAll(made, file, source, host, report) {
   const proxy = host.payload();
   const view = proxy.getBuffer("u8");
   proxy.destroy();
-  try {
-    await upload(made, view.data, source.size, report);
-  } finally {
-    view.release();
-  }
+  const bytes = view.data.slice(); // Python's memory may grow, and so move, between the pieces
+  view.release();
+  await upload(made, bytes, source.size, report);
 }
 
 /**

@@ -127,6 +127,16 @@ export class Feeds {
     this.#images.clear();
   }
 
+  /** Take over the values that no frame has written. @param {Feeds | null} before */
+  goOn(before) {
+    if (before) this.#values = before.#values;
+  }
+
+  /** @param {(id: number, error: string) => void} answer */
+  refuse(answer) {
+    for (const { ids } of this.#values.values()) for (const id of ids) answer(id, "another scene is shown");
+  }
+
   /** @param {Feed} feed @param {Uint8Array} bytes The same for each instance. */
   #write({ offset_bytes, size_bytes }, bytes) {
     const end = offset_bytes + size_bytes;

@@ -49,6 +49,8 @@ export class Filters {
   /** One after the other. @type {Promise<unknown>} */
   #chain = Promise.resolve();
   #timer = 0;
+  /** Ends the downloads of a display that is gone. */
+  #gone = new AbortController();
   /** Its first frame is still to come. */
   #due = false;
   /** Says that the scene is there, as soon as what belongs on it is on.
@@ -158,6 +160,7 @@ export class Filters {
   /** Nothing is shown any more. */
   end() {
     clearTimeout(this.#timer);
+    this.#gone.abort();
   }
 
   /** What the governor wishes. @param {number} level Steps down the ladder. */
@@ -223,7 +226,7 @@ export class Filters {
 
   #apply() {
     const { name } = this.#shown;
-    if (name) this.#hooks.host().set_filter(name, this.#look.strength, this.#look.split);
+    if (name && this.#hooks.executor()) this.#hooks.host().set_filter(name, this.#look.strength, this.#look.split);
   }
 
   /** @param {string} name @returns {Promise<void>} */
@@ -270,7 +273,7 @@ export class Filters {
   /** @param {Executor} from @param {string} name @param {Choice} choice @param {string} mode */
   async #build(from, name, choice, mode) {
     const folders = choice.programs.map((folder) => new URL(`${folder}/`, this.#url));
-    const found = await Promise.all(folders.map((folder) => fetchProgram(folder)));
+    const found = await Promise.all(folders.map((folder) => fetchProgram(folder, this.#gone.signal)));
     const { text: adapterText } = await this.#hooks.gpu();
     const answer = JSON.parse(mode ? (await this.#hooks.modes()).open_mode(mode, adapterText)
       : this.#hooks.host().open_filter(
@@ -297,7 +300,7 @@ export class Filters {
     let loaded = 0;
     await Promise.all(due.map(async ({ name, source, size_bytes }) => {
       const url = new URL(files[/** @type {string} */ (source)], this.#url);
-      const bytes = await fetchBytes(url, (length) => report(loaded += length, total));
+      const bytes = await fetchBytes(url, (length) => report(loaded += length, total), undefined, this.#gone.signal);
       if (bytes.length > size_bytes) throw new Failure("download", `${url.href} is too large.`);
       made.write(name, 0, bytes);
     }));

@@ -35,7 +35,7 @@ export class Loop {
   /** What Python told of it. @type {any} */
   opened = null;
   /** Counts the scenes that were shown: a frame of the one before counts no more. */
-  shown = 0;
+  epoch = 0;
   /** @type {PassTimer | null} */
   #timer = null;
   /** What Python fills, by the buffer that takes it; and the status of a frame.
@@ -73,7 +73,7 @@ export class Loop {
       host: () => hosts.part("ViewHost"),
       resume: () => {
         // what moves begins now, not at the last frame
-        if (!this.scheduled && this.#inFlight === 0) this.#lastTime = 0;
+        if (!this.#scheduled && this.#inFlight === 0) this.#lastTime = 0;
         this.schedule();
       },
       tell,
@@ -120,7 +120,7 @@ export class Loop {
 
   /** Nothing is shown any more: free what that took. */
   leave() {
-    this.shown += 1;
+    this.epoch += 1;
     this.#inFlight = 0;
     this.#timer?.destroy();
     this.#timer = null;
@@ -138,10 +138,10 @@ export class Loop {
 
   /** Ask for a frame. */
   schedule() {
-    if (this.scheduled || !this.executor || !this.#visible || this.#held || this.#inFlight > 0) return;
-    this.scheduled = true;
+    if (this.#scheduled || !this.executor || !this.#visible || this.#held || this.#inFlight > 0) return;
+    this.#scheduled = true;
     requestAnimationFrame((now) => {
-      this.scheduled = false;
+      this.#scheduled = false;
       try {
         this.#tick(now);
       } catch (error) {
@@ -274,7 +274,7 @@ export class Loop {
    * @param {boolean} playing Frames follow by themselves, so that none is the last. */
   #draw(index, started, interval, playing) {
     const target = /** @type {Executor} */ (this.executor);
-    const shown = this.shown;
+    const { epoch } = this;
     const waiting = playing ? this.#settling.splice(0) : [];
     const timed = this.#timer && !this.#timer.busy ? this.#timer : null;
     const { level, every } = this.replay(target, index, timed);
@@ -285,7 +285,7 @@ export class Loop {
     const timing = timed?.read().catch(() => null); // the overlay was closed meanwhile
     this.#inFlight += 1;
     target.device.queue.onSubmittedWorkDone().then(async () => {
-      if (this.shown !== shown) {
+      if (this.epoch !== epoch) {
         this.#settling.push(...waiting); // for a frame of what is shown now
         this.schedule();
         return;

@@ -109,8 +109,13 @@ export class Picks {
     const answer = JSON.parse(host.open_pick(text));
     if (answer.error) throw new Failure("view", answer.error);
     const made = new Executor(from.device, answer.plan, null, from.format, new Map(), from);
-    await made.compile(() => {});
-    made.resize(1, 1);
+    try {
+      await made.compile(() => {});
+      made.resize(1, 1);
+    } catch (error) {
+      made.drop();
+      throw error;
+    }
     return { from, made, points: /** @type {number} */ (answer.points) };
   }
 }

@@ -29,8 +29,11 @@ export class Playback {
 
   /** Another scene is shown. @param {Host} host @param {Feed[] | undefined} feeds Of its generator. */
   begin(host, feeds) {
-    this.#feeds?.release();
+    const before = this.#feeds;
+    before?.release();
     this.#feeds = feeds ? new Feeds(host, feeds) : null;
+    if (this.#feeds) this.#feeds.goOn(before);
+    else before?.refuse(this.#answer);
   }
 
   /** Nothing is shown any more. */

@@ -71,6 +71,7 @@ export class Session {
    * @param {(message: FromWorker) => void} receive  Called until `end`.
    */
   constructor(canvas, src, size, receive) {
+    const offscreen = canvas.transferControlToOffscreen();
     this.#worker = joinWorker({
       take: (message) => this.#take(message, receive),
       failed: (reason, started) => receive({
@@ -79,7 +80,6 @@ export class Session {
         message: `The engine ${started ? "stopped" : "did not start"}: ${reason}`,
       }),
     });
-    const offscreen = canvas.transferControlToOffscreen();
     const base = new URL(".", import.meta.url).href;
     this.post({ type: "init", canvas: offscreen, src, base, ...size }, [offscreen]);
   }

@@ -18,6 +18,9 @@ const gpu = new Gpu((device, info) => {
 function startedPython(base) {
   if (!python) {
     const started = python = startPython(base);
+    started.then(({ _api }) => {
+      _api.on_fatal = (/** @type {unknown} */ error) => reportError(error); // the page starts another worker
+    }, () => {});
     started.catch(() => {
       if (python === started) python = null; // told by whoever waits for it; the next one tries again
     });
@@ -46,7 +49,11 @@ self.onmessage = ({ data }) => {
   for (const number of numbers) {
     const display = displays.get(number);
     if (type !== "dispose") {
-      display?.handlers[type]?.(data);
+      try {
+        display?.handlers[type]?.(data);
+      } catch (error) {
+        display?.fail(error); // its own: the others go on
+      }
       continue;
     }
     display?.dispose();

@@ -1,7 +1,7 @@
 """A file that was dropped on the page: its plan of unpacking, then the scene that came of it.
 
 web/dropped.mjs inflates the file, asks `open_file` what to build, hands what the GPU unpacked to
-`decoded`, and web/worker.mjs calls `show_file` between two frames. What is shown stays as it is
+`decoded`, and web/display.mjs calls `show_file` between two frames. What is shown stays as it is
 until then.
 """
 

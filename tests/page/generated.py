@@ -270,11 +270,12 @@ def open_page(
 def settle(page: Page) -> None:
     """Wait for the frame of the current state."""
     page.evaluate(
-        f"""async () => {{
-            await customElements.whenDefined('vitrine-view');
-            await {VIEW}.ready;
-            await {VIEW}.settled();
-        }}"""
+        f"""() => Promise.race([
+            customElements.whenDefined('vitrine-view')
+                .then(() => {VIEW}.ready).then(() => {VIEW}.settled()),
+            new Promise((_, reject) => setTimeout(
+                reject, {TIMEOUT_MS}, new Error('it does not settle'))),
+        ])"""
     )
 
 

@@ -111,7 +111,10 @@ USED = """async (rounds) => {
         await view.settled();
         await view.pick(0.5, 0.5);
         await view.screenshot({ width: 64, height: 64 });
+        const film = i % 10 ? null : view.record({ what: "turntable", width: 64, height: 64 });
+        await (film && new Promise((done) => setTimeout(done, 200)));
         view.remove();
+        await film?.catch(() => {});
         await new Promise((done) => setTimeout(done));
     }
 }"""
