@@ -133,10 +133,7 @@ export class Display {
     this.#loop.leave();
     this.#tell({ type: "lost", message: info.message || "the GPU device was lost" });
     this.#open(async (given) => {
-      const dropped = this.#dropped;
-      if (this.#loop.executor) return; // what was being opened then is shown by now
-      if (dropped) await this.#showFile(given, dropped.name, await dropped.blob.arrayBuffer());
-      else await this.#show(given, await this.#bundle());
+      if (!this.#loop.executor) await this.#again(given); // else what was being opened then is shown by now
       this.#tell({ type: "restored" });
     });
   }
@@ -163,6 +160,12 @@ export class Display {
   async #download(given) {
     this.#sceneText = await fetchText(new URL(this.#sceneUrl), this.#gone.signal);
     await this.#show(given, await this.#bundle());
+  }
+
+  /** What was shown, from the beginning. @param {Given} given */
+  async #again(given) {
+    if (this.#dropped) await this.#showFile(given, this.#dropped.name, await this.#dropped.blob.arrayBuffer());
+    else await this.#show(given, await this.#bundle());
   }
 
   #bundle() {

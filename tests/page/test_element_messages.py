@@ -16,10 +16,12 @@ VIEW = "document.querySelector('vitrine-view')"
 WORKER = """
 self.log = [];
 let last = 0;
-self.tell = (message) => postMessage({ element: last, ...message });
+const early = [];
+self.tell = (message) => last ? postMessage({ element: last, ...message }) : early.push(message);
 self.onmessage = ({ data: { element, ...data } }) => {
   if (data.type === "init") {
     last = element;
+    early.splice(0).forEach(self.tell);
     delete data.canvas;
   }
   if (data.type === "file") data.size = data.data.byteLength;
