@@ -65,6 +65,7 @@ def offline_script(files: Mapping[str, Path], needed: Iterable[str]) -> bytes:
         data = files[name].read_bytes()
         found.update(f"{name} {len(data)} ".encode() + data)
     lasting = [name for name in sorted(files) if is_lasting(name) and not name.endswith(_NEVER)]
+    wanted |= {name for name in lasting if name.endswith(".mjs")}  # some come when they are used
     site = {
         "version": found.hexdigest()[:12],
         "asked": [name.removesuffix(PAGE) if name in pages else name for name in asked],

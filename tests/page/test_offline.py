@@ -60,6 +60,10 @@ async () => {
   }
 }
 """
+SAVED = """async () => {
+    const view = document.querySelector("vitrine-view");
+    return (await view.screenshot({ width: 32, height: 20 })).type;
+}"""
 
 
 @pytest.fixture
@@ -106,6 +110,7 @@ def test_a_page_opens_again_without_its_server(
     page.reload()
     page.evaluate(SETTLED)
     assert np.array_equal(pixels(page), picture)
+    assert page.evaluate(SAVED) == "image/png", "its modules were never used before"
     page.close()
     page = opened(visitor, f"{url}?from=mail#d=1")
     assert np.abs(pixels(page) - picture).mean() < 0.5

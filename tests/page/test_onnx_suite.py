@@ -68,6 +68,7 @@ def fault(run: Run, answer: Answer) -> str | None:
     return None
 
 
+@pytest.mark.timeout(900)
 def test_the_suites_in_chromium(browser: Browser) -> None:
     """All that runs natively, in few page loads."""
     with ProgramPage(browser, JOBS_A_PAGE, TIMEOUT_S) as page:
