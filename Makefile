@@ -53,7 +53,7 @@ $(SAMPLE): .venv/.installed $(wildcard assets/*.py assets/sample/*.py)
 	$(BIN)/python assets/make_sample.py $@
 
 test: setup .venv/.dev node_modules/.installed needs
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .venv/.dev: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
