@@ -21,7 +21,7 @@ from pyengine.scene_plan import required_limits, scene_plan
 from pyengine.sources import Source
 from pyengine.structs import SortState
 
-__all__ = ["DECODE", "READBACK", "decode_needs", "decode_plan", "decoded_scene", "table_bytes"]
+__all__ = ["DECODE", "READBACK", "decode_limits", "decode_plan", "decoded_scene", "table_bytes"]
 
 DECODE = "decode"
 """The schedule that unpacks the file."""
@@ -50,8 +50,8 @@ def decode_plan(source: Source, adapter: Adapter) -> Plan:
     return Plan.of({DECODE: decode(source, variant_for(adapter))})
 
 
-def decode_needs(source: Source, adapter: Adapter) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Limits and features to ask of the adapter for unpacking a file and for drawing it.
+def decode_limits(source: Source, adapter: Adapter) -> dict[str, int]:
+    """Limits to ask of the adapter for unpacking a file and for drawing it.
 
     Raises
     ------
@@ -60,8 +60,7 @@ def decode_needs(source: Source, adapter: Adapter) -> tuple[dict[str, int], tupl
     """
     plans = (decode_plan(source, adapter), scene_plan(_scene(source, source.count), adapter))
     needed = [required_limits(plan, adapter) for plan in plans]
-    limits = {name: max(each[name] for each in needed) for name in needed[0]}
-    return limits, tuple(sorted({feature for plan in plans for feature in plan.features}))
+    return {name: max(each[name] for each in needed) for name in needed[0]}
 
 
 def table_bytes(source: Source) -> bytes:

@@ -100,7 +100,7 @@ class Display:
         Returns
         -------
         str
-            JSON: ``plan``, ``limits`` and ``features`` that it needs, ``files`` of the buffers,
+            JSON: ``plan``, ``files`` of the buffers,
             ``uploads`` of each schedule (names of buffers to write before it is replayed),
             ``structs`` offsets, ``info``; of a generator also ``generator``: its ``feeds`` as in
             scene.json with ``offset_bytes`` and ``size_bytes`` in `inputs`, ``clip`` and ``rate``.
@@ -119,11 +119,11 @@ class Display:
                 self.budget_bytes,
             )
             scene, plan = found.scene, found.plan
-            needed = required_limits(plan, adapter)
+            required_limits(plan, adapter)  # or refuse it
         except VitrineError as error:
             return json.dumps({"error": str(error)})
         self.shown = staged(scene, plan, self.shown, program, shaders)
-        return told(scene, plan, needed, program, cut=found.cut)
+        return told(scene, plan, program, cut=found.cut)
 
     def uniforms(self) -> bytearray:
         """The bytes of the frame's struct; JavaScript keeps a view of this memory."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from pyengine.drop import READBACK, decode_needs, decode_plan, decoded_scene, table_bytes
+from pyengine.drop import READBACK, decode_limits, decode_plan, decoded_scene, table_bytes
 from pyengine.errors import FormatError, VitrineError
 from pyengine.hosts.page import Display, JsBytes
 from pyengine.hosts.page_budget import within_budget
@@ -79,9 +79,8 @@ class FileHost:
         Returns
         -------
         str
-            JSON: ``plan``, ``limits``, ``features``, ``start`` and ``size`` of the bytes to upload
-            (of `payload` if ``inflated``), ``table`` to upload, ``readback``; or ``error`` and
-            ``code``.
+            JSON: ``plan``, ``start`` and ``size`` of the bytes to upload (of `payload` if
+            ``inflated``), ``table`` to upload, ``readback``; or ``error`` and ``code``.
         """
         self._dropped = None
         file = Bytes(data.length, lambda start, end: data.subarray(start, end).to_bytes())
@@ -93,15 +92,13 @@ class FileHost:
                 source = open_source(file, name)
             adapter = Adapter(**json.loads(adapter_text))
             plan = decode_plan(source, adapter)
-            needed, features = decode_needs(source, adapter)
+            decode_limits(source, adapter)  # or refuse it
         except VitrineError as error:
             return _refusal(error)
         self._dropped = Dropped(source, adapter, inflated)
         return json.dumps(
             {
                 "plan": plan.to_dict(),
-                "limits": needed,
-                "features": features,
                 "start": source.start_byte,
                 "size": source.size_bytes,
                 "inflated": bool(inflated),
@@ -129,11 +126,11 @@ class FileHost:
         try:
             scene = decoded_scene(dropped.source, buffers)
             plan = within_budget(scene_plan(scene, dropped.adapter), self._display.budget_bytes)
-            needed = required_limits(plan, dropped.adapter)
+            required_limits(plan, dropped.adapter)  # or refuse it
         except VitrineError as error:
             return _refusal(error)
         dropped.stage = staged(scene, plan, self._display.shown)
-        return told(scene, plan, needed)
+        return told(scene, plan)
 
     def show_file(self) -> None:
         """From now on frames show the scene of the last `decoded`."""

@@ -50,14 +50,14 @@ def open_plan(
         scene = stage.engine.scene
         adapter = Adapter(**json.loads(adapter_text))
         plan = scene_plan(scene, adapter, stage.program, stage.shaders, filtering, mode=mode)
-        needed = required_limits(plan, adapter)
+        required_limits(plan, adapter)  # or refuse it
     except VitrineError as error:
         return json.dumps({"error": str(error)})
     host, shown = PageHost(plan), None
     if filtering is not None:
         shown = Filter(filtering.spec, filtering.rung, filtering.rests)
     display.opened = replace(stage, host=host, engine=Engine(scene, host, shown))
-    return told(scene, plan, needed, stage.program, _files(stage, filtering))
+    return told(scene, plan, stage.program, _files(stage, filtering))
 
 
 def _files(stage: Stage, filtering: Filtering | None) -> dict[str, str]:

@@ -19,7 +19,6 @@ __all__ = ["told"]
 def told(
     scene: Scene,
     plan: Plan,
-    needed: dict[str, int],
     program: Program | None = None,
     others: Mapping[str, str] | None = None,
     cut: Mapping[str, tuple[int, int]] | None = None,
@@ -45,8 +44,6 @@ def told(
     return json.dumps(
         {
             "plan": plan.to_dict(),
-            "limits": needed,
-            "features": plan.features,
             "files": files,
             "uploads": uploads(plan),
             **more,

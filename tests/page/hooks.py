@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route
 
 from pybuild.site import WEB_FOLDER
 
-__all__ = ["DISPLAY", "ENTRIES", "PROFILE", "counts", "install", "python"]
+__all__ = ["DISPLAY", "DISPLAYS", "ENTRIES", "PROFILE", "counts", "install", "python"]
 
 WORKER = """
 import { openDevice } from './loading.mjs';
@@ -60,8 +60,10 @@ sys.setprofile(note)
 """A Python frame without one below it was called by JavaScript."""
 ENTRIES = "[name for name in entries if name != 'eval_code']"
 """What the page called; the test's own questions are called eval_code."""
-DISPLAY = "next(d for d in __import__('gc').get_objects() if type(d).__name__ == 'Display')"
-"""Python's side of the page's one element."""
+DISPLAYS = "[d for d in __import__('gc').get_objects() if type(d).__name__ == 'Display']"
+"""Python's side of the page's elements."""
+DISPLAY = f"{DISPLAYS}[0]"
+"""... of the one element that there is."""
 
 
 def install(

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, Route
 from pybuild import formats
 from pybuild.gaussians import Gaussians
 from pybuild.site import build_site
-from tests.page.hooks import PYODIDE
+from tests.page.hooks import DISPLAYS, PYODIDE
 from tests.page.test_drop import LOAD, TRIED
 from tests.page.test_element import HTML, READY_MS
 
@@ -119,11 +119,6 @@ USED = """async (rounds) => {
     }
 }"""
 """Elements that do all that takes memory, one after the other."""
-DISPLAYS = """
-import gc
-gc.collect()
-len([found for found in gc.get_objects() if type(found).__name__ == "Display"])
-"""
 ELEMENT = "document.querySelector('vitrine-view')"
 VIEW = '<vitrine-view src="scene/scene.json" controls="none"></vitrine-view>'
 
@@ -246,5 +241,6 @@ def test_elements_that_came_and_went_in_one_worker(show: Open) -> None:
     assert page.workers == [worker]
     assert worker.evaluate("labels()") == before
     assert worker.evaluate("memory()")[0] == 1
-    assert worker.evaluate("(code) => self.test.python.runPython(code)", DISPLAYS) == 1
+    left = f"__import__('gc').collect(); len({DISPLAYS})"
+    assert worker.evaluate("(code) => self.test.python.runPython(code)", left) == 1
     page.evaluate(f"{ELEMENT}.settled()")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from tests.page.generated import VIEW, open_page, pixels, settle, write_site
-from tests.page.hooks import counts, python
+from tests.page.hooks import DISPLAYS, counts, python
 
 pytestmark = [pytest.mark.page, pytest.mark.gpu]
 
@@ -25,7 +25,6 @@ ADD = """async ([name, scene]) => {
     await view.settled();
 }"""
 LOOK_MS = 20
-DISPLAYS = "[d for d in __import__('gc').get_objects() if type(d).__name__ == 'Display']"
 
 
 @pytest.fixture(scope="module")

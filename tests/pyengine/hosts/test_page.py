@@ -40,7 +40,7 @@ def told(display: Hosted, count: int) -> dict[str, Any]:
 
 def test_what_a_page_is_told(opened: dict[str, Any]) -> None:
     """The plan as plain JSON, what to ask of the adapter, what to download, and offsets."""
-    assert opened.keys() == {"plan", "limits", "features", "files", "uploads", "structs", "info"}
+    assert opened.keys() == {"plan", "files", "uploads", "structs", "info"}
     assert list(opened["plan"]["schedules"]) == [FRAME]
     assert opened["files"].keys() == {"chunks", "geometry", "color", "sh"}
     assert opened["structs"] == {name: struct.offsets for name, struct in STRUCTS.items()}

@@ -88,7 +88,7 @@ def decode(adapter: Any) -> Decode:
         source, rows = opened(data, name)
         offered = NativeHost.describe(adapter)
         plan = drop.decode_plan(source, offered)
-        limits, _ = drop.decode_needs(source, offered)
+        limits = drop.decode_limits(source, offered)
         host = NativeHost(8, 8, adapter, limits)
         host.build(plan)
         if rows:
@@ -428,4 +428,4 @@ def test_a_file_beyond_the_adapter() -> None:
     """The message has what the adapter offers."""
     source = Source("big.ply", "ply", 3 << 20, 0, False, 0, 200 << 20, ())
     with pytest.raises(DeviceError, match=r"200 MiB \('source'\); this adapter offers 128 MiB"):
-        drop.decode_needs(source, Adapter(DEFAULT_LIMITS))
+        drop.decode_limits(source, Adapter(DEFAULT_LIMITS))
