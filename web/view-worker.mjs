@@ -23,7 +23,6 @@ const GOODBYE_MS = 500;
  * @param {URL} url
  */
 function startWorker(url) {
-  navigator.gpu?.requestAdapter().catch(() => {}); // the browser opens its GPU while the worker starts
   const held = heldBy(url);
   if (held) return held.startWorker(url.href);
   if (url.origin === location.origin) return new Worker(url, { type: "module" });

@@ -35,6 +35,7 @@ from pybuild.onnx.expr import (
     logical_and,
     variable,
 )
+from pybuild.onnx.order import sources_first
 from pybuild.onnx.substitution import walk
 
 __all__ = [
@@ -403,13 +404,4 @@ def describe(outputs: Sequence[Tensor]) -> str:
 
 def topological(outputs: Sequence[Tensor]) -> Iterator[Tensor]:
     """Every tensor that the outputs need, sources first."""
-    seen: set[Tensor] = set()
-    stack: list[tuple[Tensor, bool]] = [(t, False) for t in reversed(outputs)]
-    while stack:
-        tensor, ready = stack.pop()
-        if ready:
-            yield tensor
-        elif tensor not in seen:
-            seen.add(tensor)
-            stack.append((tensor, True))
-            stack.extend((t, False) for t in reversed(sources(tensor)) if t not in seen)
+    return sources_first(outputs, sources)

@@ -7,6 +7,7 @@ what the loaded tensor computes, leaves no more behind than if it had been writt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from pybuild.onnx.expr import (
@@ -26,6 +27,7 @@ from pybuild.onnx.expr import (
     terms_of,
     unary,
 )
+from pybuild.onnx.order import sources_first
 
 if TYPE_CHECKING:
     from pybuild.onnx.ir import Tensor
@@ -38,16 +40,7 @@ _RECURSION = 400
 
 def walk(*roots: Expr) -> Iterator[Expr]:
     """Every node once, arguments before those who use them."""
-    seen: set[Expr] = set()
-    stack: list[tuple[Expr, bool]] = [(root, False) for root in reversed(roots)]
-    while stack:
-        expr, ready = stack.pop()
-        if ready:
-            yield expr
-        elif expr not in seen:
-            seen.add(expr)
-            stack.append((expr, True))
-            stack.extend((arg, False) for arg in reversed(expr.args) if arg not in seen)
+    return sources_first(roots, attrgetter("args"))
 
 
 def rebuild(expr: Expr, args: tuple[Expr, ...]) -> Expr:
