@@ -166,7 +166,9 @@ export class Capture {
         encoder.copyTextureToBuffer(
           { texture }, { buffer: readable, bytesPerRow: pitch }, [width, height]);
         device.queue.submit([encoder.finish()]);
-        await readable.mapAsync(GPUMapMode.READ);
+        await readable.mapAsync(GPUMapMode.READ).catch(() => {
+          throw new Failure("view", "The GPU was lost meanwhile; ask again once the scene is back");
+        });
         take(new Uint8Array(readable.getMappedRange()), pitch);
         readable.unmap();
         alive();

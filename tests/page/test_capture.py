@@ -22,6 +22,7 @@ from tests.page.test_element import (
     VIEW,
     changed,
     cloud,
+    lose_device,
     open_page,
     settle,
     url,
@@ -283,6 +284,24 @@ def test_a_film_tells_how_far_it_is_and_can_be_cancelled(page: Page) -> None:
     settle(page)  # frames go on
     page.evaluate(f"{VIEW}.reset()")
     settle(page)
+
+
+def test_a_film_ends_with_its_device_and_can_be_made_again(page: Page) -> None:
+    page.evaluate(
+        f"""() => {{
+            window.begun = new Promise((resolve) => {{
+                const film = {{what: "turntable", width: 64, height: 48, progress: resolve}};
+                window.ended = {VIEW}.record(film).catch(({{code, message}}) => [code, message]);
+            }});
+        }}"""
+    )
+    page.evaluate("begun.then(() => {})")
+    lose_device(page)
+    code, message = page.evaluate("ended")
+    assert code == "view"
+    assert message.endswith("; ask again once the scene is back") or "changed meanwhile" in message
+    kind, _ = taken(page, "record", what="turntable", width=64, height=48, seconds=0.2, fps=10)
+    assert kind == "video/webm"
 
 
 def test_the_buttons_save_files(page: Page) -> None:
