@@ -1,7 +1,7 @@
 // Pictures and films of what is shown, at any size: drawn into textures of their own, beside the
 // canvas, with the buffers and pipelines that are there. Python's side is pyengine/hosts/page_capture.py.
 
-import { Executor } from "./executor.mjs";
+import { Executor, mapped } from "./executor.mjs";
 import { Film } from "./film.mjs";
 import { Failure } from "./loading.mjs";
 import { png } from "./png.mjs";
@@ -166,10 +166,7 @@ export class Capture {
         encoder.copyTextureToBuffer(
           { texture }, { buffer: readable, bytesPerRow: pitch }, [width, height]);
         device.queue.submit([encoder.finish()]);
-        await readable.mapAsync(GPUMapMode.READ).catch(() => {
-          throw new Failure("view", "The GPU was lost meanwhile; ask again once the scene is back");
-        });
-        take(new Uint8Array(readable.getMappedRange()), pitch);
+        take(new Uint8Array(await mapped(readable)), pitch);
         readable.unmap();
         alive();
       },

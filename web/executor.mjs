@@ -28,6 +28,8 @@
  * @typedef {{pipeline: GPUComputePipeline | GPURenderPipeline, layout: GPUBindGroupLayout}} Compiled
  */
 
+import { Failure } from "./loading.mjs";
+
 const CANVAS = "canvas";
 
 /** @type {Record<string, number>} */
@@ -56,6 +58,14 @@ const flags = (table, names) => names.reduce((all, name) => all | table[name], 0
  * @param {Plan} plan @param {string} name */
 const shaderText = (plan, name) =>
   (plan.subgroups.includes(name) ? "enable subgroups;\n" : "") + plan.shaders[name];
+
+/** The bytes of a buffer to read from, once the GPU has written them. @param {GPUBuffer} readable */
+export async function mapped(readable) {
+  await readable.mapAsync(GPUMapMode.READ).catch(() => {
+    throw new Failure("view", "The GPU was lost meanwhile; ask again once the scene is back");
+  });
+  return readable.getMappedRange();
+}
 
 export class Executor {
   /**
@@ -326,8 +336,7 @@ export class Executor {
     encoder.copyBufferToBuffer(this.buffer(name), 0, readable, 0, size);
     this.device.queue.submit([encoder.finish()]);
     try {
-      await readable.mapAsync(GPUMapMode.READ);
-      return readable.getMappedRange().slice(0);
+      return (await mapped(readable)).slice(0);
     } finally {
       readable.destroy();
     }

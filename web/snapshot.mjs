@@ -94,9 +94,13 @@ function restore(memory, file) {
   return description.state;
 }
 
+let told = false;
+
 /** Pyodide says in the console alone that its module did not come whole, and waits for ever: have the
  * worker fail, which the element hears of. */
 function tellOfModules() {
+  if (told) return; // by a start before this one
+  told = true;
   const { instantiateStreaming } = WebAssembly;
   WebAssembly.instantiateStreaming = (...given) => {
     const made = instantiateStreaming(...given);
