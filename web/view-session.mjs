@@ -61,6 +61,7 @@ export class Session {
   onpost = () => {};
   /** Told of the camera of each frame. @type {Set<(seen: Seen) => void>} */
   #followers = new Set();
+  #receive;
   /** That of the last frame, while anybody is told. @type {Seen | null} */
   #seen = null;
 
@@ -72,8 +73,9 @@ export class Session {
    */
   constructor(canvas, src, size, receive) {
     const offscreen = canvas.transferControlToOffscreen();
+    this.#receive = receive;
     this.#worker = joinWorker({
-      take: (message) => this.#take(message, receive),
+      take: (message) => this.#take(message),
       failed: (reason, started) => receive({
         type: "error",
         code: "engine",
@@ -94,13 +96,14 @@ export class Session {
     this.onpost(message.type);
   }
 
-  /** Hand over a file. @param {File} file @param {(reason: string) => void} failed  It cannot be read. */
-  async open(file, failed) {
+  /** Hand over a file; one that cannot be read is an error like those of the worker. @param {File} file */
+  async open(file) {
     try {
       const data = await file.arrayBuffer();
       this.post({ type: "file", name: file.name, data }, [data]);
     } catch (error) {
-      if (!this.#ended) failed(`${file.name} could not be read: ${error}`);
+      const message = `${file.name} could not be read: ${error}`;
+      if (!this.#ended) this.#receive({ type: "error", code: "file", message });
     }
   }
 
@@ -217,11 +220,8 @@ export class Session {
     this.#waiting.clear();
   }
 
-  /**
-   * @param {FromWorker} message
-   * @param {(message: FromWorker) => void} receive
-   */
-  #take(message, receive) {
+  /** @param {FromWorker} message */
+  #take(message) {
     if (message.type === "settled" || message.type === "view" || message.type === "set"
       || message.type === "filtered" || message.type === "placed" || message.type === "told") {
       const waiting = this.#waiting.get(message.id);
@@ -235,7 +235,7 @@ export class Session {
       this.#seen = message;
       for (const hear of this.#followers) hear(message);
     } else {
-      receive(message);
+      this.#receive(message);
     }
   }
 

@@ -235,7 +235,7 @@ export class VitrineView extends ArrangingElement {
     if (!this.#watch.visible) this.#session.post({ type: "visible", on: false });
     if (this[FRAMES].heard) this[FRAMES].changed();
     this.#pickFilter();
-    if (source instanceof File) this.#session.open(source, this.#unread);
+    if (source instanceof File) this.#session.open(source);
     else this.#silence.heard(true);
   }
 
@@ -365,9 +365,6 @@ export class VitrineView extends ArrangingElement {
     });
   }
 
-  /** @param {string} reason */
-  #unread = (reason) => this.#fail("file", reason);
-
   /** @param {string} event @param {object} detail */
   #tell = (event, detail) => void this.dispatchEvent(new CustomEvent(event, { detail }));
 
@@ -384,7 +381,7 @@ export class VitrineView extends ArrangingElement {
       this.#ui.showMessage(null);
       this.#ui.showProgress({ text: this.#loading.text, share: 0 });
       const { promise } = this.#opening;
-      this.#session.open(file, this.#unread);
+      this.#session.open(file);
       return promise;
     }
     this.#start(file);

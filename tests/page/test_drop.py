@@ -221,6 +221,22 @@ def test_a_bad_file_leaves_the_scene(page: Page, name: str) -> None:
     check_shown(page, "plain.splat", good)
 
 
+def test_a_file_that_cannot_be_read_leaves_the_scene(page: Page) -> None:
+    """As of a disk that was pulled out meanwhile."""
+    load(page, "plain.splat", FILES["plain.splat"]())
+    told = page.evaluate(
+        f"""async () => {{
+            const file = new File(["1"], "gone.ply");
+            file.arrayBuffer = async () => {{ throw new DOMException("it is gone"); }};
+            return {VIEW}.loadFile(file).catch(({{code, message}}) => ({{code, message}}));
+        }}"""
+    )
+    assert told["code"] == "file"
+    assert "gone.ply could not be read: " in told["message"]
+    page.get_by_role("button", name="Close").click()
+    check_shown(page, "plain.splat", FILES["plain.splat"]())
+
+
 def test_a_real_drop(page: Page, tmp_path: Path) -> None:
     """A file of the disk, by the browser's own drag: it drops nothing where nobody has asked."""
     data = FILES["plain.splat"]()
