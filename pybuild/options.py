@@ -109,7 +109,7 @@ class BuildOptions:
     eye, target : (3,) float, optional
         World units, PLY axes.
     fov_deg : float, optional
-        Vertical field of view.
+        Field of view over the shorter side.
     background : (3,) float, optional
         Display-referred, 0 to 1; a generator's own, or black.
     title : str, optional

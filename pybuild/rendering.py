@@ -14,10 +14,11 @@ from pybuild.render import write_image
 from pybuild.scene_file import SceneFile
 from pybuild.terminal import progress
 from pyengine.bundle import Scene
+from pyengine.camera_shot import Shot
 from pyengine.errors import InputError, ViewError
 from pyengine.passes.filter import Filtering
 from pyengine.passes.modes import checked_mode
-from pyengine.view import WORLD_UP, View
+from pyengine.view import View
 
 __all__ = ["DEFAULT_SIZE", "Camera", "Drawing", "render"]
 
@@ -45,7 +46,7 @@ class Camera:
             return self.view.scaled(*self.size) if self.size else self.view
         pose = posed(scene.pose, self.eye, self.target, self.fov_deg)
         size = self.size or DEFAULT_SIZE
-        return View.look_at(pose.eye, pose.target, WORLD_UP, pose.fov_deg, *size)
+        return Shot.of_pose(pose).view(*size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class BufferFile:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where the camera starts: world units, vertical field of view in degrees."""
+    """Where the camera starts: world units, field of view over the shorter side in degrees."""
 
     eye: tuple[float, float, float]
     target: tuple[float, float, float]

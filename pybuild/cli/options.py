@@ -45,7 +45,7 @@ TargetOption = Annotated[
     str | None, typer.Option(metavar="X,Y,Z", help="What the camera looks at.")
 ]
 FovOption = Annotated[
-    float | None, typer.Option(metavar="DEG", help="Vertical field of view, degrees.")
+    float | None, typer.Option(metavar="DEG", help="Field of view over the shorter side, degrees.")
 ]
 BackgroundOption = Annotated[
     str | None, typer.Option(metavar="R,G,B", help="0 to 1 each; black if left out.")

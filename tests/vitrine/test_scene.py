@@ -66,6 +66,12 @@ def test_images_are_those_of_the_command_and_of_the_oracle(
     for mode in MODES:
         drawn = commanded(scene_file, tmp_path, mode=mode)
         np.testing.assert_array_equal(scene.render(VIEW, mode=mode), drawn, mode)
+    upright = rendering.Camera((0.5, -0.5, -4), (0, 0, 0), 45, size=(60, 100))
+    rendering.render(scene_file, tmp_path / "upright.png", upright, rendering.Drawing())
+    camera = {"eye": (0.5, -0.5, -4), "target": (0, 0, 0), "fov": 45}
+    np.testing.assert_array_equal(
+        scene.render(camera, width=60, height=100), pixels(tmp_path / "upright.png")
+    )
     write_bundle(cloud, tmp_path / "bundle")
     for source in (scene_file, str(tmp_path / "bundle")):
         with vitrine.load(source) as other:
