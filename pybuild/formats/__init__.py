@@ -95,6 +95,13 @@ def parse(
     check_up(up)
     found = next((format for format in FORMATS if format.recognises(data)), None)
     found = found or _by_suffix(name)
+    if found is None and name.lower().endswith(".ksplat"):
+        raise malformed(
+            name,
+            "a .ksplat, which Vitrine does not read",
+            wanted=", ".join(SUFFIXES),
+            hint="Take the file that it was made of, or convert it",
+        )
     if found is None:
         raise malformed(
             name,

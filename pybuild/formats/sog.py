@@ -62,7 +62,10 @@ def read(
     """Read a .sog, or a folder with a meta.json, or that meta.json; see `parse`."""
     place = Path(path)
     if place.is_dir():
+        streamed = place / "lod-meta.json"
         place = place / "meta.json"
+        if streamed.is_file() and not place.exists():
+            place = streamed  # whose message says what to do
     if place.suffix.lower() != ".json":
         return parse(mapped(place), os.fspath(path), up, progress)
     text = mapped(place)

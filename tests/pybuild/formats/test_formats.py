@@ -83,6 +83,9 @@ def test_what_is_no_scene_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"hello world")
     with pytest.raises(FormatError, match=r"a\.txt: not a scene .*starts with b'hello wo'"):
         formats.read(tmp_path / "a.txt")
+    (tmp_path / "a.ksplat").write_bytes(bytes(4096))
+    with pytest.raises(FormatError, match=r"a\.ksplat: a \.ksplat, which Vitrine does not read"):
+        formats.read(tmp_path / "a.ksplat")
     (tmp_path / "a.spz").write_bytes(b"")
     with pytest.raises(FormatError, match=r"a\.spz: not an SPZ file"):
         formats.read(tmp_path / "a.spz")

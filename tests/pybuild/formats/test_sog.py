@@ -148,6 +148,8 @@ def test_a_folder_and_its_meta_json_read_alike(assets: Path) -> None:
 def test_a_streamed_scene_is_told(assets: Path) -> None:
     with pytest.raises(FormatError, match=r"streamed SOG.*folder of one of its units"):
         sog.read(assets / "streamed-sog" / "playbot" / "lod-meta.json")
+    with pytest.raises(FormatError, match=r"streamed SOG.*folder of one of its units"):
+        sog.read(assets / "streamed-sog" / "playbot")
 
 
 def test_version_1_has_bounds_instead_of_codebooks(small: bytes) -> None:
