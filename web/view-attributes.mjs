@@ -2,7 +2,8 @@
 
 import { ListeningElement } from "./view-listening.mjs";
 
-const NAMES = /** @type {const} */ (["src", "poster", "controls", "autoplay", "speed", "loop", "time", "filter", "camera", "hash", "budget"]);
+const NAMES = /** @type {const} */ (["src", "poster", "controls", "autoplay", "speed", "loop", "time", "filter", "camera", "hash",
+  "budget", "mode", "arranging", "tool", "annotations"]);
 
 export class ReflectingElement extends ListeningElement {
   get src() {

@@ -8,6 +8,9 @@ import { ReflectingElement } from "./view-attributes.mjs";
 export const PLAYER = Symbol("player");
 export const FILTER = Symbol("filter");
 
+/** As pyengine.timeline.MAX_SPEED. */
+const MAX_SPEED = 100;
+
 export class PlayingElement extends ReflectingElement {
   /** Set by the element, in its constructor. @type {Player} */
   [PLAYER] = /** @type {any} */ (null);
@@ -160,7 +163,7 @@ export function wishes(element) {
   const loop = element.getAttribute("loop");
   return {
     autoplay: element.autoplay,
-    speed: Number.isFinite(speed) ? speed : 1,
+    speed: Number.isFinite(speed) ? Math.min(MAX_SPEED, Math.max(-MAX_SPEED, speed)) : 1,
     loop: loop === null ? null : loop !== "false",
   };
 }

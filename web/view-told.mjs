@@ -29,6 +29,7 @@ export function pass(element, message, stats, tell) {
       element[FILTER].tick(message);
       stats.filter(message, element[FILTER].stages);
       tell("filter", { name: message.name });
+      if (message.message) tell("error", { code: "filter", message: message.message });
       break;
   }
 }

@@ -307,6 +307,24 @@ def test_overlay_and_help(open_page: Open) -> None:
     page.context.close()
 
 
+def test_properties_set_before_the_module_are_heeded(open_page: Open) -> None:
+    """As attributes are: none hides the element's own, which would do nothing ever after."""
+    early = """<script>
+        Object.assign(document.querySelector("vitrine-view"), {
+            mode: "depth", arranging: true, tool: "measure", speed: 2,
+            annotations: [{ id: "a", position: [0, 0, 0], text: "early" }],
+        });
+    </script>"""
+    page = open_page(ELEMENT.format("") + early)
+    own = f"Object.keys({VIEW}).filter((name) => name in {VIEW}.constructor.prototype)"
+    assert page.evaluate(own) == []
+    names = ["mode", "arranging", "tool", "annotations"]
+    told = page.evaluate(f"(names) => names.map((name) => {VIEW}[name])", names)
+    note = {"id": "a", "position": [0, 0, 0], "text": "early"}
+    assert told == ["depth", True, "measure", [note]]
+    assert page.evaluate(f"{VIEW}.getAttribute('mode')") == "depth"
+
+
 def test_two_elements_are_two_scenes_in_one_worker(open_page: Open) -> None:
     page = open_page(BARE + BARE)
     second = "document.querySelectorAll('vitrine-view')[1]"

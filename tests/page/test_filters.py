@@ -320,10 +320,13 @@ def test_a_filter_that_cannot_be_had_is_told(browser: Browser, site: str) -> Non
     """The scene is ready all the same, as it is."""
     context = browser.new_context(viewport={"width": 400, "height": 400}, device_scale_factor=1)
     context.route("**/filter-*/program.json*", lambda route: route.fulfill(status=404))
-    page = open_page(browser, site, "scene", script=LISTENING, context=context, hooked=True)
+    hear = "addEventListener('error', (event) => faults.push(event.detail?.code), true)"
+    script = f"{LISTENING} window.faults = []; {hear};"
+    page = open_page(browser, site, "scene", script=script, context=context, hooked=True)
     page.wait_for_function(
         f"{part('.message')}.textContent.includes('The filter inverting is not shown')"
     )
+    assert page.evaluate("faults") == ["filter"]
     assert page.evaluate("told") == [["ready", ""], ["filter", ""]]
     assert pixels(page)[0].max() < 128, "inverted it would be light"
     context.close()

@@ -89,6 +89,7 @@ def test_a_scene_without_a_network_has_no_player(show: Show) -> None:
         ("autoplay", "view.pause()", [["loop", True], ["speed", 1]]),
         ('speed="-0.5" loop="false"', "", [["loop", False], ["speed", -0.5]]),
         ('speed="fast" loop', "", [["loop", True], ["speed", 1]]),
+        ('speed="1000"', "", [["loop", True], ["speed", 100]]),
         (
             "",
             "view.seek(3); view.play(); view.speed = 2",

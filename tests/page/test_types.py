@@ -119,6 +119,10 @@ const use = (_: unknown) => {{}};
 const off = view.on("frame", ({{ cpuMs }}) => use(cpuMs.toFixed(1)));
 off();
 view.on("error", ({{ code }}) => use(code === "limits"));
+view.addEventListener("pick", ({{ detail }}) => use(detail?.position));
+view.addEventListener("error", ({{ detail }}) => use(detail.code), {{ once: true }});
+view.addEventListener("click", ({{ clientX }}) => use(clientX));
+view.addEventListener("vitrine", use);
 const {{ count, gpuBytes }} = await view.load("scene/scene.json");
 await view.setCamera({{ eye: [0, -1, -4], fov: 50 }}, {{ seconds: 2 }});
 await view.setLook({{ background: "#202830" }});
@@ -131,3 +135,6 @@ view.dispose();
     assert compiled(site.parent, program) == ""
     wrong = program.replace("view.seek(1.5)", 'view.seek("end")')
     assert "TS2345" in compiled(site.parent, wrong)
+    wrong = program.replace("detail.code", "detail.number")
+    assert "detail.number" in wrong
+    assert compiled(site.parent, wrong) != ""

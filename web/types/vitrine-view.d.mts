@@ -166,6 +166,22 @@ export interface ViewEvents {
   error: { code: ErrorCode; message: string };
 }
 
+/** What every element has, which knows these events too. */
+export interface VitrineView {
+  addEventListener<Name extends keyof ViewEvents>(
+    type: Name, listener: (event: CustomEvent<ViewEvents[Name]>) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener<Name extends Exclude<keyof HTMLElementEventMap, keyof ViewEvents>>(
+    type: Name, listener: (this: HTMLElement, event: HTMLElementEventMap[Name]) => unknown,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string, listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+}
+
 export class VitrineView extends HTMLElement {
   src: string;
   poster: string;
