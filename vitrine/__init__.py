@@ -51,6 +51,6 @@ def show(*source: Any, **options: Any) -> SceneWidget:
             raise
         raise ImportError(
             "vitrine.show needs anywidget, which is not installed here: "
-            "pip install 'vitrine[notebook]', then restart the kernel"
+            "pip install anywidget, then restart the kernel"
         ) from None
     return widget.show(*source, **options)

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from pybuild.held import held_script, write_held_scene
 from pybuild.terminal import notice
+from pyengine.errors import InputError
 from vitrine.cameras import Vector
 from vitrine.files import engine, pieces
 from vitrine.inputs import Inputs, sent
@@ -27,6 +28,7 @@ from vitrine.values import plain
 __all__ = ["SceneWidget", "show"]
 
 Listener = Callable[[str, dict[str, Any]], None]
+EVENTS = ("ready", "play", "pause", "filter", "camera", "error")
 
 
 class SceneWidget(anywidget.AnyWidget):
@@ -223,8 +225,10 @@ class SceneWidget(anywidget.AnyWidget):
     def on(self, name: str, hear: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
         """Call a function with the detail of each event of a name; gives one that ends it.
 
-        Names are those of `on_event`.
+        Names are those of `on_event`; `InputError` for another.
         """
+        if name not in EVENTS:
+            raise InputError(f"event {name!r}: wanted one of {', '.join(EVENTS)}")
 
         def listen(told: str, detail: dict[str, Any]) -> None:
             if told == name:
