@@ -177,7 +177,7 @@ export class Display {
   async #show(given, { program, shaders, files, tracks }) {
     const host = await this.#hosts.start();
     const answer = JSON.parse(host.open_scene(this.#sceneText, given.text, program, shaders));
-    if (answer.error) throw new Failure(answer.code ?? "limits", answer.error);
+    if (answer.error) throw new Failure(answer.code, answer.error);
     cutRows(files, answer.cut);
     for (const [name, file] of Object.entries(tracks)) {
       const wrong = host.set_track(name, await files[file]);

@@ -4,6 +4,7 @@
  */
 
 import { Dials } from "./view-dials.mjs";
+import { numbersOf } from "./view-input.mjs";
 import { VitrineError } from "./view-session.mjs";
 
 /** @import {FilterInfo, FilterState} from "./view-protocol.mjs" */
@@ -109,7 +110,7 @@ export class FilterControls {
    * @param {number | ArrayLike<number> | null} values
    */
   async setInput(name, values) {
-    const numbers = typeof values === "number" ? [values] : values && Array.from(values, Number);
+    const numbers = numbersOf(values);
     await this.#session?.setInput(name, numbers);
     const feed = this.#info?.inputs.find((item) => item.name === name);
     const value = numbers ? numbers[0] : feed?.control?.default ?? 0;

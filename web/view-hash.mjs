@@ -11,6 +11,8 @@ export class Hash {
   #timer = 0;
   /** What it wrote or opened last. */
   #text = "";
+  /** Of what it shows: a URL, or a file. @type {unknown} */
+  #source = null;
   #changed = () => {
     if (location.hash.slice(1) !== this.#text) this.open();
   };
@@ -29,6 +31,13 @@ export class Hash {
     clearTimeout(this.#timer);
     if (on) addEventListener("hashchange", this.#changed);
     else removeEventListener("hashchange", this.#changed);
+  }
+
+  /** A scene is shown: as the address says, unless that is of the one before. @param {unknown} source */
+  begin(source) {
+    const known = source === this.#source || location.hash.slice(1) !== this.#text;
+    this.#source = source;
+    if (known) this.open();
   }
 
   /** Show what the address says, if it says anything. */

@@ -4,7 +4,18 @@
 
 /** @import {Input} from "./view-protocol.mjs" */
 
+import { VitrineError } from "./view-session.mjs";
+
 /** @typedef {"orbit" | "pan" | "look"} Drag */
+
+/**
+ * What an input is given, as the worker takes it: what is no number is told, not passed on.
+ * @param {number | ArrayLike<number> | null} values
+ */
+export function numbersOf(values) {
+  if (values === undefined) throw new VitrineError("input", "wanted numbers, or null to give the input back; got undefined");
+  return typeof values === "number" ? [values] : values && Array.from(values, Number);
+}
 
 export class InputQueue {
   #send;

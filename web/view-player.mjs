@@ -4,6 +4,7 @@
  */
 
 import { Dials } from "./view-dials.mjs";
+import { numbersOf } from "./view-input.mjs";
 import { Media } from "./view-media.mjs";
 import { Motion } from "./view-motion.mjs";
 import { VitrineError } from "./view-session.mjs";
@@ -106,12 +107,13 @@ export class Player {
     const feeds = this.#info?.feeds ?? [];
     this.timeline.describe(this.plays ? this.#info : null, !feeds.some(({ role }) => role === "state"));
     this.dials.describe(feeds);
+    const { play: wished, time } = this.#wanted;
+    this.#wanted = {};
     if (!this.#info) return;
     const { autoplay, speed, loop } = this.#hooks.wishes();
     this.setLoop(loop);
     this.setSpeed(speed);
-    const { play = autoplay && !this.#still.matches, time } = this.#wanted;
-    this.#wanted = {};
+    const play = wished ?? (autoplay && !this.#still.matches);
     if (time !== undefined) this.seek(time);
     if (play && this.plays) this.play(true);
     this.timeline.show(this.clock);
@@ -138,7 +140,7 @@ export class Player {
 
   /** @param {boolean} on */
   play(on) {
-    if (this.#info) this.#session?.post({ type: "play", on });
+    if (this.#session) this.#session.post({ type: "play", on });
     else this.#wanted.play = on;
   }
 
@@ -151,7 +153,7 @@ export class Player {
   /** @param {number} time_s */
   seek(time_s) {
     if (!Number.isFinite(time_s)) throw new TypeError(`a time is a number of seconds, got ${time_s}`);
-    if (this.#info) this.#session?.post({ type: "seek", time: time_s });
+    if (this.#session) this.#session.post({ type: "seek", time: time_s });
     else this.#wanted.time = time_s;
   }
 
@@ -181,7 +183,7 @@ export class Player {
   async setInput(name, values) {
     await this.#hooks.ready();
     const feed = this.#feed(name);
-    const numbers = typeof values === "number" ? [values] : values && Array.from(values, Number);
+    const numbers = numbersOf(values);
     await this.#session?.setInput(feed.name, numbers);
     if (feed.control) this.dials.show(feed.name, numbers ? numbers[0] : feed.control.default);
   }

@@ -167,3 +167,14 @@ export function wishes(element) {
     loop: loop === null ? null : loop !== "false",
   };
 }
+
+/** Put on the filter that the attribute names; without one the scene's own stays.
+ * @param {PlayingElement} element @param {import("./view-session.mjs").Session | null} session
+ * @param {(message: string) => void} complain */
+export function pickFilter(element, session, complain) {
+  const name = element.getAttribute("filter");
+  if (name === null || !session) return;
+  session.setFilter(name === "none" ? "" : name, {}).catch((error) => {
+    if (error.code === "filter") complain(error.message);
+  });
+}

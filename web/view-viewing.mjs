@@ -101,8 +101,9 @@ export class Viewing {
     return this.#begun;
   }
 
-  /** A scene is shown. @param {SceneInfo} info @param {Session | null} session */
-  begin(info, session) {
+  /** A scene is shown.
+   * @param {SceneInfo} info @param {Session | null} session @param {unknown} source  Where it is from. */
+  begin(info, session, source) {
     this.#session = session;
     this.#still.listens = true;
     this.state = null;
@@ -111,7 +112,7 @@ export class Viewing {
     if (session) session.onpost = (type) => !SILENT.has(type) && type !== "ask" && this.#hash.touch();
     this.#begun = this.#wish(viewWishes(this.#element));
     this.#hash.on = this.#element.hash;
-    this.#hash.open();
+    this.#hash.begin(source);
     if (!this.panel.element.hidden) this.refresh();
   }
 

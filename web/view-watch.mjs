@@ -5,6 +5,8 @@
 
 /** @typedef {{width: number, height: number}} Size  In device pixels. */
 
+/** Canvases and textures of a device have no longer sides, unless it is asked for more than WebGPU promises. */
+const MAX_PX = 8192;
 /** A hidden page draws no frames; nothing waits for one longer than this. */
 const FRAME_MS = 120;
 
@@ -44,7 +46,7 @@ export class Watch {
   /** The size now; measured when nothing has been reported yet. */
   get size() {
     const { width, height } = this.#size ?? this.#measure();
-    return { width: Math.max(1, width), height: Math.max(1, height) };
+    return drawn({ width: Math.max(1, width), height: Math.max(1, height) });
   }
 
   get visible() {
@@ -122,6 +124,13 @@ export class Watch {
     if (size.width < 1 || size.height < 1) return; // display: none; the last size stays.
     if (this.#size?.width === size.width && this.#size.height === size.height) return;
     this.#size = size;
-    this.#onSize(size);
+    this.#onSize(drawn(size));
   }
+}
+
+/** What is drawn for a box: of its shape, and no larger than can be. @param {Size} box @returns {Size} */
+function drawn({ width, height }) {
+  const scale = Math.min(1, MAX_PX / Math.max(width, height));
+  const side = (/** @type {number} */ px) => Math.max(1, Math.round(px * scale));
+  return { width: side(width), height: side(height) };
 }

@@ -9,6 +9,7 @@
 import { ArrangingElement } from "./view-arranging.mjs";
 import { Commands } from "./view-commands.mjs";
 import { FileDrop } from "./view-drop.mjs";
+import { FileQueue } from "./view-files.mjs";
 import { Fullscreen } from "./view-fullscreen.mjs";
 import { InputQueue } from "./view-input.mjs";
 import { Keys } from "./view-keys.mjs";
@@ -18,7 +19,7 @@ import { cannotOpen, GPU_LOST, INVITATION, messageFor, opens } from "./view-mess
 import { Patience } from "./view-patience.mjs";
 import { Player } from "./view-player.mjs";
 import { VIEW_ATTRIBUTES, VIEWING, viewWishes } from "./view-looking.mjs";
-import { FILTER, PLAYER, wishes } from "./view-playing.mjs";
+import { FILTER, pickFilter, PLAYER, wishes } from "./view-playing.mjs";
 import { Pointers, takesWheel } from "./view-pointer.mjs";
 import { Deferred, Session, VitrineError } from "./view-session.mjs";
 import { Silence } from "./view-silence.mjs";
@@ -63,11 +64,13 @@ export class VitrineView extends ArrangingElement {
   #ready = new Deferred();
   /** A file on its way into a session that shows something already. @type {Deferred<SceneInfo> | null} */
   #opening = null;
-  /** Files are opened one after the other. @type {Promise<unknown>} */
-  #files = Promise.resolve();
+  #files = new FileQueue((file) => this.#open(file));
   #loading = new Loading();
   #connected = false;
-  #restart = false;
+  /** `load` sets `src`, and starts by itself. */
+  #loads = false;
+  /** A new `src` is begun at the end of this turn. */
+  #due = false;
   #fullscreen = new Fullscreen(this, (on) => {
     this.#ui.fullscreen = on;
   });
@@ -78,7 +81,11 @@ export class VitrineView extends ArrangingElement {
     viewing: () => this[VIEWING],
     controls: () => this.controls !== "none",
     reset: () => this.reset(),
-    stats: (on) => this.#showStats(on),
+    stats: (on) => {
+      this.#ui.showStats(on);
+      this.#ui.stats.describe(this.#info, this.#watch.size);
+      this.#session?.post({ type: "overlay", on });
+    },
   });
 
   constructor() {
@@ -133,9 +140,10 @@ export class VitrineView extends ArrangingElement {
    */
   load(source) {
     if (source instanceof File) return this.loadFile(source);
-    this.#restart = true; // here, not by the attribute
+    this.#loads = true; // here, not by the attribute
     this.src = String(source);
-    this.#restart = false;
+    this.#loads = false;
+    this.#files.leave();
     if (this.#connected) this.#start(this.src || null);
     return this.ready;
   }
@@ -146,13 +154,13 @@ export class VitrineView extends ArrangingElement {
    * @returns {Promise<SceneInfo>}
    */
   loadFile(file) {
-    const opened = this.#files.then(() => this.#open(file));
-    this.#files = opened.catch(() => {});
-    return opened;
+    return this.#files.add(file);
   }
 
   /** Stop and free the GPU; the poster stays. A new `src` or file, or coming back into a page, starts again. */
   dispose() {
+    this.#files.leave();
+    this.#due = false;
     this.#end(new VitrineError("disposed", "The view was disposed of."));
     this.#ui.rest("empty", null);
   }
@@ -187,13 +195,18 @@ export class VitrineView extends ArrangingElement {
     else if (name === "controls") this.#commands.offer(value !== "none");
     else if (name === "aria-label") this.#ui.label = value || "3D scene";
     else if (VIEW_ATTRIBUTES.includes(name)) this[VIEWING].wish(viewWishes(this, name));
-    else if (this.#connected && !this.#restart) {
-      this.#restart = true;
-      queueMicrotask(() => {
-        this.#restart = false;
-        if (this.#connected) this.#start(this.src || null, true);
-      });
-    }
+    else if (this.#connected && !this.#loads) this.#renew();
+  }
+
+  /** There is a new `src`: what is asked of the element from now on is asked of that scene. */
+  #renew() {
+    this.#files.leave();
+    this.#end(null);
+    if (this.#ready.done) this.#ready = new Deferred();
+    this.#due = true;
+    queueMicrotask(() => {
+      if (this.#due && this.#connected) this.#start(this.src || null, true);
+    });
   }
 
   /** The session, for what needs one. */
@@ -207,6 +220,7 @@ export class VitrineView extends ArrangingElement {
    * @param {boolean} patient  Not before it can be seen.
    */
   #start(source, patient = false) {
+    this.#due = false;
     this.#end(null);
     this.#source = source;
     if (this.#ready.done) this.#ready = new Deferred();
@@ -219,10 +233,7 @@ export class VitrineView extends ArrangingElement {
     this.#ui.state = "loading";
     this.#ui.showMessage(null);
     this.#ui.showProgress({ text: this.#loading.text, share: 0 });
-    if (!("gpu" in navigator) || !navigator.gpu) {
-      this.#fail("no-webgpu", messageFor("no-webgpu", "").title);
-      return;
-    }
+    if (!navigator.gpu) return this.#fail("no-webgpu", messageFor("no-webgpu", "").title);
     try {
       const url = source instanceof File ? null : new URL(source, document.baseURI).href;
       const receive = (/** @type {FromWorker} */ message) => this.#receive(message);
@@ -295,7 +306,7 @@ export class VitrineView extends ArrangingElement {
       this[PLAYER].begin(info, this.#session);
       this[FILTER].begin(info.filters ?? [], this.#session);
       this.#ui.stats.filter(null, []);
-      this[VIEWING].begin(info, this.#session);
+      this[VIEWING].begin(info, this.#session, this.#source);
       this.#ui.help.objects = Boolean(info.objects?.length);
       this.#ui.fit();
     }
@@ -316,7 +327,7 @@ export class VitrineView extends ArrangingElement {
   /** The poster belongs to `src`; a file has none. */
   #showPoster() {
     const url = this.#source instanceof File ? "" : this.poster;
-    this.#ui.setPoster(url && new URL(url, document.baseURI).href);
+    this.#ui.setPoster(url && URL.parse(url, document.baseURI)?.href || "");
   }
 
   /** Fade the poster and the message out when the first frame is on screen. */
@@ -356,13 +367,8 @@ export class VitrineView extends ArrangingElement {
     this.#tell("error", { code, message });
   }
 
-  /** The filter that the attribute names; without one the scene's own stays. */
   #pickFilter() {
-    const name = this.getAttribute("filter");
-    if (name === null || !this.#session) return;
-    this.#session.setFilter(name === "none" ? "" : name, {}).catch((error) => {
-      if (error.code === "filter") this.#complain("filter", error.message);
-    });
+    pickFilter(this, this.#session, (message) => this.#complain("filter", message));
   }
 
   /** @param {string} event @param {object} detail */
@@ -374,6 +380,7 @@ export class VitrineView extends ArrangingElement {
       this.#complain("file", cannotOpen(file.name));
       throw new VitrineError("file", cannotOpen(file.name));
     }
+    if (!this.#connected) throw new VitrineError("disposed", "The view is in no page.");
     if (this.#info && this.#session) {
       this.#source = file;
       this.#opening = new Deferred();
@@ -386,13 +393,6 @@ export class VitrineView extends ArrangingElement {
     }
     this.#start(file);
     return this.#ready.promise;
-  }
-
-  /** @param {boolean} on */
-  #showStats(on) {
-    this.#ui.showStats(on);
-    this.#ui.stats.describe(this.#info, this.#watch.size);
-    this.#session?.post({ type: "overlay", on });
   }
 }
 

@@ -18,7 +18,7 @@ from typing import Protocol
 from pyengine.bundle import Scene
 from pyengine.camera_rig import MOVES
 from pyengine.engine import Engine
-from pyengine.errors import FormatError, PlanError, ViewError, VitrineError
+from pyengine.errors import DeviceError, FormatError, PlanError, ViewError, VitrineError
 from pyengine.fields import document
 from pyengine.hosts.page_budget import MEGABYTE, fitted
 from pyengine.hosts.page_scene import told
@@ -107,7 +107,7 @@ class Display:
             ``info`` has what may be picked as ``filters``: ``name``, ``strength``, ``stages``
             (labels), ``inputs`` and ``first``. ``cut``, of a scene that does with less SH than its
             file has: by the buffer, bytes of a row in the file, and of those that are taken. Or
-            ``error``, a message for the visitor.
+            ``error``, a message for the visitor, and the ``code`` that the page tells it under.
         """
         try:
             scene = Scene.from_json(scene_text)
@@ -121,7 +121,8 @@ class Display:
             scene, plan = found.scene, found.plan
             required_limits(plan, adapter)  # or refuse it
         except VitrineError as error:
-            return json.dumps({"error": str(error)})
+            code = "limits" if isinstance(error, DeviceError) else "download"
+            return json.dumps({"error": str(error), "code": code})
         self.shown = staged(scene, plan, self.shown, program, shaders)
         return told(scene, plan, program, cut=found.cut)
 

@@ -261,6 +261,19 @@ def test_a_page_without_a_scene(open_page: Callable[[str], Page]) -> None:
     check_shown(page, "plain.splat", data)
 
 
+def test_a_file_is_not_seen_as_the_address_of_another_scene_says(
+    open_page: Callable[[str], Page],
+) -> None:
+    """A visitor turned the scene, so that the address has its camera, and then drops a file."""
+    page = open_page('src="scene/scene.json" hash')
+    settle(page)
+    page.evaluate(f"{VIEW}.setCamera({{ eye: [0, -3, -50], target: [0, 0, 90] }})")
+    page.wait_for_function("location.hash.startsWith('#v=1')")
+    load(page, "plain.splat", FILES["plain.splat"]())
+    eye = page.evaluate(f"{VIEW}.getState().then(({{ camera }}) => camera.eye)")
+    assert eye != [0, -3, -50]
+
+
 def test_a_lost_device_brings_the_file_back(open_page: Callable[[str], Page]) -> None:
     """Not the scene of the site, and with the view that was set."""
     page = open_page('src="scene/scene.json"')

@@ -355,6 +355,87 @@ def test_a_new_src_starts_anew_and_keeps_who_waits(show: Callable[..., Page], ur
     assert page.evaluate("waiting") == INFO
 
 
+FILES = f"""
+window.told = [];
+window.opened = ["a.ply", "b.splat"].map((name, at) => {VIEW}.loadFile(new File(["x"], name))
+    .then(() => {{ told[at] = "shown"; }}, ({{ code }}) => {{ told[at] = code; }}));
+"""
+
+
+@pytest.mark.parametrize("end", ["dispose()", "remove()"])
+def test_files_that_wait_are_not_opened_after_the_end(show: Callable[..., Page], end: str) -> None:
+    """No worker is left, least of all of an element that is in no page."""
+    page = started(show())
+    page.evaluate(f"() => {{ {FILES} {VIEW}.{end}; }}")
+    page.wait_for_timeout(1500)
+    assert page.evaluate("told") == ["disposed", "disposed"]
+    assert page.workers == []
+
+
+def test_a_scene_that_is_asked_for_after_files_is_shown(
+    show: Callable[..., Page], url: str
+) -> None:
+    page = started(show())
+    page.evaluate(f"() => {{ {FILES} window.loaded = {VIEW}.load('other.json'); }}")
+    page.wait_for_timeout(800)
+    assert len(page.workers) == 1
+    assert heard(page, "init")[-1]["src"] == url + "other.json"
+    tell(page, READY)
+    page.evaluate("loaded")
+    assert heard(page, "file") == []
+    assert page.evaluate("told") == ["disposed", "disposed"]
+
+
+def test_an_element_in_no_page_opens_no_file(show: Callable[..., Page]) -> None:
+    page = show("")
+    code = page.evaluate(
+        """() => Promise.race([
+            document.createElement("vitrine-view").loadFile(new File(["x"], "a.ply"))
+                .catch((error) => error.code),
+            new Promise((resolve) => setTimeout(resolve, 2000, "nothing")),
+        ])"""
+    )
+    assert code == "disposed"
+    assert page.workers == []
+
+
+def test_a_new_src_is_asked_from_that_moment_on(show: Callable[..., Page], url: str) -> None:
+    """What the page says in the same turn goes to the scene that comes."""
+    page = started(show())
+    page.evaluate(
+        f"""() => {{
+            {VIEW}.src = "other.json";
+            window.info = null;
+            {VIEW}.ready.then((told) => {{ window.info = told; }});
+        }}"""
+    )
+    page.wait_for_timeout(800)
+    assert heard(page, "init")[-1]["src"] == url + "other.json"
+    assert page.evaluate("info") is None
+    tell(page, READY)
+    page.wait_for_function("info")
+
+
+def test_a_new_src_is_not_begun_after_the_end(show: Callable[..., Page]) -> None:
+    page = started(show())
+    page.evaluate(f"() => {{ {VIEW}.src = 'other.json'; {VIEW}.dispose(); }}")
+    page.wait_for_timeout(1500)
+    assert page.workers == []
+
+
+def test_a_poster_that_is_no_url_is_left_out(show: Callable[..., Page]) -> None:
+    started(show('<vitrine-view src="scene.json" poster="http://"></vitrine-view>'))
+
+
+def test_no_side_is_longer_than_a_texture(show: Callable[..., Page]) -> None:
+    """A box as tall as a long page keeps its shape in fewer pixels."""
+    page = started(show())
+    page.evaluate(f"{VIEW}.style.cssText = 'width: 400px; height: 16384px'")
+    page.wait_for_timeout(300)
+    last = heard(page, "resize")[-1]
+    assert (last["width"], last["height"]) == (200, 8192)
+
+
 def test_properties_set_before_the_module_loads(show: Callable[..., Page], url: str) -> None:
     early = "<vitrine-view></vitrine-view><script>" + VIEW + ".src = 'early.json'</script>"
     page = show(early)

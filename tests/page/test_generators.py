@@ -218,6 +218,7 @@ def test_set_input(panel: Page) -> None:
     [
         ("setInput('lift', [1, 2])", "input", "'lift': wanted 1"),
         ("setInput('lift', [NaN])", "input", "finite"),
+        ("setInput('lift')", "input", "undefined"),
         ("setInput('height', 1)", "input", "no input height; it has time, lift"),
         ("useCamera('lift')", "input", "no image input lift; it has picture"),
         ("setImage('picture', new Blob(['?']))", "media", "No picture"),

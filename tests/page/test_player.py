@@ -81,6 +81,13 @@ def test_a_scene_without_a_network_has_no_player(show: Show) -> None:
     assert told == "This scene has no input lift."
 
 
+def test_what_a_still_scene_was_asked_is_not_asked_of_the_next(show: Show) -> None:
+    page = started(show())
+    page.evaluate(f"() => {{ {VIEW}.play(); {VIEW}.seek(3); {VIEW}.load('other.json'); }}")
+    page.wait_for_timeout(800)
+    assert asked(begun(page)) == [["loop", True], ["speed", 1]]
+
+
 @pytest.mark.parametrize(
     ("attributes", "before", "wanted"),
     [

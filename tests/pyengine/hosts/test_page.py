@@ -115,14 +115,15 @@ def test_a_scene_that_is_none_is_told(display: Hosted) -> None:
     """A message for the visitor, not an exception in a worker."""
     answer = json.loads(display.open_scene("{}", ADAPTER))
     assert answer == {
-        "error": "scene.json: wanted a Vitrine bundle of version 1, got None; build it again"
+        "error": "scene.json: wanted a Vitrine bundle of version 1, got None; build it again",
+        "code": "download",
     }
 
 
 def test_a_scene_beyond_the_adapter_is_told(display: Hosted) -> None:
     """With what it needs and what there is."""
     answer = json.loads(display.open_scene(scene_of(12_000_000).to_json(), ADAPTER))
-    assert answer.keys() == {"error"}
+    assert answer["code"] == "limits"
     assert "needs a GPU buffer of 274 MiB ('splats'); this adapter offers 256" in answer["error"]
 
 
@@ -275,3 +276,4 @@ def test_a_program_that_is_none_is_told(
     text = made.compiled.program.to_json() if program is None else program
     answer = json.loads(display.open_scene(made.scene.to_json(), ADAPTER, text, shaders))
     assert message in answer["error"]
+    assert answer["code"] == "download"
