@@ -16,8 +16,9 @@ from pybuild.gaussians import Gaussians
 from pybuild.networks import Network
 from pybuild.render import render, write_image
 from pyengine.bundle import Scene
+from pyengine.camera_shot import Shot
 from pyengine.errors import DeviceError, InputError
-from pyengine.view import WORLD_UP, View
+from pyengine.view import View
 
 __all__ = [
     "read_poster",
@@ -75,8 +76,7 @@ def size_of(poster: Path) -> tuple[int, int]:
 
 def start_view(scene: Scene, width: int, height: int) -> View:
     """The camera that the page starts with."""
-    pose = scene.pose
-    return View.look_at(pose.eye, pose.target, WORLD_UP, pose.fov_deg, width, height)
+    return Shot.of_pose(scene.pose).view(width, height)
 
 
 def write_poster(

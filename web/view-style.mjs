@@ -27,10 +27,10 @@ canvas { display: block; width: 100%; height: 100%; }
 .ring { pointer-events: none; border-radius: inherit; }
 .stage:focus-visible ~ .ring { box-shadow: inset 0 0 0 2px var(--accent), inset 0 0 0 3px rgb(0 0 0 / 0.5); }
 
-/* The poster keeps the vertical field of view, as the camera does; the rest of a wide box is its blur. */
+/* The poster's height spans the box's shorter side, as the camera's field of view does; the rest is its blur. */
 .poster { pointer-events: none; overflow: hidden; opacity: 1; }
-.poster img { position: absolute; top: 0; left: 50%; height: 100%; width: auto; max-width: none;
-  transform: translateX(-50%); }
+.poster img { position: absolute; top: 50%; left: 50%; height: min(100cqw, 100cqh); width: auto; max-width: none;
+  transform: translate(-50%, -50%); }
 .poster img.blur { inset: -6%; width: 112%; height: 112%; object-fit: cover; transform: none;
   filter: blur(28px) brightness(0.7); }
 .poster.gone { opacity: 0; visibility: hidden; transition: opacity 450ms ease, visibility 0s 450ms; }

@@ -202,7 +202,6 @@ export class VitrineView extends ArrangingElement {
   #renew() {
     this.#files.leave();
     this.#end(null);
-    if (this.#ready.done) this.#ready = new Deferred();
     this.#due = true;
     queueMicrotask(() => {
       if (this.#due && this.#connected) this.#start(this.src || null, true);
@@ -223,7 +222,6 @@ export class VitrineView extends ArrangingElement {
     this.#due = false;
     this.#end(null);
     this.#source = source;
-    if (this.#ready.done) this.#ready = new Deferred();
     this.#loading = new Loading(source instanceof File ? source.name : undefined);
     this.#showPoster();
     this.#ui.cover();
@@ -266,6 +264,7 @@ export class VitrineView extends ArrangingElement {
     this.#opening?.reject?.(error ?? new VitrineError("disposed", "Another scene was loaded."));
     this.#opening = null;
     if (error) this.#ready.reject?.(error);
+    else if (this.#ready.done) this.#ready = new Deferred();
   }
 
   /** @param {FromWorker} message */

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from pyengine.timeline import MAX_SPEED
 from tests.page.test_element_messages import (
     ELEMENT,
     INFO,
@@ -96,7 +97,7 @@ def test_what_a_still_scene_was_asked_is_not_asked_of_the_next(show: Show) -> No
         ("autoplay", "view.pause()", [["loop", True], ["speed", 1]]),
         ('speed="-0.5" loop="false"', "", [["loop", False], ["speed", -0.5]]),
         ('speed="fast" loop', "", [["loop", True], ["speed", 1]]),
-        ('speed="1000"', "", [["loop", True], ["speed", 100]]),
+        ('speed="1000"', "", [["loop", True], ["speed", MAX_SPEED]]),
         (
             "",
             "view.seek(3); view.play(); view.speed = 2",

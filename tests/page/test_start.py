@@ -35,6 +35,17 @@ async () => {
   await element.settled();
 }
 """
+POSTER_AGAIN = """
+async () => {
+  const { shadowRoot } = document.querySelector('vitrine-view');
+  const poster = shadowRoot.querySelector('.poster');
+  poster.style.cssText = 'opacity: 1; visibility: visible; transition: none; background: black';
+  shadowRoot.querySelector('.poster .blur').remove();
+  await shadowRoot.querySelector('.poster .picture').decode();
+}
+"""
+POSTER_APART = 5.0
+"""Mean of 255, after a lossy codec and another size."""
 SLOW = re.compile("Python starts slowly: its snapshot cannot be used here")
 PLACES = {
     ".html": re.compile(r'(?:src|href|poster)="([^"]*)"'),
@@ -194,6 +205,27 @@ def test_nothing_of_a_site_is_named_absolutely(small_site: Path) -> None:
 
 
 @pytest.mark.page
+@pytest.mark.parametrize("size", [(240, 400), (300, 260), (480, 200)], ids=str)
+def test_a_poster_lies_under_the_first_frame(
+    fresh: Page, small_site: Path, size: tuple[int, int]
+) -> None:
+    """In boxes of any shape, a phone held upright among them."""
+    width, height = size
+    fresh.set_viewport_size({"width": width, "height": height})
+    with serving(small_site) as url:
+        fresh.goto(url)
+        fresh.evaluate(SETTLED)
+        fresh.evaluate("document.querySelector('vitrine-view').setAttribute('controls', 'none')")
+        frame = Image.open(io.BytesIO(fresh.screenshot())).convert("RGB")
+        fresh.evaluate(POSTER_AGAIN)
+        poster = Image.open(io.BytesIO(fresh.screenshot())).convert("RGB")
+    half = min(size) // 2
+    middle = (width // 2 - half, height // 2 - half, width // 2 + half, height // 2 + half)
+    apart = np.subtract(*(np.asarray(i.crop(middle), np.float32) for i in (frame, poster)))
+    assert np.ptp(np.asarray(frame)) > 100
+    assert np.abs(apart).mean() < POSTER_APART, np.abs(apart).mean()
+
+
 def test_splats_are_shown_before_their_bands(fresh: Page, small_site: Path) -> None:
     """While the coefficients of SH are on their way: the picture without them, complete otherwise,
     and not said to be ready. Then the whole one.
