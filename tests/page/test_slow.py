@@ -137,10 +137,22 @@ def loading(page: Page, url: str, gate: Gate) -> None:
     expect(page.locator("vitrine-view .words")).to_have_text(LOADING, timeout=READY_MS)
 
 
+COMPILED = """
+window.compiled = new Promise((resolve) => {
+  addEventListener('progress', ({ detail }) => {
+    if (detail?.stage === 'shaders' && detail.loaded === detail.total) resolve(true);
+  }, true);
+});
+"""
+"""Resolves when all has come but the scene: the engine, and what it has compiled."""
+
+
 def test_meanwhile_there_is_the_poster_and_how_far_it_is(page: Page, url: str, gate: Gate) -> None:
     """In words and as a bar; when nothing comes any more it says so, until something does."""
     page.clock.install()
+    page.add_init_script(COMPILED)
     loading(page, url, gate)
+    page.evaluate("compiled")  # news of the engine would be something that comes
     poster = page.locator("vitrine-view .picture")
     expect(poster).to_be_visible()
     assert np.ptp(pixels(page)) > 50, "it shows the scene"
